@@ -1,0 +1,66 @@
+// The manager, as seen from here: one channel, blocking calls that the user can
+// interrupt, and gRPC's errors as Failures.
+//
+// **Thread safety.** One thread at a time.
+#ifndef OUTPOST_CLI_CLIENT_H_
+#define OUTPOST_CLI_CLIENT_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "cli/failure.h"
+#include "cli/interrupt.h"
+#include "outpost/v1/commands.grpc.pb.h"
+#include "outpost/v1/notifications.grpc.pb.h"
+
+namespace outpost::cli {
+
+class Client {
+ public:
+  struct Settings {
+    std::string address;  // a gRPC target
+    absl::Duration connect_timeout = absl::Seconds(5);
+    absl::Duration timeout = absl::InfiniteDuration();  // of each call
+  };
+
+  // `interrupt` outlives the client.
+  Client(Settings settings, Interrupt* interrupt);
+
+  // Runs one command. A command that ran and failed is a response.
+  std::optional<Failure> Run(const v1::CommandsRunRequest& request,
+                             v1::CommandsRunResponse* response);
+
+  // The commands, of the cluster too, whose prefix begins with `prefix`.
+  std::optional<Failure> List(const std::string& prefix, v1::CommandsListResponse* response);
+
+  // Takes each notification; a failure ends the subscription.
+  using OnNotification = std::function<std::optional<Failure>(const v1::Notification&)>;
+
+  // Gives notifications of `types` (none: those that a person wants) to
+  // `on_notification` until that fails, the user interrupts or the stream breaks;
+  // says which.
+  Failure Subscribe(const std::vector<std::string>& types, const OnNotification& on_notification);
+
+ private:
+  void SetDeadline(grpc::ClientContext* context) const;
+  Failure ToFailure(const grpc::Status& status) const;
+  Failure Unavailable(const std::string& message) const;
+
+  const Settings settings_;
+  Interrupt* const interrupt_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::Commands::Stub> commands_;
+  const std::unique_ptr<v1::Notifications::Stub> notifications_;
+};
+
+}  // namespace outpost::cli
+
+#endif  // OUTPOST_CLI_CLIENT_H_

@@ -1,0 +1,74 @@
+#include "cli/interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/failure.h"
+
+namespace outpost::cli {
+namespace {
+
+sigset_t WatchedSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+Interrupt::Interrupt() {
+  const sigset_t set = WatchedSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  watcher_ = std::thread([this] { Watch(); });
+}
+
+Interrupt::~Interrupt() {
+  {
+    absl::MutexLock lock(&mutex_);
+    ending_ = true;
+  }
+  pthread_kill(watcher_.native_handle(), SIGINT);  // wakes sigwait
+  watcher_.join();
+}
+
+int Interrupt::signal() const {
+  absl::MutexLock lock(&mutex_);
+  return signal_;
+}
+
+void Interrupt::WaitFor(absl::Duration duration) const {
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(
+                              +[](const int* signal) { return *signal != 0; }, &signal_),
+                          duration);
+}
+
+void Interrupt::Watch() {
+  const sigset_t set = WatchedSignals();
+  for (;;) {
+    int received = 0;
+    if (sigwait(&set, &received) != 0) continue;
+    absl::MutexLock lock(&mutex_);
+    if (ending_) return;
+    if (signal_ != 0) _exit(SignalFailure(received).exit_status);
+    signal_ = received;
+    if (context_ != nullptr) context_->TryCancel();
+  }
+}
+
+Interrupt::Cancelling::Cancelling(Interrupt* interrupt, grpc::ClientContext* context)
+    : interrupt_(interrupt) {
+  absl::MutexLock lock(&interrupt_->mutex_);
+  interrupt_->context_ = context;
+  if (interrupt_->signal_ != 0) context->TryCancel();
+}
+
+Interrupt::Cancelling::~Cancelling() {
+  absl::MutexLock lock(&interrupt_->mutex_);
+  interrupt_->context_ = nullptr;
+}
+
+}  // namespace outpost::cli

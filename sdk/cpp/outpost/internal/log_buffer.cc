@@ -1,0 +1,98 @@
+#include "outpost/internal/log_buffer.h"
+
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "outpost/internal/utf8.h"
+#include "outpost/v1/module_host.pb.h"
+
+namespace outpost::internal {
+namespace {
+
+constexpr std::array<std::pair<const char*, LogLevel>, 5> kLevels = {{
+    {"debug", LogLevel::kDebug},
+    {"info", LogLevel::kInfo},
+    {"warning", LogLevel::kWarning},
+    {"error", LogLevel::kError},
+    {"critical", LogLevel::kCritical},
+}};
+
+void PrintLine(LogLevel level, absl::string_view logger, absl::string_view text) {
+  const std::string line = absl::StrCat("[", kLevels[static_cast<size_t>(level) - 1].first, "] ",
+                                        logger, logger.empty() ? "" : ": ", text, "\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace
+
+std::optional<LogLevel> ParseLogLevel(absl::string_view name) {
+  for (const auto& [word, level] : kLevels) {
+    if (name == word) return level;
+  }
+  return std::nullopt;
+}
+
+void LogBuffer::Append(LogLevel level, absl::string_view logger, absl::string_view text) {
+  AppendQuietly(level, logger, text);
+  std::shared_ptr<const std::function<void()>> listener;
+  {
+    absl::MutexLock lock(&mu_);
+    listener = listener_;
+  }
+  if (listener) (*listener)();
+}
+
+void LogBuffer::AppendQuietly(LogLevel level, absl::string_view logger, absl::string_view text) {
+  Line line{absl::Now(), level, std::string(logger), ToUtf8(CutUtf8(text, kMaxLineBytes))};
+  if (echo_.load(std::memory_order_relaxed)) PrintLine(level, logger, line.text);
+  absl::MutexLock lock(&mu_);
+  bytes_ += line.text.size();
+  lines_.push_back(std::move(line));
+  while (lines_.size() > kMaxLines || bytes_ > kMaxBytes) {
+    bytes_ -= lines_.front().text.size();
+    lines_.pop_front();
+    ++dropped_;
+  }
+}
+
+bool LogBuffer::TakeBatch(v1::LogBatch* batch) {
+  absl::MutexLock lock(&mu_);
+  if (lines_.empty()) return false;
+  batch->set_dropped(std::exchange(dropped_, 0));
+  size_t taken = 0;
+  for (size_t n = 0; n < kBatchLines && taken < kBatchBytes && !lines_.empty(); ++n) {
+    Line& line = lines_.front();
+    taken += line.text.size();
+    bytes_ -= line.text.size();
+    v1::LogRecord* record = batch->add_records();
+    const int64_t nanos = absl::ToUnixNanos(line.time);
+    record->mutable_time()->set_seconds(nanos / 1'000'000'000);
+    record->mutable_time()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+    record->set_level(static_cast<v1::LogLevel>(line.level));
+    record->set_logger(std::move(line.logger));
+    record->set_message(std::move(line.text));
+    lines_.pop_front();
+  }
+  return true;
+}
+
+void LogBuffer::SetListener(std::function<void()> listener) {
+  std::shared_ptr<const std::function<void()>> shared;
+  if (listener) shared = std::make_shared<const std::function<void()>>(std::move(listener));
+  absl::MutexLock lock(&mu_);
+  listener_ = std::move(shared);
+}
+
+void LogBuffer::DumpToStderr() {
+  absl::MutexLock lock(&mu_);
+  if (!echo_.load(std::memory_order_relaxed)) {
+    for (const Line& line : lines_) PrintLine(line.level, line.logger, line.text);
+  }
+  lines_.clear();
+  bytes_ = 0;
+}
+
+}  // namespace outpost::internal

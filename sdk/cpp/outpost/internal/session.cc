@@ -1,0 +1,609 @@
+#include "outpost/internal/session.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "outpost/internal/log_buffer.h"
+#include "outpost/internal/manager_client.h"
+#include "outpost/internal/utf8.h"
+#include "outpost/internal/wire.h"
+
+namespace outpost::internal {
+namespace {
+
+constexpr int kExitStuck = 1;
+constexpr int kExitNoManager = 75;
+constexpr int kExitRefused = 78;
+constexpr uint32_t kProtocolVersion = 1;
+
+// A manager that has pinged and then is silent for this many intervals is gone,
+// though its stream is not (a host that lost its power, say).
+constexpr int kSilentIntervals = 6;
+
+// … but not after less than this.
+constexpr absl::Duration kShortestSilence = absl::Seconds(10);
+
+// How long the module may take to end when no manager wants it any more.
+constexpr absl::Duration kGiveUpGrace = absl::Seconds(10);
+
+// How long an orderly goodbye may take on the wire.
+constexpr absl::Duration kGoodbye = absl::Seconds(1);
+
+bool RefusalIsFinal(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  if (reason.empty()) {
+    return absl::IsInvalidArgument(status) || absl::IsAlreadyExists(status) ||
+           absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ||
+           absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+  }
+  for (absl::string_view final_one : {"NAME_TAKEN", "COMMAND_TAKEN", "BAD_REGISTER", "BAD_TOKEN",
+                                      "MODULE_DISABLED", "PROTOCOL_VERSION", "PROTOCOL_ERROR"}) {
+    if (reason == final_one) return true;
+  }
+  return false;
+}
+
+bool IsEventLike(absl::string_view type) {
+  return type == "clog" || type == "command" || type == "config";
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A connection of its own: tests have several modules in a process.
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  args.SetMaxReceiveMessageSize(-1);
+  args.SetMaxSendMessageSize(-1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), args);
+}
+
+Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionConfig config)
+    : module_(module),
+      has_serve_(has_serve),
+      can_run_(std::move(can_run)),
+      config_(std::move(config)),
+      channel_(MakeChannel(config_.address)),
+      module_host_(v1::ModuleHost::NewStub(channel_)),
+      notifications_(v1::Notifications::NewStub(channel_)),
+      log_(module.log_.Named("sdk")),
+      backoff_(config_.backoff),
+      subscription_backoff_(config_.backoff),
+      calls_(module.commands_, module.methods_, log_,
+             std::max<size_t>(1, module.info_.max_concurrency)),
+      events_(1),
+      serve_(1) {
+  ManagerClient::Identity identity;
+  identity.module = config_.name;
+  module_.client_->SetIdentity(std::move(identity));
+  module_.client_->Connect(
+      channel_, [this](absl::AnyInvocable<void()> task) { events_.Post(std::move(task)); });
+  module_.log_buffer_->SetListener([this] {
+    std::shared_ptr<AttachStream> stream;
+    {
+      absl::MutexLock lock(&mu_);
+      stream = stream_;
+    }
+    if (stream != nullptr) stream->Poke();
+  });
+}
+
+Session::~Session() {
+  module_.log_buffer_->SetListener(nullptr);
+  module_.client_->Disconnect();
+}
+
+absl::string_view Session::StateName(State state) {
+  switch (state) {
+    case State::kIdle:
+      return "idle";
+    case State::kRegistering:
+      return "registering";
+    case State::kConfiguring:
+      return "configuring";
+    case State::kAttached:
+      return "attached";
+    case State::kBackingOff:
+      return "backing off";
+    case State::kEnding:
+      return "ending";
+    case State::kEnded:
+      return "ended";
+  }
+  return "?";
+}
+
+void Session::SetState(State state, absl::string_view why) {
+  if (log_.Enabled(LogLevel::kDebug))
+    module_.log_buffer_->AppendQuietly(
+        LogLevel::kDebug, "sdk",
+        absl::StrCat("session: ", StateName(state_), " -> ", StateName(state),
+                     why.empty() ? "" : ": ", why));
+  state_ = state;
+  // Not before Configured; and the last lines go while the module ends.
+  ship_logs_ = state == State::kAttached || (state == State::kEnding && ship_logs_);
+}
+
+void Session::EchoLog(bool echo) { module_.log_buffer_->set_echo(echo); }
+
+void Session::DumpLog() { module_.log_buffer_->DumpToStderr(); }
+
+SessionOutcome Session::Run() {
+  if (absl::Status status = module_.commands_.status(); !status.ok()) {
+    return {kExitRefused, std::string(status.message()), false};
+  }
+  give_up_at_ = absl::Now() + config_.first_grace;
+  while (true) {
+    if (std::optional<SessionOutcome> refused = RunStream()) {
+      RequestShutdown(kGiveUpGrace, refused->message);
+      const SessionOutcome end = EndInOrder();
+      if (end.stuck) absl::StrAppend(&refused->message, "; ", end.message);
+      refused->stuck = end.stuck;
+      return *std::move(refused);
+    }
+    if (!WaitBackoff()) return EndInOrder();
+  }
+}
+
+void Session::RequestShutdown(absl::Duration grace, absl::string_view reason) {
+  absl::MutexLock lock(&mu_);
+  if (shutdown_) return;
+  shutdown_ = true;
+  shutdown_deadline_ = absl::Now() + grace;
+  shutdown_reason_ = std::string(reason);
+}
+
+bool Session::HasNews() const {
+  return shutdown_ || inbox_.stream_ended || inbox_.configure || inbox_.start_hook_done ||
+         inbox_.serve || inbox_.first_ping || inbox_.subscription_ended;
+}
+
+bool Session::Send(v1::AttachRequest message) {
+  std::shared_ptr<AttachStream> stream;
+  {
+    absl::MutexLock lock(&mu_);
+    stream = stream_;
+  }
+  return stream != nullptr && stream->Send(std::move(message));
+}
+
+std::optional<SessionOutcome> Session::RunStream() {
+  last_ping_nanos_ = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    if (shutdown_) return std::nullopt;
+    inbox_ = {.start_hook_done = inbox_.start_hook_done};
+    SetState(State::kRegistering, config_.address);
+  }
+  const std::shared_ptr<AttachStream> stream =
+      AttachStream::Start(*module_host_, RegisterMessage(), this);
+  const absl::Time register_by = absl::Now() + config_.register_timeout;
+  {
+    absl::MutexLock lock(&mu_);
+    stream_ = stream;
+  }
+  while (true) {
+    Inbox inbox;
+    bool shutdown = false;
+    bool registering = false;
+    {
+      absl::MutexLock lock(&mu_);
+      registering = state_ == State::kRegistering;
+      absl::Time wake_at =
+          std::min(subscribe_at_, registering ? register_by : absl::InfiniteFuture());
+      if (last_ping_nanos_ != 0) {
+        wake_at = std::min(wake_at, SilentAt());
+      }
+      mu_.AwaitWithDeadline(absl::Condition(this, &Session::HasNews), wake_at);
+      inbox = std::exchange(inbox_, {});
+      shutdown = shutdown_;
+    }
+    if (inbox.stream_ended) {
+      {
+        absl::MutexLock lock(&mu_);
+        stream_ = nullptr;
+        ship_logs_ = false;
+      }
+      EndSubscription();
+      calls_.StreamLost();
+      if (shutdown) return std::nullopt;
+      return Judge(FromGrpcStatus(*inbox.stream_ended));
+    }
+    if (shutdown) return std::nullopt;
+    if (inbox.start_hook_done) start_hook_done_ = true;
+    if (inbox.configure) {
+      Configure(*inbox.configure);
+    } else if (inbox.start_hook_done && !registering) {
+      FinishConfigure();
+    }
+    if (inbox.serve) StartServe();
+    const absl::Time now = absl::Now();
+    if (inbox.subscription_ended) subscribe_at_ = now + subscription_backoff_.Next();
+    if (now >= subscribe_at_) Subscribe();
+    if (registering && now >= register_by) stream->Cancel();
+    if (last_ping_nanos_ != 0 && now >= SilentAt()) {
+      log_.Warning("the manager has been silent for too long; attaching again");
+      last_ping_nanos_ = 0;
+      stream->Cancel();
+    }
+  }
+}
+
+absl::Time Session::SilentAt() const {
+  return absl::FromUnixNanos(last_ping_nanos_) +
+         std::max(kShortestSilence, kSilentIntervals * heartbeat_interval_);
+}
+
+v1::AttachRequest Session::RegisterMessage() const {
+  v1::AttachRequest message;
+  v1::Register* r = message.mutable_register_();
+  r->set_name(config_.name);
+  r->set_token(config_.token);
+  r->add_protocol_versions(kProtocolVersion);
+  r->set_sdk(absl::StrCat("outpost-cpp 0.1.0 (g++ ", __VERSION__, ")"));
+  r->set_version(module_.info_.version);
+  for (const Command& command : module_.commands_.commands()) {
+    v1::CommandDescriptor* descriptor = r->add_commands();
+    descriptor->set_signature(command.signature);
+    descriptor->set_description(command.description);
+    descriptor->set_permissions(command.permissions);
+    descriptor->set_poll(command.poll);
+  }
+  for (const OptionDeclaration& option : module_.options_.declarations()) {
+    *r->add_options() = ToProto(option);
+  }
+  for (const std::string& type : module_.info_.notify_types) r->add_notify_types(type);
+  r->set_can_run(can_run_.ok());
+  r->set_can_run_error(ToUtf8(can_run_.message()));
+  r->set_standby_capable(module_.info_.standby_capable);
+  r->set_max_concurrency(std::max(1U, module_.info_.max_concurrency));
+  r->set_pid(getpid());
+  for (const auto& [name, handler] : module_.methods_.methods()) r->add_methods(name);
+  r->set_has_serve(has_serve_);
+  return message;
+}
+
+void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
+  switch (message.message_case()) {
+    case v1::AttachResponse::kRunCommand:
+    case v1::AttachResponse::kCall:
+      calls_.Run(stream, std::move(message));
+      return;
+    case v1::AttachResponse::kCancel:
+      calls_.Cancel(message.cancel().id());
+      return;
+    case v1::AttachResponse::kPing: {
+      if (last_ping_nanos_.exchange(absl::GetCurrentTimeNanos()) == 0) {
+        absl::MutexLock lock(&mu_);
+        inbox_.first_ping = true;
+      }
+      v1::AttachRequest answer;
+      answer.mutable_heartbeat()->set_sequence(message.ping().sequence());
+      stream->Send(std::move(answer));
+      return;
+    }
+    case v1::AttachResponse::kDrain:
+      calls_.Drain(stream);
+      return;
+    case v1::AttachResponse::kConfigChanged:
+      TakeConfigChanged(message.config_changed());
+      return;
+    case v1::AttachResponse::kShutdown:
+      RequestShutdown(FromProto(message.shutdown().grace()), message.shutdown().reason());
+      return;
+    case v1::AttachResponse::kConfigure: {
+      absl::MutexLock lock(&mu_);
+      inbox_.configure = std::move(*message.mutable_configure());
+      SetState(State::kConfiguring, "");
+      return;
+    }
+    case v1::AttachResponse::kServe: {
+      absl::MutexLock lock(&mu_);
+      inbox_.serve = true;
+      return;
+    }
+    case v1::AttachResponse::MESSAGE_NOT_SET:
+      return;  // of a newer manager
+  }
+}
+
+bool Session::OnIdle(v1::AttachRequest* message) {
+  if (!ship_logs_) return false;
+  if (module_.log_buffer_->TakeBatch(message->mutable_log())) return true;
+  message->Clear();
+  return false;
+}
+
+void Session::OnEnded(const std::shared_ptr<AttachStream>&, const grpc::Status& status) {
+  absl::MutexLock lock(&mu_);
+  inbox_.stream_ended = status;
+}
+
+void Session::Configure(const v1::Configure& configure) {
+  ManagerClient::Identity identity;
+  identity.module = config_.name;
+  identity.session_key = configure.session_key();
+  identity.manager_id = configure.manager_id();
+  identity.manager_instance = configure.manager_instance();
+  other_manager_ = module_.client_->SetIdentity(std::move(identity));
+  orphan_grace_ =
+      configure.has_orphan_grace() ? FromProto(configure.orphan_grace()) : absl::InfiniteDuration();
+  heartbeat_interval_ = configure.has_heartbeat_interval()
+                            ? FromProto(configure.heartbeat_interval())
+                            : absl::InfiniteDuration();
+  if (heartbeat_interval_ <= absl::ZeroDuration()) heartbeat_interval_ = absl::InfiniteDuration();
+  std::vector<OptionValues::Update> updates;
+  for (const v1::OptionValue& option : configure.options()) updates.push_back(FromProto(option));
+  changed_while_away_ = module_.options_.values()->Apply(updates);
+  ApplyLogLevel();
+  if (start_hook_done_ || !can_run_.ok()) return FinishConfigure();
+  if (start_hook_started_) return;  // since an earlier stream; it will say when it is done
+  start_hook_started_ = true;
+  serve_.Post([this] {
+    absl::Status status;
+    try {  // the module's own code may throw; nothing of it goes further than here
+      status = module_.Start();
+    } catch (const std::exception& e) {
+      status = absl::InternalError(e.what());
+    }
+    absl::MutexLock lock(&mu_);
+    start_status_ = std::move(status);
+    inbox_.start_hook_done = true;
+  });
+}
+
+void Session::FinishConfigure() {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mu_);
+    status = start_status_;
+  }
+  v1::AttachRequest message;
+  message.mutable_configured();
+  if (!status.ok()) message.mutable_configured()->set_error(ToUtf8(status.message()));
+  Send(std::move(message));
+  {
+    absl::MutexLock lock(&mu_);
+    SetState(State::kAttached, absl::StrCat("manager ", module_.client_->identity().manager_id));
+  }
+  if (!status.ok()) log_.Error("Start failed: %s", status.message());
+  backoff_.Reset();
+  subscription_backoff_.Reset();
+  outage_told_ = false;
+  if (can_run_.ok() && status.ok()) {
+    if (!module_.info_.notify_types.empty()) Subscribe();
+    if (was_attached_) CatchUpAfterReattach(changed_while_away_, other_manager_);
+  }
+  was_attached_ = true;
+}
+
+void Session::CatchUpAfterReattach(const std::vector<std::string>& changed_options,
+                                   bool other_manager) {
+  log_.Info("attached again to manager %s", module_.client_->identity().manager_id);
+  if (other_manager) {
+    events_.Post([this] {
+      if (absl::Status status = module_.client_->ResendHealthChecks(); !status.ok()) {
+        log_.Warning("the health checks could not be set again: %s", status.message());
+      }
+    });
+  }
+  if (!changed_options.empty()) {
+    events_.Post([this, changed_options] { module_.ConfigChanged(changed_options); });
+  }
+  for (const std::string& type : module_.info_.notify_types) {
+    if (IsEventLike(type)) continue;
+    events_.Post([this, type] {
+      module_.Notify({.type = type, .time = absl::Now(), .after_reattach = true});
+    });
+  }
+}
+
+void Session::TakeConfigChanged(const v1::ConfigChanged& changed) {
+  std::vector<OptionValues::Update> updates;
+  std::vector<std::string> names;
+  for (const v1::OptionValue& option : changed.options()) {
+    updates.push_back(FromProto(option));
+    names.push_back(option.name());
+  }
+  module_.options_.values()->Apply(updates);
+  ApplyLogLevel();
+  events_.Post([this, names = std::move(names)] { module_.ConfigChanged(names); });
+}
+
+void Session::ApplyLogLevel() {
+  const std::string word = module_.options_.values()->Get("log_level").value_or("");
+  module_.log_buffer_->set_level(ParseLogLevel(word).value_or(LogLevel::kInfo));
+}
+
+void Session::StartServe() {
+  bool already = !has_serve_;
+  {
+    absl::MutexLock lock(&mu_);
+    already = already || serving_;
+    serving_ = has_serve_;
+  }
+  if (already) return SendServeStatus(v1::ServeStatus::STATE_RUNNING, "");
+  serve_.Post([this] { RunServe(); });
+}
+
+void Session::RunServe() {
+  SendServeStatus(v1::ServeStatus::STATE_RUNNING, "");
+  absl::Status status;
+  try {  // the module's own code may throw; nothing of it goes further than here
+    status = module_.Serve(serve_context_);
+  } catch (const std::exception& e) {
+    status = absl::InternalError(e.what());
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    serving_ = false;
+  }
+  if (!status.ok()) log_.Error("serve failed: %s", status.message());
+  if (serve_context_.stopping()) return;
+  SendServeStatus(status.ok() ? v1::ServeStatus::STATE_RETURNED : v1::ServeStatus::STATE_FAILED,
+                  status.message());
+}
+
+void Session::SendServeStatus(v1::ServeStatus::State state, absl::string_view error) {
+  v1::AttachRequest message;
+  message.mutable_serve_status()->set_state(state);
+  message.mutable_serve_status()->set_error(ToUtf8(error));
+  Send(std::move(message));
+}
+
+void Session::Subscribe() {
+  subscribe_at_ = absl::InfiniteFuture();
+  const std::shared_ptr<Subscription> subscription = Subscription::Start(
+      *notifications_, module_.client_->identity().session_key, module_.info_.notify_types, this);
+  absl::MutexLock lock(&mu_);
+  if (!inbox_.subscription_ended) subscription_ = subscription;
+}
+
+void Session::EndSubscription() {
+  subscribe_at_ = absl::InfiniteFuture();
+  absl::MutexLock lock(&mu_);
+  if (subscription_ == nullptr) return;
+  subscription_->Cancel();
+  mu_.Await(absl::Condition(
+      +[](std::shared_ptr<Subscription>* s) { return *s == nullptr; }, &subscription_));
+  inbox_.subscription_ended = false;
+}
+
+void Session::OnNotification(uint64_t subscription_id, v1::Notification notification) {
+  if (notification.version() != 0) {
+    module_.client_->ForgetOlder(notification.type(), notification.version());
+  }
+  events_.Post([this, subscription_id, notification = std::move(notification)]() mutable {
+    const uint64_t sequence = notification.sequence();
+    module_.Notify({.type = std::move(*notification.mutable_type()),
+                    .id = std::move(*notification.mutable_id()),
+                    .version = notification.version(),
+                    .payload = std::move(*notification.mutable_payload_json()),
+                    .missed = notification.missed(),
+                    .time = FromProto(notification.time())});
+    v1::AttachRequest message;
+    message.mutable_notification_ack()->set_subscription_id(subscription_id);
+    message.mutable_notification_ack()->set_sequence(sequence);
+    Send(std::move(message));
+  });
+}
+
+void Session::OnSubscriptionEnded(const std::shared_ptr<Subscription>&,
+                                  const grpc::Status& status) {
+  if (!status.ok() && status.error_code() != grpc::StatusCode::CANCELLED) {
+    log_.Warning("the subscription to notifications ended: %s; subscribing again",
+                 status.error_message());
+  }
+  absl::MutexLock lock(&mu_);
+  subscription_ = nullptr;
+  inbox_.subscription_ended = true;
+}
+
+std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  if (RefusalIsFinal(status)) {
+    return SessionOutcome{
+        kExitRefused,
+        absl::StrCat(reason.empty() ? absl::StatusCodeToString(status.code()) : reason, ": ",
+                     status.message()),
+        false};
+  }
+  const absl::Time now = absl::Now();
+  State before;
+  {
+    absl::MutexLock lock(&mu_);
+    before = state_;
+    SetState(State::kBackingOff, status.ToString());
+  }
+  if (before != State::kRegistering || reason == "NOT_ACTIVE") {
+    give_up_at_ = was_attached_ ? now + orphan_grace_ : now + config_.first_grace;
+  }
+  if (!outage_told_) {
+    outage_told_ = true;
+    log_.Warning(
+        "%s %s: %s; trying again",
+        before == State::kAttached ? "lost the manager at" : "can't attach to the manager at",
+        config_.address, status.ok() ? "it closed the session" : status.ToString());
+  }
+  if (now < give_up_at_) return std::nullopt;
+  return SessionOutcome{
+      kExitNoManager,
+      absl::StrCat("no manager could be reached at ", config_.address, " for ",
+                   absl::FormatDuration(was_attached_ ? orphan_grace_ : config_.first_grace), ": ",
+                   status.message()),
+      false};
+}
+
+bool Session::WaitBackoff() {
+  const absl::Time until = std::min(absl::Now() + backoff_.Next(), give_up_at_);
+  absl::MutexLock lock(&mu_);
+  mu_.AwaitWithDeadline(absl::Condition(&shutdown_), until);
+  return !shutdown_;
+}
+
+SessionOutcome Session::EndInOrder() {
+  absl::Time deadline;
+  std::shared_ptr<AttachStream> stream;
+  {
+    absl::MutexLock lock(&mu_);
+    deadline = shutdown_deadline_;
+    stream = stream_;
+    SetState(State::kEnding, shutdown_reason_);
+  }
+  serve_context_.Stop();
+  EndSubscription();
+  calls_.Close();
+  events_.DropWaiting();
+  // Shutdown may hang as all of the module's code may.
+  auto shutdown_hook = std::make_unique<WorkerPool>(1);
+  shutdown_hook->Post([this] {
+    try {
+      module_.Shutdown();
+    } catch (const std::exception& e) {
+      log_.Error("Shutdown threw: %s", e.what());
+    }
+  });
+  std::vector<absl::string_view> stuck;
+  if (!shutdown_hook->AwaitIdle(deadline)) stuck.push_back("Shutdown");
+  if (!serve_.AwaitIdle(deadline)) stuck.push_back(has_serve_ ? "Serve" : "Start");
+  if (!calls_.AwaitIdle(deadline)) stuck.push_back("a command or method");
+  if (!events_.AwaitIdle(deadline)) stuck.push_back("Notify, ConfigChanged or a callback");
+  SessionOutcome outcome;
+  if (!stuck.empty()) {
+    outcome = {kExitStuck,
+               absl::StrCat("it was asked to end, and did not in time: ",
+                            absl::StrJoin(stuck, ", "), " still runs"),
+               true};
+    log_.Error(outcome.message);
+    shutdown_hook.release();  // its thread can't be joined; the process ends now
+  }
+  if (stream != nullptr) {
+    stream->HalfClose();
+    const auto ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return inbox_.stream_ended.has_value();
+    };
+    absl::MutexLock lock(&mu_);
+    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), kGoodbye)) {
+      stream->Cancel();
+      mu_.Await(absl::Condition(&ended));
+    }
+    stream_ = nullptr;
+  }
+  absl::MutexLock lock(&mu_);
+  SetState(State::kEnded, "");
+  return outcome;
+}
+
+}  // namespace outpost::internal

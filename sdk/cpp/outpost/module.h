@@ -1,0 +1,275 @@
+// Module is the base class of a manager module written in C++.
+//
+//     class Hello : public outpost::Module {
+//      public:
+//       Hello() : Module({.version = "1.0"}) {
+//         commands().Add("hello").Describe("Say hello").Handle([this] {
+//           return outpost::CommandResult::Ok("Hello, " + place_.Get() + "!");
+//         });
+//       }
+//
+//      private:
+//       outpost::Option<std::string> place_ =
+//           options().Add<std::string>("place", "world", "Whom to greet");
+//     };
+//
+//     int main(int argc, char** argv) { return outpost::RunModule<Hello>(argc, argv); }
+//
+// In the constructor a module declares what it offers: commands(), options(),
+// methods(). It is not attached yet: calls to the manager give
+// FAILED_PRECONDITION there. The hooks below are overridden where they are of
+// use; a Serve that is overridden is found by itself.
+//
+// **Threads.** Start and then Serve run on a thread of their own; so does Shutdown. Notify,
+// ConfigChanged and the callbacks of SendCommand share one thread, and so never overlap each other.
+// Commands and methods run on ModuleInfo.max_concurrency threads. All of these run at the same time
+// as the others.
+//
+// **Thread safety.** The accessors may be called from any thread. Those that ask
+// the manager block until it answers, at most for the timeouts in ModuleInfo
+// (DEADLINE_EXCEEDED), in a handler no longer than its caller waits; while the
+// manager is away they give UNAVAILABLE. They must not be called from gRPC's
+// callback threads, should a module use gRPC on its own.
+#ifndef OUTPOST_SDK_CPP_OUTPOST_MODULE_H_
+#define OUTPOST_SDK_CPP_OUTPOST_MODULE_H_
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "outpost/cluster.h"
+#include "outpost/command.h"
+#include "outpost/errors.h"
+#include "outpost/format.h"
+#include "outpost/health.h"
+#include "outpost/json.h"
+#include "outpost/log.h"
+#include "outpost/methods.h"
+#include "outpost/options.h"
+#include "outpost/serve_context.h"
+#include "outpost/store.h"
+#include "outpost/structure.h"
+
+namespace outpost {
+
+namespace internal {
+class LogBuffer;
+class ManagerClient;
+class Session;
+}  // namespace internal
+
+// What there is to say of a module beside its commands, options and methods.
+struct ModuleInfo {
+  // Its name where neither --name nor OUTPOST_MODULE gives one.
+  std::string name = {};
+  // Its own version, for display.
+  std::string version = {};
+  // The notification types that Notify wants; empty: none.
+  std::vector<std::string> notify_types = {};
+  // How many commands and methods run at once.
+  uint32_t max_concurrency = 1;
+  // Whether it can also run beside a standby manager.
+  bool standby_capable = false;
+  // How long calls that the manager answers by itself take at most.
+  absl::Duration call_timeout = absl::Seconds(30);
+  // The same for Remote, which another module answers.
+  absl::Duration work_timeout = absl::Minutes(5);
+};
+
+// Notification is a cue to read again; never the data.
+struct Notification {
+  std::string type = {};     // "osd_map", "clog", …
+  std::string id = {};       // the epoch of a map, the tag of a command; may be empty
+  uint64_t version = 0;      // of the structure, for state-like types
+  std::string payload = {};  // the event as JSON, for event-like types
+  uint64_t missed = 0;       // event-like: how many were lost just before this one
+  absl::Time time = {};
+  // True: nothing in particular happened; the module was attached again, and may
+  // have missed changes of this (state-like) type while it was not.
+  bool after_reattach = false;
+};
+
+class Module {
+ public:
+  explicit Module(ModuleInfo info);
+  virtual ~Module();
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // A subclass may hide it by its own: why the module can't run here, as a
+  // sentence, e.g. for a missing dependency. It is then attached, and does no
+  // work; the manager's health report shows the sentence.
+  static absl::Status CanRun() { return absl::OkStatus(); }
+
+  // Options have their values and the manager answers; no command has been run.
+  // Once in the life of the process. An error is shown by the manager, which asks
+  // the module to end and starts it again later.
+  virtual absl::Status Start() { return absl::OkStatus(); }
+
+  // The long-running part: returns soon after `context` says so. Returning OK
+  // before that is fine: commands are answered on. An error is shown by the
+  // manager, which starts the module again. Must be public in the subclass.
+  virtual absl::Status Serve(ServeContext& context);
+
+  // The cluster changed; see ModuleInfo.notify_types. Acknowledged when it
+  // returns: until then no newer cue of this type is sent.
+  virtual void Notify(const Notification& notification);
+
+  // These options have new values, whoever changed them.
+  virtual void ConfigChanged(const std::vector<std::string>& names);
+
+  // The module is to end: Serve has been told. Whatever else keeps a thread busy
+  // should be ended here. The manager can still be called.
+  virtual void Shutdown() {}
+
+  const ModuleInfo& info() const { return info_; }
+
+ protected:
+  // What the module offers; for the constructor.
+  CommandSet& commands() { return commands_; }
+  OptionSet& options() { return options_; }
+  MethodSet& methods() { return methods_; }
+
+  const Logger& log() const { return log_; }
+  // A line in the manager's log whatever log_level is, as from "clog.<channel>".
+  void ClusterLog(absl::string_view channel, LogLevel level, absl::string_view text) const;
+
+  // The name under which the module is registered; empty before that.
+  std::string Name() const;
+  // The name of the manager, e.g. "x"; empty before the module is attached.
+  std::string MgrId() const;
+
+  // --- Cluster data ---
+
+  // A named structure ("osd_map"). What was read before is kept, and costs a few
+  // bytes on the wire while it is current. NOT_FOUND names the nearest.
+  absl::StatusOr<StructureRef> Get(absl::string_view name);
+  // A part of one, by an RFC 6901 JSON Pointer ("/osds/0"); never kept.
+  absl::StatusOr<StructureRef> GetPart(absl::string_view name, absl::string_view pointer);
+  // Whether the manager can reach the cluster now. When it can't, the last known
+  // state stays readable.
+  absl::StatusOr<bool> HaveMonConnection();
+
+  absl::StatusOr<Server> GetServer(absl::string_view hostname);
+  absl::StatusOr<std::vector<Server>> ListServers();
+  // What a daemon said of itself when it started. NOT_FOUND: it is not known.
+  absl::StatusOr<std::map<std::string, std::string>> GetMetadata(absl::string_view type,
+                                                                 absl::string_view id);
+  absl::StatusOr<std::map<std::string, std::string>> GetDaemonStatus(absl::string_view type,
+                                                                     absl::string_view id);
+  absl::StatusOr<std::vector<CounterSchema>> GetPerfSchema(const Daemon& daemon);
+  absl::StatusOr<std::vector<CounterSeries>> GetCounters(const CounterQuery& query);
+  absl::StatusOr<std::vector<DaemonHealth>> GetDaemonHealthMetrics(const Daemon& daemon = {});
+
+  // --- Options ---
+
+  // The effective value of an option of this module, by name, without a call.
+  // NOT_FOUND: it is not declared, or has no value. INVALID_ARGUMENT: it is not a
+  // T. An Option, which options() gives, reads more simply.
+  template <typename T>
+  absl::StatusOr<T> GetOption(absl::string_view name) const;
+  // The same for any module, as text, by a call.
+  absl::StatusOr<std::optional<std::string>> GetModuleOption(absl::string_view module,
+                                                             absl::string_view name);
+  // Sets an option of this module. OK: the change is durable, and readers see it.
+  // INVALID_ARGUMENT says what would be right.
+  template <typename T>
+  absl::Status SetOption(absl::string_view name, const T& value) {
+    return SetOptionText(name, internal::OptionTraits<T>::ToText(value), /*localized=*/false);
+  }
+  absl::Status SetOption(absl::string_view name, const char* value) {
+    return SetOptionText(name, value, /*localized=*/false);
+  }
+  // The same for this manager only: stronger than the plain one. Reads give the
+  // strongest value, so there is no localized read.
+  template <typename T>
+  absl::Status SetLocalizedOption(absl::string_view name, const T& value) {
+    return SetOptionText(name, internal::OptionTraits<T>::ToText(value), /*localized=*/true);
+  }
+  // Back to the weaker layer's value, e.g. the default.
+  absl::Status RemoveOption(absl::string_view name);
+  absl::Status RemoveLocalizedOption(absl::string_view name);
+  // An option of the cluster itself; `entity` is "osd.0", "mgr", … or empty for
+  // the manager's own view. nullopt: not set and no default.
+  absl::StatusOr<std::optional<std::string>> GetClusterOption(absl::string_view entity,
+                                                              absl::string_view name);
+
+  // --- The module's private, durable keys ---
+
+  // nullopt: there is no such key.
+  absl::StatusOr<std::optional<std::string>> GetStore(absl::string_view key);
+  // nullopt removes the key. OK: the change is durable.
+  absl::Status SetStore(absl::string_view key, const std::optional<std::string>& value);
+  // The keys that begin with `prefix`, whole, and their values.
+  absl::StatusOr<std::map<std::string, std::string>> GetStorePrefix(absl::string_view prefix);
+  // All changes or none. ABORTED: a condition did not hold; the message names its
+  // key.
+  absl::Status Apply(const StoreBatch& batch);
+
+  // --- Other modules, the cluster, health ---
+
+  // Calls a method of another module. GetRemoteFailure tells a method that
+  // failed from a module that could not be asked (ErrorReason: MODULE_NOT_ENABLED,
+  // MODULE_NOT_RUNNING, MODULE_LOST, QUEUE_FULL, CALL_CYCLE).
+  absl::StatusOr<Json> Remote(absl::string_view module, absl::string_view method,
+                              const Json& args = Json::array(),
+                              const Json& kwargs = Json::object());
+
+  // Sends a command to a daemon, without waiting. A daemon's refusal is a result
+  // with a negative retval.
+  std::future<absl::StatusOr<CommandResult>> SendCommand(const ClusterCommand& command);
+  void SendCommand(const ClusterCommand& command,
+                   std::function<void(absl::StatusOr<CommandResult>)> callback);
+  // Sends a command to a monitor and waits.
+  absl::StatusOr<CommandResult> MonCommand(Json command, std::string inbuf = "");
+
+  // Replaces all checks of this module; an empty list clears them. They are set
+  // again by themselves when the manager was started again.
+  absl::Status SetHealthChecks(std::vector<HealthCheck> checks);
+
+ private:
+  friend class internal::Session;
+
+  absl::Status SetOptionText(absl::string_view name, std::string value, bool localized);
+  absl::Status UndeclaredOption(absl::string_view name) const;
+
+  const ModuleInfo info_;
+  CommandSet commands_;
+  OptionSet options_;
+  MethodSet methods_;
+  std::shared_ptr<internal::LogBuffer> log_buffer_;
+  Logger log_;
+  std::unique_ptr<internal::ManagerClient> client_;
+};
+
+template <typename T>
+absl::StatusOr<T> Module::GetOption(absl::string_view name) const {
+  const internal::OptionDeclaration* declaration = options_.Find(name);
+  if (declaration == nullptr) return UndeclaredOption(name);
+  std::optional<std::string> text = options_.values()->Get(name);
+  if (!text) text = declaration->default_value;
+  if (!text) {
+    return absl::NotFoundError(absl::StrCat("option ", name, " is not set and has no default"));
+  }
+  std::optional<T> value = internal::OptionTraits<T>::FromText(*text);
+  if (!value) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option ", name, ": its value is not of the type asked for"));
+  }
+  return *std::move(value);
+}
+
+}  // namespace outpost
+
+#endif  // OUTPOST_SDK_CPP_OUTPOST_MODULE_H_

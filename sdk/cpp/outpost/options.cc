@@ -1,0 +1,129 @@
+#include "outpost/options.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace outpost {
+namespace internal {
+namespace {
+
+template <typename Integer>
+std::optional<Integer> ParseInteger(absl::string_view text) {
+  Integer value = 0;
+  if (!absl::SimpleAtoi(text, &value)) return std::nullopt;
+  return value;
+}
+
+std::optional<double> ParseDouble(absl::string_view text) {
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value)) return std::nullopt;
+  return value;
+}
+
+// The shortest text that reads as the same number.
+std::string DoubleText(double value) {
+  for (int digits : {6, 15, 17}) {
+    std::string text = absl::StrFormat("%.*g", digits, value);
+    if (ParseDouble(text) == value) return text;
+  }
+  return absl::StrCat(value);
+}
+
+}  // namespace
+
+std::string OptionTraits<std::string>::ToText(const std::string& value) { return value; }
+std::optional<std::string> OptionTraits<std::string>::FromText(absl::string_view t) {
+  return std::string(t);
+}
+
+std::string OptionTraits<int64_t>::ToText(const int64_t& value) { return absl::StrCat(value); }
+std::optional<int64_t> OptionTraits<int64_t>::FromText(absl::string_view t) {
+  return ParseInteger<int64_t>(t);
+}
+
+std::string OptionTraits<uint64_t>::ToText(const uint64_t& value) { return absl::StrCat(value); }
+std::optional<uint64_t> OptionTraits<uint64_t>::FromText(absl::string_view t) {
+  return ParseInteger<uint64_t>(t);
+}
+
+std::string OptionTraits<double>::ToText(const double& value) { return DoubleText(value); }
+std::optional<double> OptionTraits<double>::FromText(absl::string_view t) { return ParseDouble(t); }
+
+std::string OptionTraits<bool>::ToText(const bool& value) { return value ? "true" : "false"; }
+std::optional<bool> OptionTraits<bool>::FromText(absl::string_view t) {
+  if (t == "true") return true;
+  if (t == "false") return false;
+  return std::nullopt;
+}
+
+std::string OptionTraits<ByteSize>::ToText(const ByteSize& value) {
+  return absl::StrCat(value.bytes);
+}
+std::optional<ByteSize> OptionTraits<ByteSize>::FromText(absl::string_view t) {
+  const auto bytes = ParseInteger<uint64_t>(t);
+  if (!bytes) return std::nullopt;
+  return ByteSize{*bytes};
+}
+
+std::string OptionTraits<absl::Duration>::ToText(const absl::Duration& value) {
+  return DoubleText(absl::ToDoubleSeconds(value));
+}
+std::optional<absl::Duration> OptionTraits<absl::Duration>::FromText(absl::string_view t) {
+  const auto seconds = ParseDouble(t);
+  if (!seconds) return std::nullopt;
+  return absl::Seconds(*seconds);
+}
+
+std::vector<std::string> OptionValues::Apply(const std::vector<Update>& updates) {
+  std::vector<std::string> changed;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [name, value] : updates) {
+    Entry& entry = entries_[name];
+    if (entry.value != value || entry.changes == 0) changed.push_back(name);
+    entry.value = value;
+    ++entry.changes;
+  }
+  return changed;
+}
+
+void OptionValues::ApplyOwn(const Update& update, uint64_t changes_before) {
+  absl::MutexLock lock(&mu_);
+  Entry& entry = entries_[update.first];
+  if (entry.changes == changes_before) entry.value = update.second;
+}
+
+uint64_t OptionValues::changes(absl::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = entries_.find(std::string(name));
+  return it == entries_.end() ? 0 : it->second.changes;
+}
+
+std::optional<std::string> OptionValues::Get(absl::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = entries_.find(std::string(name));
+  return it == entries_.end() ? std::nullopt : it->second.value;
+}
+
+}  // namespace internal
+
+OptionSet::OptionSet() : values_(std::make_shared<internal::OptionValues>()) {
+  Add<std::string>("log_level", "",
+                   "how grave a line of this module must be to be logged; empty: info",
+                   {.choices = {"", "debug", "info", "warning", "error", "critical"}});
+}
+
+const internal::OptionDeclaration* OptionSet::Find(absl::string_view name) const {
+  for (const auto& declaration : declarations_) {
+    if (declaration.name == name) return &declaration;
+  }
+  return nullptr;
+}
+
+void OptionSet::Declare(internal::OptionDeclaration declaration,
+                        std::optional<std::string> default_value) {
+  declaration.default_value = std::move(default_value);
+  declarations_.push_back(std::move(declaration));
+}
+
+}  // namespace outpost

@@ -1,0 +1,230 @@
+// Options are a module's typed, declared settings. Declare them as members:
+//
+//     class Hello : public outpost::Module {
+//       outpost::Option<bool> emphatic_ =
+//           options().Add<bool>("emphatic", true, "End with an exclamation mark");
+//       outpost::Option<int64_t> times_ =
+//           options().Add<int64_t>("times", 1, "How often", {.min = 1, .max = 10});
+//     };
+//
+// and read them with emphatic_.Get(), which costs no call: the manager sends
+// every change, and the values are kept here.
+//
+// **Thread safety.** OptionSet is for the module's constructor. Option may be
+// read from any thread; it may outlive the module.
+//
+// **Invariants.** Option::Get gives a value of the declared type, always: the
+// declared default before the module is attached.
+#ifndef OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_
+#define OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace outpost {
+
+// A number of bytes; as an option it understands IEC prefixes ("4K" is 4096).
+struct ByteSize {
+  uint64_t bytes = 0;
+  friend bool operator==(const ByteSize&, const ByteSize&) = default;
+};
+
+enum class OptionType {
+  kStr = 1,
+  kInt,
+  kUint,
+  kFloat,
+  kBool,
+  kAddr,
+  kAddrvec,
+  kUuid,
+  kSize,
+  kSecs
+};
+enum class OptionLevel { kBasic = 1, kAdvanced, kDev };
+
+// What there is to say of an option beside its name, default and description.
+template <typename T>
+struct OptionDetails {
+  std::optional<T> min = {};
+  std::optional<T> max = {};
+  std::vector<std::string> choices = {};  // the only values allowed; empty: any
+  std::string long_description = {};
+  OptionLevel level = OptionLevel::kAdvanced;
+  std::vector<std::string> tags = {};
+  std::vector<std::string> see_also = {};
+  bool runtime = true;   // a change takes effect at once; false: at the next start
+  bool secret = false;   // never logged, never dumped
+  OptionType type = {};  // kAddr, kAddrvec or kUuid for texts that are one
+};
+
+namespace internal {
+
+// How a C++ type is an option: its declared type and its text.
+template <typename T>
+struct OptionTraits;
+
+#define OUTPOST_INTERNAL_OPTION_TRAITS(cpp_type, option_type)     \
+  template <>                                                     \
+  struct OptionTraits<cpp_type> {                                 \
+    using Value = cpp_type;                                       \
+    static constexpr OptionType kType = OptionType::option_type;  \
+    static std::string ToText(const cpp_type& value);             \
+    static std::optional<cpp_type> FromText(absl::string_view t); \
+  }
+OUTPOST_INTERNAL_OPTION_TRAITS(std::string, kStr);
+OUTPOST_INTERNAL_OPTION_TRAITS(int64_t, kInt);
+OUTPOST_INTERNAL_OPTION_TRAITS(uint64_t, kUint);
+OUTPOST_INTERNAL_OPTION_TRAITS(double, kFloat);
+OUTPOST_INTERNAL_OPTION_TRAITS(bool, kBool);
+OUTPOST_INTERNAL_OPTION_TRAITS(ByteSize, kSize);
+OUTPOST_INTERNAL_OPTION_TRAITS(absl::Duration, kSecs);
+#undef OUTPOST_INTERNAL_OPTION_TRAITS
+
+// An option that may have no value at all.
+template <typename T>
+struct OptionTraits<std::optional<T>> {
+  using Value = T;
+  static constexpr OptionType kType = OptionTraits<T>::kType;
+  static std::optional<std::optional<T>> FromText(absl::string_view text) {
+    auto value = OptionTraits<T>::FromText(text);
+    if (!value) return std::nullopt;
+    return value;
+  }
+};
+
+struct OptionDeclaration {
+  std::string name;
+  OptionType type = OptionType::kStr;
+  OptionLevel level = OptionLevel::kAdvanced;
+  std::string description;
+  std::string long_description;
+  std::optional<std::string> default_value;
+  std::optional<std::string> min;
+  std::optional<std::string> max;
+  std::vector<std::string> choices;
+  std::vector<std::string> tags;
+  std::vector<std::string> see_also;
+  bool runtime = true;
+  bool secret = false;
+};
+
+// The present values, as text. Thread-safe.
+class OptionValues {
+ public:
+  using Update = std::pair<std::string, std::optional<std::string>>;
+
+  // Takes values that the manager sent; gives the names of those that differ
+  // from what was known.
+  std::vector<std::string> Apply(const std::vector<Update>& updates);
+  // Takes the answer to a change that this module made, unless the manager sent
+  // a value after `changes_before` was read: that one is at least as new.
+  void ApplyOwn(const Update& update, uint64_t changes_before);
+  // How many values of `name` the manager has sent.
+  uint64_t changes(absl::string_view name) const;
+  std::optional<std::string> Get(absl::string_view name) const;
+
+ private:
+  struct Entry {
+    std::optional<std::string> value;
+    uint64_t changes = 0;
+  };
+  mutable absl::Mutex mu_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace internal
+
+// A declared option; cheap to copy.
+template <typename T>
+class Option {
+ public:
+  Option(std::shared_ptr<const internal::OptionValues> values, std::string name, T default_value)
+      : values_(std::move(values)),
+        name_(std::move(name)),
+        default_value_(std::move(default_value)) {}
+
+  const std::string& name() const { return name_; }
+
+  // The effective value now.
+  T Get() const {
+    const std::optional<std::string> text = values_->Get(name_);
+    if (!text) return default_value_;
+    std::optional<T> value = internal::OptionTraits<T>::FromText(*text);
+    return value ? *std::move(value) : default_value_;
+  }
+
+ private:
+  std::shared_ptr<const internal::OptionValues> values_;
+  std::string name_;
+  T default_value_;
+};
+
+class OptionSet {
+ public:
+  // Declares log_level, which every module has.
+  OptionSet();
+
+  // Declares an option of a type T: std::string, int64_t, uint64_t, double,
+  // bool, ByteSize, absl::Duration. A default, `min` and `max` are sent in the
+  // type's canonical text.
+  template <typename T>
+  Option<T> Add(std::string name, T default_value, std::string description,
+                OptionDetails<T> details = {}) {
+    using Traits = internal::OptionTraits<T>;
+    Declare(Declaration(name, std::move(description), details), Traits::ToText(default_value));
+    return Option<T>(values_, std::move(name), std::move(default_value));
+  }
+
+  // Declares an option without a default: Get() gives nullopt until it is set.
+  template <typename T>
+  Option<std::optional<T>> AddUnset(std::string name, std::string description,
+                                    OptionDetails<T> details = {}) {
+    Declare(Declaration(name, std::move(description), details), std::nullopt);
+    return Option<std::optional<T>>(values_, std::move(name), std::nullopt);
+  }
+
+  const std::vector<internal::OptionDeclaration>& declarations() const { return declarations_; }
+  const internal::OptionDeclaration* Find(absl::string_view name) const;
+  const std::shared_ptr<internal::OptionValues>& values() const { return values_; }
+
+ private:
+  template <typename T>
+  static internal::OptionDeclaration Declaration(const std::string& name, std::string description,
+                                                 const OptionDetails<T>& details) {
+    using Traits = internal::OptionTraits<T>;
+    internal::OptionDeclaration d;
+    d.name = name;
+    d.type = details.type == OptionType{} ? Traits::kType : details.type;
+    d.level = details.level;
+    d.description = std::move(description);
+    d.long_description = details.long_description;
+    if (details.min) d.min = Traits::ToText(*details.min);
+    if (details.max) d.max = Traits::ToText(*details.max);
+    d.choices = details.choices;
+    d.tags = details.tags;
+    d.see_also = details.see_also;
+    d.runtime = details.runtime;
+    d.secret = details.secret;
+    return d;
+  }
+
+  void Declare(internal::OptionDeclaration declaration, std::optional<std::string> default_value);
+
+  std::vector<internal::OptionDeclaration> declarations_;
+  std::shared_ptr<internal::OptionValues> values_;
+};
+
+}  // namespace outpost
+
+#endif  // OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_

@@ -1,0 +1,618 @@
+// A module and a manager over a real socket: what is sent when, what comes back,
+// and what happens when either goes away.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <stdexcept>
+
+#include "absl/synchronization/notification.h"
+#include "outpost/testing/fake_manager.h"
+#include "outpost/testing/running_module.h"
+
+namespace outpost {
+namespace {
+
+using ::testing::_;
+using ::testing::ElementsAre;
+using testing::FakeManager;
+using ::testing::HasSubstr;
+using testing::kPatience;
+using ::testing::Pair;
+using testing::RunningModule;
+using ::testing::UnorderedElementsAre;
+
+// Every part of a module, each as small as it can be.
+class Everything : public Module {
+ public:
+  Everything()
+      : Module({.version = "7",
+                .notify_types = {"osd_map", "clog"},
+                .max_concurrency = 2,
+                .call_timeout = absl::Seconds(10)}) {
+    commands()
+        .Add("every echo")
+        .Describe("Give back the arguments")
+        .Perm("rw")
+        .Arg<std::string>("text")
+        .Arg<int64_t>("num", {.min = 0, .max = 10, .default_value = 3})
+        .Arg<std::optional<double>>("factor")
+        .Handle([](const CommandContext& context, std::string text, int64_t num,
+                   std::optional<double> factor) {
+          return CommandResult::Ok(
+              absl::StrCat(text, " ", num, " ", factor.value_or(0.5), " ",
+                           context.inbuf().value_or("(none)"), " ", std::string(context.caller())),
+              "a note");
+        });
+    commands().Add("every fail").Handle([] {
+      return absl::NotFoundError("there is no such thing");
+    });
+    commands().Add("every throw").Handle([]() -> CommandResult {
+      throw std::runtime_error("boom");
+    });
+    commands().Add("every bytes").Handle([] { return CommandResult::Ok("a\xff\x00z"); });
+    commands().Add("every block").Handle([this](const CommandContext& context) {
+      const int now = ++running_;
+      int most = most_running_;
+      while (now > most && !most_running_.compare_exchange_weak(most, now)) {
+      }
+      std::stop_callback stop(context.stop_token(), [this] { release_.Notify(); });
+      release_.WaitForNotification();
+      --running_;
+      return CommandResult::Ok(context.cancelled() ? "cancelled" : "released");
+    });
+    commands()
+        .Add("every get")
+        .Arg<std::string>("name")
+        .Handle([this](const std::string& name) -> absl::StatusOr<std::string> {
+          absl::StatusOr<StructureRef> structure = Get(name);
+          if (!structure.ok()) return structure.status();
+          return structure->parsed().dump();
+        });
+    commands().Add("every remote").Handle([this]() -> CommandResult {
+      absl::StatusOr<Json> value = Remote("other", "add", {1, 2}, {{"third", 3}});
+      if (!value.ok()) {
+        const auto failure = GetRemoteFailure(value.status());
+        return CommandResult::Error(
+            EIO, absl::StrCat(failure ? failure->kind : ErrorReason(value.status()), ": ",
+                              value.status().message()));
+      }
+      return CommandResult::Ok(value->dump());
+    });
+    methods().Add("add", [](const Json& args, const Json& kwargs) -> absl::StatusOr<Json> {
+      return args.at(0).get<int>() + args.at(1).get<int>() + kwargs.value("third", 0);
+    });
+    methods().Add("refuse", [](const Json&, const Json&) -> absl::StatusOr<Json> {
+      return absl::PermissionDeniedError("not you");
+    });
+  }
+
+  absl::Status Start() override {
+    started_.Notify();
+    return start_status_;
+  }
+  absl::Status Serve(ServeContext& context) override {
+    ++serving_;
+    while (context.WaitFor(absl::InfiniteDuration())) {
+    }
+    --serving_;
+    return absl::OkStatus();
+  }
+  void Notify(const Notification& notification) override {
+    absl::MutexLock lock(&mu_);
+    notified_.push_back(notification);
+  }
+  void ConfigChanged(const std::vector<std::string>& names) override {
+    absl::MutexLock lock(&mu_);
+    changed_.push_back(absl::StrCat(names.at(0), "=", times_.Get()));
+  }
+  void Shutdown() override { shut_down_ = true; }
+
+  bool AwaitNotified(const std::function<bool(const Notification&)>& wanted) {
+    const auto there = [this, &wanted]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return std::any_of(notified_.begin(), notified_.end(), wanted);
+    };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
+  }
+  bool AwaitChanged(const std::string& wanted) {
+    const auto there = [this, &wanted]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return std::find(changed_.begin(), changed_.end(), wanted) != changed_.end();
+    };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
+  }
+
+  // What tests reach for.
+  using Module::Apply;
+  using Module::Get;
+  using Module::GetCounters;
+  using Module::GetMetadata;
+  using Module::GetOption;
+  using Module::GetPart;
+  using Module::GetStore;
+  using Module::GetStorePrefix;
+  using Module::HaveMonConnection;
+  using Module::log;
+  using Module::MgrId;
+  using Module::MonCommand;
+  using Module::Name;
+  using Module::SendCommand;
+  using Module::SetHealthChecks;
+  using Module::SetOption;
+  using Module::SetStore;
+
+  Option<int64_t> times_ = options().Add<int64_t>("times", 1, "How often", {.min = 1, .max = 9});
+  Option<std::optional<absl::Duration>> pause_ =
+      options().AddUnset<absl::Duration>("pause", "How long between");
+
+  std::atomic<int> running_{0}, most_running_{0}, serving_{0};
+  std::atomic<bool> shut_down_{false};
+  struct Gate {  // may be opened more than once
+    void Notify() {
+      absl::MutexLock lock(&mu);
+      open = true;
+    }
+    void WaitForNotification() {
+      absl::MutexLock lock(&mu);
+      mu.Await(absl::Condition(&open));
+    }
+    absl::Mutex mu;
+    bool open ABSL_GUARDED_BY(mu) = false;
+  } release_;
+  absl::Notification started_;
+  absl::Status start_status_;
+  absl::Mutex mu_;
+  std::vector<Notification> notified_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> changed_ ABSL_GUARDED_BY(mu_);
+};
+
+class SessionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(manager_, nullptr);
+    module_ = std::make_unique<RunningModule<Everything>>(manager_->address());
+    ASSERT_TRUE(manager_->WaitForModule());
+  }
+  Everything& module() { return module_->module(); }
+
+  std::unique_ptr<FakeManager> manager_ = FakeManager::Start();
+  std::unique_ptr<RunningModule<Everything>> module_;
+};
+
+TEST_F(SessionTest, RegistersWhatTheConstructorDeclared) {
+  const v1::Register r = manager_->registration();
+  EXPECT_EQ(r.name(), "tested");
+  EXPECT_EQ(r.version(), "7");
+  EXPECT_THAT(r.sdk(), HasSubstr("outpost-cpp"));
+  EXPECT_THAT(r.protocol_versions(), ElementsAre(1));
+  EXPECT_EQ(r.commands(0).signature(),
+            "every echo name=text,type=CephString "
+            "name=num,type=CephInt,range=0|10,req=false "
+            "name=factor,type=CephFloat,req=false");
+  EXPECT_EQ(r.commands(0).permissions(), "rw");
+  EXPECT_EQ(r.commands(0).description(), "Give back the arguments");
+  ASSERT_EQ(r.options_size(), 3);
+  EXPECT_EQ(r.options(0).name(), "log_level");
+  EXPECT_EQ(r.options(1).name(), "times");
+  EXPECT_EQ(r.options(1).type(), v1::OPTION_TYPE_INT);
+  EXPECT_EQ(r.options(1).default_value(), "1");
+  EXPECT_EQ(r.options(1).min(), "1");
+  EXPECT_EQ(r.options(1).max(), "9");
+  EXPECT_EQ(r.options(2).type(), v1::OPTION_TYPE_SECS);
+  EXPECT_FALSE(r.options(2).has_default_value());
+  EXPECT_THAT(r.notify_types(), ElementsAre("osd_map", "clog"));
+  EXPECT_THAT(r.methods(), ElementsAre("add", "refuse"));
+  EXPECT_TRUE(r.can_run());
+  EXPECT_TRUE(r.has_serve());
+  EXPECT_EQ(r.max_concurrency(), 2);
+  EXPECT_EQ(r.pid(), getpid());
+  EXPECT_EQ(manager_->configured_error(), "");
+  EXPECT_TRUE(module().started_.HasBeenNotified());
+  EXPECT_EQ(module().Name(), "tested");
+  EXPECT_EQ(module().MgrId(), "x");
+}
+
+TEST_F(SessionTest, CommandGetsTypedArgumentsAndInput) {
+  const CommandResult with_defaults =
+      manager_->RunCommand({{"prefix", "every echo"}, {"text", "hi"}});
+  EXPECT_EQ(with_defaults.retval, 0);
+  EXPECT_EQ(with_defaults.out, "hi 3 0.5 (none) client");
+  EXPECT_EQ(with_defaults.err, "a note");
+  const CommandResult full = manager_->RunCommand(
+      {{"prefix", "every echo"}, {"text", "hi"}, {"num", 9}, {"factor", 2}}, "in");
+  EXPECT_EQ(full.out, "hi 9 2 in client");
+  const CommandResult empty_input =
+      manager_->RunCommand({{"prefix", "every echo"}, {"text", "hi"}}, "");
+  EXPECT_EQ(empty_input.out, "hi 3 0.5  client");
+}
+
+TEST_F(SessionTest, CommandThatFailsSaysHow) {
+  const CommandResult missing = manager_->RunCommand({{"prefix", "every echo"}});
+  EXPECT_EQ(missing.retval, -EINVAL);
+  EXPECT_EQ(missing.err, "missing required parameter text");
+  const CommandResult type =
+      manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}, {"num", "y"}});
+  EXPECT_EQ(type.retval, -EINVAL);
+  EXPECT_EQ(type.err, "argument num: \"y\" is not an integer");
+  const CommandResult range =
+      manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}, {"num", 11}});
+  EXPECT_EQ(range.err, "argument num: 11 not in range [0, 10]");
+  const CommandResult status = manager_->RunCommand({{"prefix", "every fail"}});
+  EXPECT_EQ(status.retval, -ENOENT);
+  EXPECT_EQ(status.err, "there is no such thing");
+  const CommandResult thrown = manager_->RunCommand({{"prefix", "every throw"}});
+  EXPECT_EQ(thrown.retval, -EINVAL);
+  EXPECT_THAT(thrown.err, HasSubstr("boom"));
+  EXPECT_TRUE(manager_->WaitForLog("boom"));
+  const CommandResult unknown = manager_->RunCommand({{"prefix", "no such"}});
+  EXPECT_EQ(unknown.retval, -EINVAL);
+  EXPECT_EQ(unknown.err, "No handler found for 'no such'");
+}
+
+TEST_F(SessionTest, OutputThatIsNotUtf8ArrivesWhole) {
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every bytes"}}).out, "a\xff");
+}
+
+TEST_F(SessionTest, AtMostMaxConcurrencyCommandsRunAtOnce) {
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(manager_->StartCommand({{"prefix", "every block"}}));
+  // Two block both threads: whoever is answered now did not need one.
+  EXPECT_TRUE(manager_->Ping());
+  while (module().running_ < 2) std::this_thread::yield();
+  module().release_.Notify();
+  for (uint64_t id : ids) EXPECT_EQ(manager_->AwaitCommand(id).out, "released");
+  EXPECT_EQ(module().most_running_, 2);
+}
+
+TEST_F(SessionTest, CancelReachesTheHandlerAndIsAnswered) {
+  const uint64_t id = manager_->StartCommand({{"prefix", "every block"}});
+  while (module().running_ < 1) std::this_thread::yield();
+  manager_->CancelCommand(id);
+  EXPECT_EQ(manager_->AwaitCommand(id).out, "cancelled");
+}
+
+TEST_F(SessionTest, CommandWhoseTimeIsOverIsNotRun) {
+  const CommandResult late = manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}},
+                                                  std::nullopt, absl::ZeroDuration());
+  EXPECT_EQ(late.retval, -ETIMEDOUT);
+}
+
+TEST_F(SessionTest, DrainedComesAfterTheLastAnswer) {
+  const uint64_t id = manager_->StartCommand({{"prefix", "every block"}});
+  while (module().running_ < 1) std::this_thread::yield();
+  module().release_.Notify();
+  EXPECT_TRUE(manager_->Drain());
+  EXPECT_EQ(manager_->AwaitCommand(id).retval, 0);
+  EXPECT_TRUE(manager_->Drain());  // nothing in hand
+}
+
+TEST_F(SessionTest, MethodsAnswerAndFail) {
+  EXPECT_EQ(manager_->CallMethod("add", {1, 2}, {{"third", 4}}).result_json(), "7");
+  const v1::CallResult refused = manager_->CallMethod("refuse");
+  EXPECT_EQ(refused.error().kind(), "RAISED");
+  EXPECT_EQ(refused.error().type(), "PERMISSION_DENIED");
+  EXPECT_EQ(refused.error().message(), "not you");
+  const v1::CallResult unknown = manager_->CallMethod("subtract");
+  EXPECT_EQ(unknown.error().kind(), "METHOD_NOT_FOUND");
+  EXPECT_EQ(unknown.error().message(), "there is no method \"subtract\", only add, refuse");
+  const v1::CallResult thrown = manager_->CallMethod("add", Json::array());
+  EXPECT_EQ(thrown.error().kind(), "RAISED");
+}
+
+TEST_F(SessionTest, RemoteCarriesTheCallAndTellsFailuresApart) {
+  std::string parent;
+  manager_->OnRemote([&parent](const v1::RemoteCallRequest& request) -> absl::StatusOr<Json> {
+    parent = request.parent_call();
+    return Json{{"module", request.module()}, {"args", Json::parse(request.args_json())}};
+  });
+  const uint64_t id = manager_->StartCommand({{"prefix", "every remote"}});
+  EXPECT_EQ(manager_->AwaitCommand(id).out, R"({"args":[1,2],"module":"other"})");
+  EXPECT_EQ(parent, absl::StrCat("call-", id));
+  manager_->OnRemote([](const v1::RemoteCallRequest&) -> absl::StatusOr<Json> {
+    return absl::NotFoundError("no key");
+  });
+  EXPECT_THAT(manager_->RunCommand({{"prefix", "every remote"}}).err,
+              HasSubstr("RAISED: other.add failed: NOT_FOUND: no key"));
+  manager_->OnRemote(nullptr);
+  EXPECT_THAT(manager_->RunCommand({{"prefix", "every remote"}}).err,
+              HasSubstr("MODULE_NOT_ENABLED: module other is not enabled"));
+}
+
+TEST_F(SessionTest, StructuresAreReadOnceAVersion) {
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).retval, -ENOENT);
+  manager_->SetStructure("osd_map", {{"epoch", 1}});
+  const absl::StatusOr<StructureRef> first = module().Get("osd_map");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->parsed().at("epoch"), 1);
+  const absl::StatusOr<StructureRef> again = module().Get("osd_map");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(&again->parsed(), &first->parsed());
+  EXPECT_EQ(manager_->whole_reads(), 1);
+  EXPECT_EQ(manager_->unchanged_reads(), 1);
+  manager_->SetStructure("osd_map", {{"epoch", 2}});
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).out,
+            R"({"epoch":2})");
+  EXPECT_EQ(first->json(), R"({"epoch":1})");
+  EXPECT_EQ(module().GetPart("osd_map", "/epoch")->json(), "2");
+  EXPECT_TRUE(*module().HaveMonConnection());
+}
+
+TEST_F(SessionTest, MetadataAndCounters) {
+  manager_->SetMetadata("osd", "0", {{"hostname", "host1"}});
+  manager_->SetCounter("osd", "0", "osd.op_w", 100, 160, 3);
+  EXPECT_THAT(*module().GetMetadata("osd", "0"), ElementsAre(Pair("hostname", "host1")));
+  EXPECT_TRUE(absl::IsNotFound(module().GetMetadata("osd", "1").status()));
+  const auto series = module().GetCounters({.daemon = {"osd", "0"}, .paths = {"osd.op_w"}});
+  ASSERT_TRUE(series.ok());
+  ASSERT_EQ(series->size(), 1);
+  EXPECT_EQ(Rate(series->front()), 20);
+}
+
+TEST_F(SessionTest, OptionsAreKeptCurrent) {
+  EXPECT_EQ(module().times_.Get(), 1);
+  EXPECT_EQ(module().pause_.Get(), std::nullopt);
+  manager_->SetOption("times", "5");
+  EXPECT_TRUE(module().AwaitChanged("times=5"));
+  EXPECT_EQ(*module().GetOption<int64_t>("times"), 5);
+  ASSERT_TRUE(module().SetOption<int64_t>("times", 6).ok());
+  EXPECT_EQ(module().times_.Get(), 6);
+  EXPECT_EQ(manager_->GetOption("times"), "6");
+  ASSERT_TRUE(module().SetOption("pause", absl::Milliseconds(1500)).ok());
+  EXPECT_EQ(manager_->GetOption("pause"), "1.5");
+  EXPECT_EQ(module().pause_.Get(), absl::Milliseconds(1500));
+  EXPECT_TRUE(absl::IsNotFound(module().SetOption("nosuch", "1")));
+  EXPECT_THAT(module().GetOption<bool>("nosuch").status().message(),
+              HasSubstr("log_level, times, pause"));
+  EXPECT_TRUE(absl::IsInvalidArgument(module().GetOption<bool>("times").status()));
+}
+
+TEST_F(SessionTest, KeysAreKept) {
+  EXPECT_EQ(*module().GetStore("a/1"), std::nullopt);
+  ASSERT_TRUE(module().SetStore("a/1", std::string("x\0y", 3)).ok());
+  ASSERT_TRUE(module().SetStore("a/2", "z").ok());
+  EXPECT_EQ(*module().GetStore("a/1"), std::string("x\0y", 3));
+  EXPECT_THAT(*module().GetStorePrefix("a/"), ElementsAre(Pair("a/1", _), Pair("a/2", "z")));
+  EXPECT_TRUE(module().Apply(StoreBatch().Expect("a/2", "z").Set("b", "1").Remove("a/1")).ok());
+  EXPECT_THAT(manager_->store(), ElementsAre(Pair("a/2", "z"), Pair("b", "1")));
+  const absl::Status failed = module().Apply(StoreBatch().Expect("b", "2").Remove("b"));
+  EXPECT_TRUE(absl::IsAborted(failed));
+  EXPECT_THAT(failed.message(), HasSubstr("key b "));
+  ASSERT_TRUE(module().SetStore("b", std::nullopt).ok());
+  EXPECT_THAT(manager_->store(), ElementsAre(Pair("a/2", "z")));
+}
+
+TEST_F(SessionTest, NotificationsArriveAndAreAcknowledged) {
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  manager_->SetStructure("osd_map", {{"epoch", 1}});
+  EXPECT_TRUE(module().AwaitNotified(
+      [](const Notification& n) { return n.type == "osd_map" && n.version == 1; }));
+  manager_->SetStructure("osd_map", {{"epoch", 2}});
+  EXPECT_TRUE(module().AwaitNotified(
+      [](const Notification& n) { return n.type == "osd_map" && n.version == 2; }));
+  manager_->PublishEvent("clog", "7", {{"message", "m"}});
+  EXPECT_TRUE(module().AwaitNotified([](const Notification& n) {
+    return n.type == "clog" && n.id == "7" && n.payload == R"({"message":"m"})";
+  }));
+  EXPECT_TRUE(manager_->WaitForAcks());
+}
+
+TEST_F(SessionTest, LogLinesArriveFromTheLevelOn) {
+  module().log().Debug("unheard");
+  module().log().Info("%d lines of %s", 2, "text");
+  module().log().Warning("not\xffutf8");
+  EXPECT_TRUE(manager_->WaitForLog("2 lines of text"));
+  EXPECT_TRUE(manager_->WaitForLog("not?utf8"));
+  manager_->SetOption("log_level", "debug");
+  ASSERT_TRUE(module().AwaitChanged("log_level=1"));
+  module().log().Debug("heard");
+  EXPECT_TRUE(manager_->WaitForLog("heard"));
+  for (const v1::LogRecord& record : manager_->log()) EXPECT_NE(record.message(), "unheard");
+}
+
+TEST_F(SessionTest, ClusterCommands) {
+  const absl::StatusOr<CommandResult> away = module().MonCommand({{"prefix", "status"}});
+  EXPECT_TRUE(absl::IsUnavailable(away.status()));
+  manager_->OnClusterCommand([](const v1::SendClusterCommandRequest& request) {
+    return CommandResult(-2, request.service_type() + request.service_id(), request.command_json());
+  });
+  const absl::StatusOr<CommandResult> answer = module().MonCommand({{"prefix", "status"}});
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->retval, -2);
+  EXPECT_EQ(answer->out, "mon");
+  EXPECT_EQ(answer->err, R"({"prefix":"status"})");
+  absl::Notification called;
+  module().SendCommand({.service_type = "osd", .service_id = "3"},
+                       [&called](absl::StatusOr<CommandResult> result) {
+                         EXPECT_EQ(result->out, "osd3");
+                         called.Notify();
+                       });
+  EXPECT_TRUE(called.WaitForNotificationWithTimeout(kPatience));
+}
+
+TEST_F(SessionTest, ServeRunsUntilShutdown) {
+  EXPECT_EQ(manager_->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
+  while (module().serving_ == 0) std::this_thread::yield();
+  manager_->Shutdown(kPatience);
+  EXPECT_EQ(module_->Wait(), 0);
+  EXPECT_EQ(module().serving_, 0);
+  EXPECT_TRUE(module().shut_down_);
+  EXPECT_TRUE(manager_->WaitForGoodbye());
+}
+
+TEST_F(SessionTest, SignalEndsItToo) {
+  EXPECT_EQ(manager_->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
+  EXPECT_EQ(module_->Stop(), 0);
+  EXPECT_TRUE(manager_->WaitForGoodbye());
+}
+
+TEST_F(SessionTest, AttachesAgainAfterACrashAndCatchesUp) {
+  ASSERT_TRUE(manager_->Serve());
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  ASSERT_TRUE(module().SetHealthChecks({{.code = "EVERY_WARN", .summary = "s"}}).ok());
+  ASSERT_TRUE(manager_->WaitForHealthCheck("EVERY_WARN"));
+  manager_->SetStructure("osd_map", {{"epoch", 1}});
+  ASSERT_TRUE(module().Get("osd_map").ok());
+  manager_->Crash();
+  EXPECT_TRUE(absl::IsUnavailable(module().Get("osd_map").status()));
+  manager_->SetOption("times", "8");  // while the module can't hear it
+  manager_->Restart();
+  ASSERT_TRUE(manager_->WaitForModule());
+  EXPECT_EQ(manager_->attach_count(), 2);
+  EXPECT_EQ(manager_->registration().name(), "tested");
+  EXPECT_TRUE(module().AwaitChanged("times=8"));
+  EXPECT_TRUE(manager_->WaitForHealthCheck("EVERY_WARN"));
+  EXPECT_TRUE(module().AwaitNotified(
+      [](const Notification& n) { return n.type == "osd_map" && n.after_reattach; }));
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  EXPECT_EQ(module().Get("osd_map")->version(), 1);
+  EXPECT_EQ(manager_->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
+  EXPECT_EQ(module().serving_, 1);  // it never ended
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}}).retval, 0);
+  EXPECT_TRUE(manager_->WaitForLog("attached again"));
+}
+
+TEST_F(SessionTest, WorkInHandIsCancelledWhenTheSessionBreaks) {
+  manager_->StartCommand({{"prefix", "every block"}});
+  while (module().running_ < 1) std::this_thread::yield();
+  manager_->BreakSession();
+  module().release_.WaitForNotification();  // the handler's stop_callback opens it
+  ASSERT_TRUE(manager_->WaitForModule());
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}}).retval, 0);
+}
+
+TEST_F(SessionTest, ASubscriptionThatEndsIsMadeAgain) {
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  manager_->BreakSession();
+  ASSERT_TRUE(manager_->WaitForModule());
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  manager_->PublishEvent("clog", "after", {});
+  EXPECT_TRUE(module().AwaitNotified([](const Notification& n) { return n.id == "after"; }));
+}
+
+TEST_F(SessionTest, RefusalsEndIt) {
+  manager_->Refuse(absl::AlreadyExistsError("another process is tested"), "NAME_TAKEN");
+  manager_->BreakSession();
+  EXPECT_EQ(module_->Wait(), 78);
+  EXPECT_TRUE(module().shut_down_);
+}
+
+TEST_F(SessionTest, AStandbyManagerIsAskedAgain) {
+  manager_->Refuse(absl::UnavailableError("x is a standby"), "NOT_ACTIVE");
+  manager_->BreakSession();
+  manager_->Refuse(absl::OkStatus(), "");
+  EXPECT_TRUE(manager_->WaitForModule());
+}
+
+// Serve and Start that end in every way.
+class Fragile : public Module {
+ public:
+  Fragile() : Module({}) {}
+  static absl::Status CanRun() { return can_run; }
+  absl::Status Start() override { return start; }
+  absl::Status Serve(ServeContext&) override {
+    if (throws) throw std::runtime_error("serve went wrong");
+    return serve;
+  }
+  static inline absl::Status can_run, start, serve;
+  static inline bool throws = false;
+};
+
+class FragileTest : public ::testing::Test {
+ protected:
+  FragileTest() {
+    Fragile::can_run = Fragile::start = Fragile::serve = absl::OkStatus();
+    Fragile::throws = false;
+  }
+  std::unique_ptr<FakeManager> manager_ = FakeManager::Start();
+};
+
+TEST_F(FragileTest, ServeThatReturnsIsFine) {
+  RunningModule<Fragile> module(manager_->address());
+  ASSERT_TRUE(manager_->WaitForModule());
+  manager_->Serve();
+  EXPECT_TRUE(manager_->WaitForServeStatus(v1::ServeStatus::STATE_RETURNED));
+  EXPECT_EQ(module.Stop(), 0);
+}
+
+TEST_F(FragileTest, ServeThatFailsOrThrowsIsTold) {
+  Fragile::serve = absl::InternalError("no disk");
+  RunningModule<Fragile> module(manager_->address());
+  ASSERT_TRUE(manager_->WaitForModule());
+  manager_->Serve();
+  EXPECT_EQ(manager_->WaitForServeStatus(v1::ServeStatus::STATE_FAILED)->error(), "no disk");
+  Fragile::throws = true;
+  manager_->Serve();  // once more
+  EXPECT_TRUE(manager_->WaitForLog("serve failed: serve went wrong"));
+}
+
+TEST_F(FragileTest, StartThatFailsIsTold) {
+  Fragile::start = absl::InternalError("no licence");
+  RunningModule<Fragile> module(manager_->address());
+  EXPECT_TRUE(manager_->WaitForLog("no licence"));
+  EXPECT_EQ(manager_->configured_error(), "no licence");
+  manager_->Shutdown(kPatience);
+  EXPECT_EQ(module.Wait(), 0);
+}
+
+TEST_F(FragileTest, AModuleThatCannotRunStaysAttached) {
+  Fragile::can_run = absl::UnavailableError("libhello is missing");
+  RunningModule<Fragile> module(manager_->address());
+  ASSERT_TRUE(manager_->WaitForModule());
+  EXPECT_FALSE(manager_->registration().can_run());
+  EXPECT_EQ(manager_->registration().can_run_error(), "libhello is missing");
+}
+
+// A module without anything.
+class Bare : public Module {
+ public:
+  Bare() : Module({}) {}
+  using Module::Get;
+};
+
+TEST(BareTest, HasNoServeAndAnswersServeAtOnce) {
+  const auto manager = FakeManager::Start();
+  RunningModule<Bare> module(manager->address());
+  ASSERT_TRUE(manager->WaitForModule());
+  EXPECT_FALSE(manager->registration().has_serve());
+  EXPECT_EQ(manager->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
+}
+
+TEST(BareTest, CallsInTheConstructorAreRefusedWithAHint) {
+  Bare module;
+  const absl::Status status = module.Get("osd_map").status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(status.message(), HasSubstr("constructor"));
+}
+
+TEST(BareTest, WaitsForAManagerAndEndsOnASignal) {
+  RunningModule<Bare> module("unix:/nonexistent/outpost.sock");
+  EXPECT_EQ(module.Stop(), 0);
+}
+
+TEST(BareTest, EndsWhenNoManagerComesBackInTime) {
+  auto manager = FakeManager::Start({.orphan_grace = absl::Milliseconds(100)});
+  RunningModule<Bare> module(manager->address());
+  ASSERT_TRUE(manager->WaitForModule());
+  manager->Crash();
+  EXPECT_EQ(module.Wait(), 75);
+}
+
+class Twice : public Module {
+ public:
+  Twice() : Module({}) {
+    commands().Add("same").Handle([] { return CommandResult::Ok(); });
+    commands().AddRaw("same name=x,type=CephString", "", "r",
+                      [](const CommandContext&, const Json&) { return CommandResult::Ok(); });
+  }
+};
+
+TEST(BareTest, DeclarationsThatAreWrongEndIt) {
+  const auto manager = FakeManager::Start();
+  RunningModule<Twice> module(manager->address());
+  EXPECT_EQ(module.Wait(), 78);
+}
+
+}  // namespace
+}  // namespace outpost

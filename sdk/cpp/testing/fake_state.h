@@ -1,0 +1,89 @@
+// What a FakeManager knows, shared by its services.
+//
+// **Thread safety.** `mu` guards everything; the services take it themselves.
+#ifndef OUTPOST_SDK_CPP_TESTING_FAKE_STATE_H_
+#define OUTPOST_SDK_CPP_TESTING_FAKE_STATE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "outpost/testing/fake_manager.h"
+#include "outpost/v1/cluster.pb.h"
+#include "outpost/v1/module_host.pb.h"
+#include "outpost/v1/notifications.pb.h"
+
+namespace outpost::testing {
+
+class FakeAttach;
+class FakeSubscription;
+
+struct FakeState {
+  struct Structure {
+    uint64_t version = 0;
+    std::string json;
+  };
+  using DaemonKey = std::pair<std::string, std::string>;
+
+  absl::Mutex mu;
+  FakeManagerOptions options ABSL_GUARDED_BY(mu);
+  int instance ABSL_GUARDED_BY(mu) = 1;
+
+  // The session.
+  FakeAttach* stream ABSL_GUARDED_BY(mu) = nullptr;
+  bool attached ABSL_GUARDED_BY(mu) = false;  // Configured came
+  bool goodbye ABSL_GUARDED_BY(mu) = false;
+  int open_calls ABSL_GUARDED_BY(mu) = 0;  // streams whose reactors live
+  int attach_count ABSL_GUARDED_BY(mu) = 0;
+  std::string configured_error ABSL_GUARDED_BY(mu);
+  v1::Register registration ABSL_GUARDED_BY(mu);
+  absl::Status refusal ABSL_GUARDED_BY(mu);
+  std::string refusal_reason ABSL_GUARDED_BY(mu);
+  std::optional<v1::ServeStatus> serve_status ABSL_GUARDED_BY(mu);
+  bool drained ABSL_GUARDED_BY(mu) = false;
+  uint64_t heartbeat ABSL_GUARDED_BY(mu) = 0;
+  uint64_t next_id ABSL_GUARDED_BY(mu) = 1;
+  std::map<uint64_t, v1::CommandResult> command_results ABSL_GUARDED_BY(mu);
+  std::map<uint64_t, v1::CallResult> call_results ABSL_GUARDED_BY(mu);
+  std::vector<v1::LogRecord> log ABSL_GUARDED_BY(mu);
+
+  // Notifications.
+  FakeSubscription* subscription ABSL_GUARDED_BY(mu) = nullptr;
+  uint64_t next_subscription ABSL_GUARDED_BY(mu) = 1;
+  std::deque<v1::Notification> waiting ABSL_GUARDED_BY(mu);
+  std::map<uint64_t, std::string> unacknowledged ABSL_GUARDED_BY(mu);  // sequence to type
+  uint64_t next_sequence ABSL_GUARDED_BY(mu) = 1;
+
+  // Data.
+  std::map<std::string, Structure> structures ABSL_GUARDED_BY(mu);
+  int whole_reads ABSL_GUARDED_BY(mu) = 0;
+  int unchanged_reads ABSL_GUARDED_BY(mu) = 0;
+  std::map<DaemonKey, std::map<std::string, std::string>> metadata ABSL_GUARDED_BY(mu);
+  std::vector<v1::CounterSeries> counters ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::string> options_set ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::string> store ABSL_GUARDED_BY(mu);
+  std::map<std::string, v1::HealthCheck> health_checks ABSL_GUARDED_BY(mu);
+  FakeManager::RemoteHandler on_remote ABSL_GUARDED_BY(mu);
+  FakeManager::ClusterCommandHandler on_cluster_command ABSL_GUARDED_BY(mu);
+
+  std::string session_key() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return "session-" + std::to_string(instance) + "-" + std::to_string(attach_count);
+  }
+  // An option's effective value, as the wire has it.
+  v1::OptionValue OptionValueOf(const std::string& name) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Queues a notification: of a state-like type only the newest waits.
+  void Publish(v1::Notification notification) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Sends ConfigChanged for `name`.
+  void TellOption(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+};
+
+}  // namespace outpost::testing
+
+#endif  // OUTPOST_SDK_CPP_TESTING_FAKE_STATE_H_

@@ -1,0 +1,205 @@
+"""What a module can ask of hosts, daemons and their counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from outpost import _rpc
+from outpost._errors import NotFoundError
+from outpost.v1 import cluster_pb2
+
+if TYPE_CHECKING:
+    from outpost._host import Host
+
+ServerInfo = dict[str, Any]
+"""A host: hostname, ceph_version, and services, each with type and id."""
+
+
+class ClusterData:
+    """The part of MgrModule that reads hosts, daemons and counters.
+
+    Every method may raise CallError, and NotImplementedError with the manager's words where the
+    source of cluster data does not have this.
+    """
+
+    PRIO_CRITICAL = 10
+    PRIO_INTERESTING = 8
+    PRIO_USEFUL = 5
+    PRIO_UNINTERESTING = 2
+    PRIO_DEBUGONLY = 0
+
+    PERFCOUNTER_TIME = 1
+    PERFCOUNTER_U64 = 2
+    PERFCOUNTER_LONGRUNAVG = 4
+    PERFCOUNTER_COUNTER = 8
+    PERFCOUNTER_HISTOGRAM = 0x10
+    PERFCOUNTER_TYPE_MASK = ~3
+
+    BYTES = 0
+    NONE = 1
+
+    def _reach(self, method: str) -> Host:
+        raise NotImplementedError
+
+    def get_server(self, hostname: str) -> ServerInfo:
+        """Describe a host; one that isn't known has no services."""
+        request = cluster_pb2.GetServerRequest(hostname=hostname)
+        try:
+            response = self._reach("get_server").client.call(_rpc.GET_SERVER, request)
+        except NotFoundError:
+            return _server(cluster_pb2.ServerInfo(hostname=hostname))
+        return _server(response.server)
+
+    def list_servers(self) -> list[ServerInfo]:
+        """Describe every host, ordered by name."""
+        request = cluster_pb2.ListServersRequest()
+        response = self._reach("list_servers").client.call(_rpc.LIST_SERVERS, request)
+        return [_server(server) for server in response.servers]
+
+    def get_metadata(
+        self, svc_type: str, svc_id: str, default: dict[str, str] | None = None
+    ) -> dict[str, str] | None:
+        """Return what a daemon said of itself when it started; `default` if it isn't known."""
+        request = cluster_pb2.GetMetadataRequest(daemon=_daemon(svc_type, svc_id))
+        try:
+            response = self._reach("get_metadata").client.call(_rpc.GET_METADATA, request)
+        except NotFoundError:
+            return default
+        return dict(response.metadata)
+
+    def get_daemon_status(self, svc_type: str, svc_id: str) -> dict[str, str]:
+        """Return what a daemon says of its present state; {} if it isn't known."""
+        request = cluster_pb2.GetDaemonStatusRequest(daemon=_daemon(svc_type, svc_id))
+        try:
+            response = self._reach("get_daemon_status").client.call(_rpc.GET_DAEMON_STATUS, request)
+        except NotFoundError:
+            return {}
+        return dict(response.status)
+
+    def get_perf_schema(self, svc_type: str, svc_name: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """Describe the counters of daemons: {"osd.0": {path: {type, units, priority, …}}}.
+
+        An empty type or name means all.
+        """
+        request = cluster_pb2.GetPerfSchemaRequest(daemon=_daemon(svc_type, svc_name))
+        response = self._reach("get_perf_schema").client.call(_rpc.GET_PERF_SCHEMA, request)
+        return {
+            _daemon_name(daemon.daemon): {
+                counter.path: {
+                    "description": counter.description,
+                    "nick": counter.nick,
+                    "type": counter.type,
+                    "priority": counter.priority,
+                    "units": counter.unit,
+                }
+                for counter in daemon.counters
+            }
+            for daemon in response.daemons
+        }
+
+    def get_counter(
+        self, svc_type: str, svc_name: str, path: str
+    ) -> dict[str, list[tuple[float, float]]]:
+        """Return the series of a counter, {path: [(seconds since the epoch, value), …]}."""
+        samples = self._samples("get_counter", svc_type, svc_name, path, latest=False)
+        return {path: [(_seconds(sample), sample.value) for sample in samples]}
+
+    def get_latest_counter(
+        self, svc_type: str, svc_name: str, path: str
+    ) -> dict[str, tuple[float, ...]]:
+        """Return the newest value, {path: (time, value)}; averages have (time, sum, count)."""
+        samples = self._samples("get_latest_counter", svc_type, svc_name, path, latest=True)
+        if not samples:
+            return {path: ()}
+        newest = samples[-1]
+        value = (_seconds(newest), newest.value)
+        return {path: (*value, newest.count) if newest.HasField("count") else value}
+
+    def get_latest(self, daemon_type: str, daemon_name: str, counter: str) -> float:
+        """Return the newest value of a counter; 0 if there is none."""
+        data = self.get_latest_counter(daemon_type, daemon_name, counter)[counter]
+        return data[1] if data else 0
+
+    def get_latest_avg(
+        self, daemon_type: str, daemon_name: str, counter: str
+    ) -> tuple[float, float]:
+        """Return sum and count of a long-running average; (0, 0) if there is none."""
+        data = self.get_latest_counter(daemon_type, daemon_name, counter)[counter]
+        return (data[1], data[2]) if len(data) > 2 else (0, 0)
+
+    def get_all_perf_counters(
+        self,
+        prio_limit: int = PRIO_USEFUL,
+        services: Sequence[str] = ("mds", "mon", "osd", "rbd-mirror", "rgw", "tcmu-runner"),
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return schema and newest value of every counter of at least a priority.
+
+        {"osd.0": {path: {type, units, …, value}}}; long-running averages have a count, too.
+        """
+        client = self._reach("get_all_perf_counters").client
+        result: dict[str, dict[str, dict[str, Any]]] = {}
+        for service in services:
+            schemas = self.get_perf_schema(service, "")
+            request = cluster_pb2.GetCountersRequest(
+                daemon=_daemon(service, ""), latest_only=True, min_priority=prio_limit
+            )
+            for series in client.call(_rpc.GET_COUNTERS, request).series:
+                name = _daemon_name(series.daemon)
+                schema = schemas.get(name, {}).get(series.path)
+                if schema is None or schema["priority"] < prio_limit or not series.samples:
+                    continue
+                newest = series.samples[-1]
+                counter = result.setdefault(name, {})[series.path] = {
+                    **schema,
+                    "value": newest.value,
+                }
+                if schema["type"] & self.PERFCOUNTER_LONGRUNAVG:
+                    counter["count"] = newest.count
+        return result
+
+    def get_daemon_health_metrics(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what daemons find worth a check: {"osd.0": [{"type": …, "value": …}]}."""
+        request = cluster_pb2.GetDaemonHealthMetricsRequest()
+        response = self._reach("get_daemon_health_metrics").client.call(
+            _rpc.GET_DAEMON_HEALTH_METRICS, request
+        )
+        return {
+            _daemon_name(daemon.daemon): [
+                {"type": metric.type, "value": metric.n1, "n1": metric.n1, "n2": metric.n2}
+                for metric in daemon.metrics
+            ]
+            for daemon in response.daemons
+        }
+
+    def _samples(
+        self, method: str, svc_type: str, svc_name: str, path: str, *, latest: bool
+    ) -> Sequence[cluster_pb2.CounterSample]:
+        request = cluster_pb2.GetCountersRequest(
+            daemon=_daemon(svc_type, svc_name), paths=[path], latest_only=latest
+        )
+        try:
+            response = self._reach(method).client.call(_rpc.GET_COUNTERS, request)
+        except NotFoundError:
+            return []
+        return response.series[0].samples if response.series else []
+
+
+def _daemon(svc_type: str, svc_id: str) -> cluster_pb2.DaemonName:
+    return cluster_pb2.DaemonName(type=svc_type, id=str(svc_id))
+
+
+def _daemon_name(daemon: cluster_pb2.DaemonName) -> str:
+    return f"{daemon.type}.{daemon.id}"
+
+
+def _server(server: cluster_pb2.ServerInfo) -> ServerInfo:
+    return {
+        "hostname": server.hostname,
+        "ceph_version": server.version,
+        "services": [{"type": service.type, "id": service.id} for service in server.services],
+    }
+
+
+def _seconds(sample: cluster_pb2.CounterSample) -> float:
+    return sample.time.seconds + sample.time.nanos / 1e9

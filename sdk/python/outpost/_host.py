@@ -1,0 +1,218 @@
+"""What a module reaches of its manager: data, options, keys, other modules, health."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outpost import _rpc
+from outpost._client import Client, Link
+from outpost._errors import CallError, NotFoundError
+from outpost._logs import LogShipper
+from outpost._options import OptionTable, OptionValue, option_text, option_value
+from outpost._settings import Settings
+from outpost._work import current_work
+from outpost.v1 import (
+    cluster_pb2,
+    config_pb2,
+    health_pb2,
+    key_value_pb2,
+    module_host_pb2,
+    remote_pb2,
+    types_pb2,
+)
+
+_log = logging.getLogger("outpost")
+
+
+@dataclass(frozen=True)
+class _Structure:
+    instance: str
+    version: int
+    value: Any
+
+
+class Host:
+    """The manager, as its module sees it; lasts over lost and new sessions.
+
+    Thread safety: every method may be called on any thread; configure() on one at a time.
+    Every call may raise CallError and DetachedError.
+    """
+
+    def __init__(self, settings: Settings, option_names: Collection[str], logs: LogShipper) -> None:
+        self.settings = settings
+        self.client = Client(settings.call_timeout)
+        self.logs = logs
+        self.options = OptionTable()
+        self.manager = module_host_pb2.Configure()
+        """What the manager said when it last accepted the module."""
+        self._option_names = frozenset(option_names)
+        self._structures: dict[str, _Structure] = {}
+        self._health: list[types_pb2.HealthCheck] = []
+
+    def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
+        """Take what the manager said; returns whether any option changed. Raises ValueError."""
+        changed = self.options.update(configure.options)
+        self.manager = configure
+        self.client.attach(link)
+        return changed
+
+    # cluster data
+
+    def structure(self, name: str) -> Any:
+        """Return a structure, parsed: the same object as last time if it has not changed.
+
+        Raises NotFoundError.
+        """
+        while True:
+            instance = self.manager.manager_instance
+            known = self._structures.get(name)
+            if known is not None and known.instance != instance:
+                known = None  # versions of two managers can't be compared
+            response = self.client.call(
+                _rpc.CLUSTER_GET,
+                cluster_pb2.ClusterGetRequest(
+                    name=name, if_newer_than=known.version if known else 0
+                ),
+            )
+            if self.manager.manager_instance != instance:
+                continue
+            if response.unchanged and known is not None:
+                return known.value
+            value = json.loads(response.json)
+            self._structures[name] = _Structure(instance, response.version, value)
+            return value
+
+    # options
+
+    def require_option(self, name: str) -> None:
+        """Raise RuntimeError unless the module declared this option."""
+        if name not in self._option_names:
+            raise RuntimeError(f"Config option '{name}' is not in Module.MODULE_OPTIONS")
+
+    def option(self, name: str) -> OptionValue:
+        """Return the effective value of an own option. Raises RuntimeError: not declared."""
+        try:
+            return self.options.get(name)
+        except KeyError:
+            self.require_option(name)
+            return None
+
+    def foreign_option(self, module: str, name: str) -> OptionValue:
+        """Return the effective value of another module's option; None: not declared."""
+        request = config_pb2.ConfigGetRequest(key=f"mgr/{module}/{name}")
+        try:
+            return option_value(self.client.call(_rpc.CONFIG_GET, request).option)
+        except NotFoundError:
+            return None
+
+    def set_option(self, module: str, name: str, value: OptionValue, *, localized: bool) -> None:
+        """Set an option, or with None remove it; returns when it is durable and visible here."""
+        place = f"{self.manager.manager_id}/" if localized else ""
+        key = f"mgr/{module}/{place}{name}"
+        if value is None:
+            removed = self.client.call(
+                _rpc.CONFIG_REMOVE, config_pb2.ConfigRemoveRequest(key=key)
+            ).option
+            fresh, effective = removed, True
+        else:
+            fresh = self.client.call(
+                _rpc.CONFIG_SET, config_pb2.ConfigSetRequest(key=key, value=option_text(value))
+            ).option
+            # a localized value hides what was set for all managers
+            effective = localized or self.options.source(name) != "localized"
+        if module == self.settings.name and effective and fresh.name == name:
+            self.options.update([fresh])
+
+    # keys
+
+    def get_key(self, key: str) -> str | None:
+        """Return the value of a key, or None. Raises ValueError: it is not text."""
+        response = self.client.call(_rpc.KEY_VALUE_GET, key_value_pb2.KeyValueGetRequest(key=key))
+        return _text(key, response.value) if response.HasField("value") else None
+
+    def get_keys(self, prefix: str) -> dict[str, str]:
+        """Return the keys that begin with a prefix. Raises ValueError: a value is not text."""
+        response = self.client.call(
+            _rpc.KEY_VALUE_LIST, key_value_pb2.KeyValueListRequest(prefix=prefix)
+        )
+        return {entry.key: _text(entry.key, entry.value) for entry in response.entries}
+
+    def set_key(self, key: str, value: str | None) -> None:
+        """Set a key, or with None remove it; returns when that is durable."""
+        if value is None:
+            self.client.call(_rpc.KEY_VALUE_DELETE, key_value_pb2.KeyValueDeleteRequest(key=key))
+        elif isinstance(value, str):
+            self.client.call(
+                _rpc.KEY_VALUE_PUT,
+                key_value_pb2.KeyValuePutRequest(key=key, value=value.encode()),
+            )
+        else:
+            raise TypeError(
+                f"key {key!r}: the value must be str or None, not {type(value).__name__}"
+            )
+
+    # other modules
+
+    def remote(
+        self, module: str, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call another module's method.
+
+        Raises ImportError (the module is not enabled), NameError (no such method), RuntimeError
+        (the method raised), TypeError (an argument is not JSON).
+        """
+        try:
+            request = remote_pb2.RemoteCallRequest(
+                module=module,
+                method=method,
+                args_json=json.dumps(args, allow_nan=False),
+                kwargs_json=json.dumps(kwargs, allow_nan=False),
+                parent_call=current_work.get().call_id,
+            )
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"remote {module}.{method}: an argument can't be written as JSON: {error}"
+            ) from None
+        try:
+            response = self.client.call(
+                _rpc.REMOTE_CALL, request, timeout=self.settings.work_timeout
+            )
+        except CallError as error:
+            if error.reason == "MODULE_NOT_ENABLED":
+                raise ImportError(f"Module not found: {error}") from None
+            raise
+        if response.WhichOneof("outcome") == "result_json":
+            return json.loads(response.result_json)
+        failure = response.error
+        if failure.kind == "METHOD_NOT_FOUND":
+            raise NameError(f"Method not found: {module}.{method}: {failure.message}")
+        if failure.kind == "NOT_JSON":
+            raise RuntimeError(
+                f"Remote method returned what can't be written as JSON: {module}.{method}:"
+                f" {failure.message}"
+            )
+        told = failure.traceback or f"{failure.type}: {failure.message}"
+        raise RuntimeError(f"Remote method threw exception: {told}")
+
+    # health
+
+    def set_health(self, checks: list[types_pb2.HealthCheck]) -> None:
+        """Replace all health checks of the module."""
+        self.client.call(_rpc.HEALTH_SET, health_pb2.HealthSetRequest(checks=checks))
+        self._health = checks
+
+    def repeat_health(self) -> None:
+        """Raise the module's checks again: a new manager does not know them."""
+        if self._health:
+            self.client.call(_rpc.HEALTH_SET, health_pb2.HealthSetRequest(checks=self._health))
+
+
+def _text(key: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"key {key!r}: the value, {len(value)} bytes, is not UTF-8 text") from None

@@ -1,0 +1,202 @@
+"""Module options: how they are declared, and their present values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from outpost._errors import ModuleLoadError
+from outpost._logs import LEVEL_NAMES
+from outpost.v1 import types_pb2
+
+OptionValue = bool | int | float | str | None
+"""What an option can be; None: it is not set and has no default."""
+
+OptionTypeLabel = Literal[
+    "uint", "int", "str", "float", "bool", "addr", "addrvec", "uuid", "size", "secs"
+]
+
+_TYPES: dict[str, types_pb2.OptionType] = {
+    "str": types_pb2.OPTION_TYPE_STR,
+    "int": types_pb2.OPTION_TYPE_INT,
+    "uint": types_pb2.OPTION_TYPE_UINT,
+    "float": types_pb2.OPTION_TYPE_FLOAT,
+    "bool": types_pb2.OPTION_TYPE_BOOL,
+    "addr": types_pb2.OPTION_TYPE_ADDR,
+    "addrvec": types_pb2.OPTION_TYPE_ADDRVEC,
+    "uuid": types_pb2.OPTION_TYPE_UUID,
+    "size": types_pb2.OPTION_TYPE_SIZE,
+    "secs": types_pb2.OPTION_TYPE_SECS,
+}
+_LEVELS: dict[str, types_pb2.OptionLevel] = {
+    "basic": types_pb2.OPTION_LEVEL_BASIC,
+    "advanced": types_pb2.OPTION_LEVEL_ADVANCED,
+    "dev": types_pb2.OPTION_LEVEL_DEV,
+}
+_KEYS = (
+    *("name", "type", "level", "desc", "long_desc", "default", "min", "max", "enum_allowed"),
+    *("tags", "see_also", "runtime", "secret", "flags"),
+)
+
+
+class Option(dict[str, Any]):
+    """Declares one module option, as an entry of MODULE_OPTIONS.
+
+    `type` is one of uint, int, str, float, bool, addr, addrvec, uuid, size (bytes) and secs
+    (seconds). `min` and `max` are inclusive. `runtime` says that a change takes effect without a
+    restart. An option without a default is None until it is set.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: OptionValue = None,
+        type: OptionTypeLabel = "str",
+        desc: str | None = None,
+        long_desc: str | None = None,
+        min: OptionValue = None,
+        max: OptionValue = None,
+        enum_allowed: list[str] | None = None,
+        tags: list[str] | None = None,
+        see_also: list[str] | None = None,
+        runtime: bool = False,
+        level: str | None = None,
+        secret: bool | None = None,
+    ) -> None:
+        given = {
+            "name": name,
+            "default": default,
+            "type": type,
+            "desc": desc,
+            "long_desc": long_desc,
+            "min": min,
+            "max": max,
+            "enum_allowed": enum_allowed,
+            "tags": tags,
+            "see_also": see_also,
+            "runtime": runtime,
+            "level": level,
+            "secret": secret,
+        }
+        super().__init__((key, value) for key, value in given.items() if value is not None)
+
+
+LOG_LEVEL = Option(
+    name="log_level",
+    default="",
+    desc="how grave a line of this module must be to be logged; empty: info",
+    enum_allowed=list(LEVEL_NAMES),
+    runtime=True,
+)
+"""The option that every module has."""
+
+
+def option_text(value: OptionValue) -> str:
+    """Write a value as the manager reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def option_value(option: types_pb2.OptionValue) -> OptionValue:
+    """Read a value as the manager writes it. Raises ValueError, which names the option."""
+    if not option.HasField("value"):
+        return None
+    text = option.value
+    try:
+        match option.type:
+            case types_pb2.OPTION_TYPE_BOOL:
+                return {"true": True, "false": False}[text]
+            case (
+                types_pb2.OPTION_TYPE_INT | types_pb2.OPTION_TYPE_UINT | types_pb2.OPTION_TYPE_SIZE
+            ):
+                return int(text)
+            case types_pb2.OPTION_TYPE_FLOAT | types_pb2.OPTION_TYPE_SECS:
+                return float(text)
+            case _:
+                return text
+    except (KeyError, ValueError):
+        kind = types_pb2.OptionType.Name(option.type)
+        raise ValueError(f"option {option.name}: the manager sent {text!r} as {kind}") from None
+
+
+def describe_options(
+    declared: Iterable[Mapping[str, Any]],
+) -> list[types_pb2.OptionDescriptor]:
+    """Turn MODULE_OPTIONS into what Register carries, log_level added.
+
+    Raises ModuleLoadError, which names the entry and the key.
+    """
+    described = [_describe(entry) for entry in declared]
+    if not any(option.name == LOG_LEVEL["name"] for option in described):
+        described.append(_describe(LOG_LEVEL))
+    return described
+
+
+def _describe(entry: Mapping[str, Any]) -> types_pb2.OptionDescriptor:
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        raise ModuleLoadError(f"MODULE_OPTIONS: an entry has no name: {dict(entry)!r}")
+    unknown = sorted(set(entry).difference(_KEYS))
+    if unknown:
+        raise ModuleLoadError(f"MODULE_OPTIONS: option {name}: unknown key {unknown[0]!r}")
+    option = types_pb2.OptionDescriptor(
+        name=name,
+        type=_choice(_TYPES, name, "type", entry.get("type", "str")),
+        level=_choice(_LEVELS, name, "level", entry.get("level", "advanced")),
+        description=entry.get("desc", ""),
+        long_description=entry.get("long_desc", ""),
+        enum_allowed=[str(word) for word in entry.get("enum_allowed", ())],
+        tags=entry.get("tags", ()),
+        see_also=entry.get("see_also", ()),
+        runtime=bool(entry.get("runtime", False)),
+        secret=bool(entry.get("secret", False)),
+    )
+    if entry.get("default") is not None:
+        option.default_value = option_text(entry["default"])
+    if entry.get("min") is not None:
+        option.min = option_text(entry["min"])
+    if entry.get("max") is not None:
+        option.max = option_text(entry["max"])
+    return option
+
+
+def _choice(choices: Mapping[str, Any], name: str, key: str, word: Any) -> Any:
+    try:
+        return choices[word]
+    except (KeyError, TypeError):
+        raise ModuleLoadError(
+            f"MODULE_OPTIONS: option {name}: {key} {word!r} is none of {', '.join(choices)}"
+        ) from None
+
+
+class OptionTable:
+    """The present values of the module's own options.
+
+    Thread safety: update() is called on one thread at a time, get() on any.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, OptionValue] = {}
+        self._sources: dict[str, str] = {}
+
+    def update(self, options: Iterable[types_pb2.OptionValue]) -> bool:
+        """Take new values; returns whether any differs. Raises ValueError, having taken none."""
+        fresh = {option.name: option_value(option) for option in options}
+        changed = any(
+            name not in self._values or self._values[name] != value for name, value in fresh.items()
+        )
+        self._sources.update((option.name, option.source) for option in options)
+        self._values.update(fresh)
+        return changed
+
+    def get(self, name: str) -> OptionValue:
+        """Return the value of an option. Raises KeyError when it isn't declared."""
+        return self._values[name]
+
+    def source(self, name: str) -> str:
+        """Return where the value comes from: "default", "module", "localized", …."""
+        return self._sources.get(name, "")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values

@@ -1,0 +1,283 @@
+"""Does what the manager's messages say, with the module's code.
+
+Messages are taken on the reader's thread, which never runs the module's code. That is for
+
+    worker-N       commands and calls
+    serve          serve()
+    notify         config_notify() and notify(), in order
+    shutdown       shutdown()
+
+all of them daemon threads: none can keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from google.protobuf.duration_pb2 import Duration
+
+from outpost._client import Link
+from outpost._host import Host
+from outpost._loader import LoadedModule
+from outpost._logs import LogShipper, level_number
+from outpost._notifications import Notifier, Subscription
+from outpost._settings import Settings
+from outpost._stream import Stream
+from outpost._work import Work, WorkerPool, current_work
+from outpost.v1 import module_host_pb2, notifications_pb2, types_pb2
+
+_log = logging.getLogger("outpost")
+
+_MISSED_PINGS = 4
+
+
+class ModuleRunner:
+    """Runs one module, over lost and new streams.
+
+    Thread safety: take() is for the thread that reads the stream; the rest may be called on any.
+    """
+
+    def __init__(
+        self,
+        module: LoadedModule,
+        settings: Settings,
+        logs: LogShipper,
+        *,
+        on_configured: Callable[[Stream], None],
+        on_shutdown: Callable[[str, float | None], None],
+        on_ended: Callable[[], None],
+    ) -> None:
+        """Take callbacks, which must not block.
+
+        `on_configured`: the manager accepted the module. `on_shutdown`: it asks the module to end,
+        for a reason, within seconds. `on_ended`: still_running() has become shorter.
+        """
+        self._module = module
+        self._settings = settings
+        self._logs = logs
+        self._on_configured = on_configured
+        self._on_shutdown = on_shutdown
+        self._on_ended = on_ended
+        self.host = Host(settings, module.option_names, logs)
+        self._workers = WorkerPool(module.max_concurrency)
+        self._notifier = Notifier(self._run_config_notify)
+        # written on the reader's thread
+        self._stream: Stream | None = None
+        self._bound = False
+        self._last_ping: float | None = None
+        self._subscription: Subscription | None = None
+        # how far serve() and the end are
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._running: set[str] = set()
+        self._serve_status: module_host_pb2.ServeStatus | None = None
+
+    def detach(self) -> None:
+        """The stream is broken: calls, lines and results wait for the next one, or are dropped."""
+        self._stream = None
+        self._logs.disconnect()
+        self.host.client.detach()
+        if self._subscription is not None:
+            self._subscription.stop()
+
+    def silence_limit(self) -> float | None:
+        """Return for how many more seconds the manager may be silent.
+
+        None: for ever, as it has sent no Ping in this session.
+        """
+        if self._last_ping is None:
+            return None
+        interval = seconds(self.host.manager.heartbeat_interval)
+        longest = max(self._settings.least_silence, _MISSED_PINGS * interval)
+        return self._last_ping + longest - time.monotonic()
+
+    def stop(self) -> None:
+        """Call shutdown(); serve() is not started any more."""
+        with self._lock:
+            self._stopping = True
+            self._running.add("a command or call")
+            if self._bound:
+                self._running.add("shutdown()")
+                threading.Thread(target=self._run_shutdown, name="shutdown", daemon=True).start()
+        self._workers.when_idle(functools.partial(self._end, "a command or call"))
+
+    def still_running(self) -> list[str]:
+        """Return what of the module has not returned, in words."""
+        with self._lock:
+            return sorted(self._running)
+
+    # the reader's thread
+
+    def take(self, stream: Stream, response: module_host_pb2.AttachResponse) -> None:
+        """Do what a message says. Raises ValueError: it can't be understood."""
+        match response.WhichOneof("message"):
+            case "run_command":
+                run = response.run_command
+                stream.begin(run.id)
+                self._workers.submit(self._run_command, stream, run, _work(run))
+            case "call":
+                call = response.call
+                stream.begin(call.id)
+                self._workers.submit(self._run_call, stream, call, _work(call))
+            case "ping":
+                self._last_ping = time.monotonic()
+                heartbeat = module_host_pb2.Heartbeat(sequence=response.ping.sequence)
+                stream.send(module_host_pb2.AttachRequest(heartbeat=heartbeat))
+            case "cancel":
+                stream.cancel(response.cancel.id)
+            case "configure":
+                self._take_configure(stream, response.configure)
+            case "serve":
+                self._take_serve(stream)
+            case "config_changed":
+                self.host.options.update(response.config_changed.options)
+                self._apply_log_level()
+                if self._bound:
+                    self._notifier.config_changed()
+            case "drain":
+                drained = module_host_pb2.AttachRequest(drained=module_host_pb2.Drained())
+                self._workers.when_idle(functools.partial(stream.send, drained))
+            case "shutdown":
+                shutdown = response.shutdown
+                grace = seconds(shutdown.grace) if shutdown.HasField("grace") else None
+                self._on_shutdown(shutdown.reason or "the manager asks for it", grace)
+
+    def _take_configure(self, stream: Stream, configure: module_host_pb2.Configure) -> None:
+        before = self.host.manager.manager_instance
+        self._last_ping = None
+        answer = module_host_pb2.Configured()
+        changed = False
+        link = Link(stream.channel, configure.session_key)
+        try:
+            changed = self.host.configure(configure, link)
+        except ValueError as error:
+            answer.error = str(error)
+        stream.send(module_host_pb2.AttachRequest(configured=answer))
+        self._stream = stream
+        self._logs.connect(stream.announce_logs)
+        self._apply_log_level()
+        if self._module.instance is not None and not answer.error:
+            if not self._bound:
+                self._module.instance._outpost_bind(self.host)
+                self._bound = True
+            else:
+                if before != configure.manager_instance:
+                    self._notifier.put(self.host.repeat_health)
+                if changed:
+                    self._notifier.config_changed()
+            self._subscribe(stream, link)
+        self._on_configured(stream)
+
+    def _subscribe(self, stream: Stream, link: Link) -> None:
+        def acknowledge(ack: types_pb2.NotificationAck) -> None:
+            stream.send(module_host_pb2.AttachRequest(notification_ack=ack))
+
+        if self._module.notify_types:
+            self._subscription = Subscription(
+                link=link,
+                types=self._module.notify_types,
+                backoff=self._settings.backoff,
+                notifier=self._notifier,
+                deliver=self._run_notify,
+                acknowledge=acknowledge,
+            )
+
+    def _take_serve(self, stream: Stream) -> None:
+        with self._lock:
+            if self._stopping:
+                return
+            first = self._serve_status is None
+            if self._serve_status is None:
+                self._serve_status = module_host_pb2.ServeStatus(
+                    state=module_host_pb2.ServeStatus.STATE_RUNNING
+                )
+            stream.send(module_host_pb2.AttachRequest(serve_status=self._serve_status))
+            if first and self._module.has_serve and self._bound:
+                self._running.add("serve()")
+                threading.Thread(target=self._run_serve, name="serve", daemon=True).start()
+
+    def _apply_log_level(self) -> None:
+        if "log_level" in self.host.options:
+            level = self.host.options.get("log_level")
+            logging.getLogger().setLevel(level_number(level if isinstance(level, str) else None))
+
+    # threads that run the module's code
+
+    def _run_command(self, stream: Stream, run: module_host_pb2.RunCommand, work: Work) -> None:
+        if not stream.cancelled(run.id):
+            context = current_work.set(work)
+            try:
+                result = self._module.run_command(run)
+            finally:
+                current_work.reset(context)
+            if not stream.cancelled(run.id):
+                answer = module_host_pb2.RunCommandResult(id=run.id, result=result)
+                stream.send(module_host_pb2.AttachRequest(command_result=answer))
+        stream.end(run.id)
+
+    def _run_call(self, stream: Stream, call: module_host_pb2.Call, work: Work) -> None:
+        if not stream.cancelled(call.id):
+            context = current_work.set(work)
+            try:
+                result = self._module.run_call(call)
+            finally:
+                current_work.reset(context)
+            if not stream.cancelled(call.id):
+                stream.send(module_host_pb2.AttachRequest(call_result=result))
+        stream.end(call.id)
+
+    def _run_serve(self) -> None:
+        assert self._module.instance is not None
+        status = module_host_pb2.ServeStatus(state=module_host_pb2.ServeStatus.STATE_RETURNED)
+        try:
+            self._module.instance.serve()
+        except BaseException as error:  # even SystemExit is serve()'s failure, told to the manager
+            _log.exception("serve() failed")
+            status.state = module_host_pb2.ServeStatus.STATE_FAILED
+            status.error = traceback.format_exception_only(error)[-1].strip()
+            status.traceback = traceback.format_exc()
+        with self._lock:
+            self._serve_status = status
+            if self._stream is not None and not self._stopping:
+                self._stream.send(module_host_pb2.AttachRequest(serve_status=status))
+        self._end("serve()")
+
+    def _run_shutdown(self) -> None:
+        assert self._module.instance is not None
+        try:
+            self._module.instance.shutdown()
+        except BaseException:  # the process must end all the same
+            _log.exception("shutdown() failed")
+        self._end("shutdown()")
+
+    def _end(self, what: str) -> None:
+        with self._lock:
+            self._running.discard(what)
+        self._on_ended()
+
+    def _run_config_notify(self) -> None:
+        assert self._module.instance is not None
+        self._module.instance.config_notify()
+
+    def _run_notify(self, notification: notifications_pb2.Notification) -> None:
+        assert self._module.instance is not None
+        if notification.missed:
+            _log.warning("%d notifications of %s lost", notification.missed, notification.type)
+        self._module.instance.notify(self._module.notify_type(notification.type), notification.id)
+
+
+def seconds(duration: Duration) -> float:
+    """Return how long a wire duration is."""
+    return duration.seconds + duration.nanos / 1e9
+
+
+def _work(message: module_host_pb2.RunCommand | module_host_pb2.Call) -> Work:
+    deadline = None
+    if message.HasField("timeout"):
+        deadline = time.monotonic() + seconds(message.timeout)
+    return Work(call_id=message.call_id, deadline=deadline)

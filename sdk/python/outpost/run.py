@@ -1,0 +1,90 @@
+"""Run a module: python3 -m outpost.run DIR [--name NAME] [--address ADDR].
+
+DIR holds a module.py with one subclass of MgrModule. The environment (OUTPOST_ADDRESS,
+OUTPOST_MODULE, OUTPOST_TOKEN_FD) says what the options do not. The process ends with a status of
+ExitCode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from outpost._errors import ModuleLoadError
+from outpost._loader import load_module
+from outpost._logs import LogShipper
+from outpost._session import Session
+from outpost._settings import DEFAULT_ADDRESS, ExitCode, Settings
+
+_EXIT_TIME = 2.0  # seconds that threads and exit handlers of the module have after the session
+
+
+def run(directory: str, *, name: str | None = None, address: str | None = None) -> ExitCode:
+    """Run the module in a directory until it is told to end; for the main thread.
+
+    What keeps it from starting is told on stderr, and is the return value.
+    """
+    try:
+        settings = Settings.from_environment(
+            default_name=Path(directory).resolve().name, name=name, address=address
+        )
+    except ValueError as error:
+        print(f"outpost: {error}", file=sys.stderr)
+        return ExitCode.REFUSED
+    logs = LogShipper(settings.log_buffer)
+    root = logging.getLogger()
+    root.addHandler(logs)
+    root.setLevel(logging.INFO)
+    try:
+        module = load_module(directory, settings)
+    except ModuleLoadError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"outpost: module {settings.name} can't be loaded: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    session = Session(module, settings, logs)
+    code = session.run()
+    _end_soon(code, 0.0 if session.forced else _EXIT_TIME)
+    return code
+
+
+def _end_soon(code: ExitCode, delay: float) -> None:
+    """End the process after `delay` seconds, whatever threads the module left running."""
+
+    def end() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    if delay <= 0:
+        end()
+    timer = threading.Timer(delay, end)
+    timer.daemon = True
+    timer.start()
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m outpost.run", description="Run an Outpost module."
+    )
+    parser.add_argument("directory", metavar="DIR", help="where the module's module.py is")
+    parser.add_argument("--name", help="register under this name (default: the directory's name)")
+    parser.add_argument(
+        "--address", help=f"the manager, as a gRPC target (default: {DEFAULT_ADDRESS})"
+    )
+    options = parser.parse_args(arguments)
+    faulthandler.enable()
+    sys.exit(run(options.directory, name=options.name, address=options.address))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The wire contract: code generated from proto/outpost/v1."""

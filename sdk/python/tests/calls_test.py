@@ -1,0 +1,387 @@
+"""What a module asks of its manager: data, options, keys, other modules, health, commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from fake_manager import FakeManager, FakeSession, log_lines, wait_until
+from fake_services import Refusal
+from module_process import ModuleProcess, write_module
+
+from outpost.v1 import remote_pb2, types_pb2
+
+PROBE = """
+class Sample(MgrModule):
+    MODULE_OPTIONS = [
+        Option("text", default="t"),
+        Option("int", type="int", default=-3),
+        Option("uint", type="uint"),
+        Option("float", type="float", default=1.5),
+        Option("bool", type="bool", default=True),
+        Option("size", type="size", default=4096),
+        Option("secs", type="secs", default=5),
+    ]
+
+    @CLICommand("do")
+    def do(self, code: str):
+        # what a test wants to know of the module's side, as JSON
+        import json
+        names = {**globals(), "self": self}
+        *lines, last = code.split("; ")
+        try:
+            for line in lines:
+                exec(line, names)
+            value = eval(last, names)
+        except Exception as error:
+            kinds = [kind.__name__ for kind in type(error).__mro__]
+            return 0, json.dumps({"raised": kinds, "message": str(error)}), ""
+        return 0, json.dumps({"value": value}), ""
+
+    def config_notify(self):
+        self.log.info("text %s", self.get_module_option("text"))
+
+    def add(self, a, b=0):
+        return {"sum": a + b}
+
+    def fail(self):
+        raise LookupError("no way")
+
+    def unsendable(self, what):
+        return object() if what == "object" else float("nan")
+
+    def _private(self):
+        return 1
+
+    attribute = 7
+"""
+
+
+class Probe:
+    def __init__(self, manager: FakeManager, session: FakeSession) -> None:
+        self.manager = manager
+        self.session = session
+
+    def ask(self, code: str) -> dict[str, Any]:
+        result = self.session.run("do", code=code)
+        assert result.retval == 0, result.stderr
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    def __call__(self, code: str) -> Any:
+        answer = self.ask(code)
+        assert "value" in answer, answer
+        return answer["value"]
+
+    def raised(self, code: str) -> tuple[list[str], str]:
+        answer = self.ask(code)
+        return answer["raised"], answer["message"]
+
+
+@pytest.fixture(scope="module")
+def _probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    directory = tmp_path_factory.mktemp("p")
+    manager = FakeManager(Path(directory))
+    manager.start()
+    process = ModuleProcess(write_module(directory / "sample", PROBE), manager.address)
+    yield Probe(manager, manager.session())
+    process.kill()
+    manager.stop()
+
+
+@pytest.fixture
+def probe(_probe: Probe) -> Iterator[Probe]:
+    yield _probe
+    _probe.manager.refusals.clear()
+    _probe.manager.keys.clear()
+
+
+def test_options_are_typed(probe: Probe) -> None:
+    names = ["text", "int", "uint", "float", "bool", "size", "secs"]
+    values = probe(f"[self.get_module_option(name) for name in {names}]")
+    assert values == ["t", -3, None, 1.5, True, 4096, 5.0]
+    assert probe("type(self.get_module_option('secs')).__name__") == "float"
+    assert probe("self.get_module_option('uint', 9)") == 9
+    assert probe("self.get_localized_module_option('int')") == -3
+
+
+def test_undeclared_options(probe: Probe) -> None:
+    for code in (
+        "self.get_module_option('nosuch')",
+        "self.get_localized_module_option('nosuch')",
+        "self.set_module_option('nosuch', 1)",
+        "self.set_localized_module_option('nosuch', 1)",
+    ):
+        kinds, message = probe.raised(code)
+        assert kinds[0] == "RuntimeError"
+        assert message == "Config option 'nosuch' is not in Module.MODULE_OPTIONS"
+
+
+def test_options_are_set_and_seen_at_once(probe: Probe) -> None:
+    assert probe("self.set_module_option('bool', False); self.get_module_option('bool')") is False
+    assert probe.manager.options["mgr/sample/bool"] == "false"
+    assert probe("self.set_module_option('int', 5); self.get_module_option('int')") == 5
+    assert probe("self.set_localized_module_option('int', 6); self.get_module_option('int')") == 6
+    assert probe.manager.options["mgr/sample/x/int"] == "6"
+    assert probe("self.set_module_option('int', 7); self.get_module_option('int')") == 6
+    code = "self.set_localized_module_option('int', None); self.get_module_option('int')"
+    assert probe(code) == 7
+    assert probe("self.set_module_option('int', None); self.get_module_option('int')") == -3
+
+
+def test_a_value_that_does_not_fit(probe: Probe) -> None:
+    probe.manager.refusals["Config.Set"] = Refusal(
+        grpc.StatusCode.INVALID_ARGUMENT, 'option mgr/sample/int: "x" is not an int', "", {}
+    )
+    kinds, message = probe.raised("self.set_module_option('int', 'x')")
+    assert kinds[0] == "InvalidArgumentError"
+    assert "ValueError" in kinds
+    assert message == 'Config.Set: option mgr/sample/int: "x" is not an int'
+
+
+def test_config_changed_reaches_config_notify(probe: Probe) -> None:
+    probe.manager.set_option(probe.session, "text", "changed")
+    wait_until(lambda: "text changed" in log_lines(probe.session), "config_notify")
+    assert probe("self.get_module_option('text')") == "changed"
+
+
+def test_options_of_other_modules(probe: Probe) -> None:
+    probe.manager.options["mgr/other/depth"] = "12"
+    assert probe("self.get_module_option_ex('other', 'depth')") == 12
+    assert probe("self.get_module_option_ex('other', 'nosuch', 4)") == 4
+    assert probe("self.get_module_option_ex('sample', 'float')") == 1.5
+
+
+def test_keys(probe: Probe) -> None:
+    assert probe("self.get_store('k')") is None
+    assert probe("self.get_store('k', 'default')") == "default"
+    assert probe("self.set_store('k', 'é'); self.get_store('k')") == "é"
+    assert probe.manager.keys["k"] == "é".encode()
+    assert probe("self.set_store('k2', ''); self.get_store_prefix('k')") == {"k": "é", "k2": ""}
+    assert probe("self.set_store('k', None); self.get_store_prefix('')") == {"k2": ""}
+    assert probe("self.get_localized_store('k2')") == ""
+    assert probe("self.set_localized_store('k2', 'mine'); self.get_localized_store('k2')") == "mine"
+    assert probe.manager.keys["x/k2"] == b"mine"
+
+
+def test_values_of_keys_that_are_not_text(probe: Probe) -> None:
+    kinds, message = probe.raised("self.set_store('k', b'bytes')")
+    assert kinds[0] == "TypeError"
+    assert message == "key 'k': the value must be str or None, not bytes"
+    probe.manager.keys["k"] = b"\xff"
+    kinds, message = probe.raised("self.get_store('k')")
+    assert kinds[0] == "ValueError"
+    assert message == "key 'k': the value, 1 bytes, is not UTF-8 text"
+
+
+def test_get_parses_once_a_version(probe: Probe) -> None:
+    probe.manager.structures["osd_map"] = (4, '{"epoch": 4}')
+    assert probe("self.get('osd_map')") == {"epoch": 4}
+    assert probe("self.get('osd_map') is self.get('osd_map')")
+    assert probe.manager.gets[-1].if_newer_than == 4
+    probe.manager.structures["osd_map"] = (5, '{"epoch": 5}')
+    assert probe("self.get('osd_map')") == {"epoch": 5}
+
+
+def test_get_what_there_is_not(probe: Probe) -> None:
+    assert probe("self.get('nosuch')") is None
+    wait_until(
+        lambda: any(
+            "data that there is not, 'nosuch'" in line for line in log_lines(probe.session)
+        ),
+        "the log line",
+    )
+
+
+def test_facts_of_the_manager(probe: Probe) -> None:
+    assert probe("[self.get_mgr_id(), self.version]") == ["x", "outpost 0.0 fake"]
+    assert probe("self.have_mon_connection()") is True
+
+
+def test_remote(probe: Probe) -> None:
+    seen = []
+
+    def remote(request: remote_pb2.RemoteCallRequest) -> remote_pb2.RemoteCallResponse:
+        seen.append(request)
+        return remote_pb2.RemoteCallResponse(result_json='{"a": [1]}')
+
+    probe.manager.remote = remote
+    number = probe.session.start("do", code="self.remote('other', 'method', 1, 'two', key=None)")
+    assert json.loads(probe.session.result(number).stdout) == {"value": {"a": [1]}}
+    (request,) = seen
+    assert (request.module, request.method) == ("other", "method")
+    assert json.loads(request.args_json) == [1, "two"]
+    assert json.loads(request.kwargs_json) == {"key": None}
+    assert request.parent_call == f"call-{number}"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (types_pb2.RemoteError(kind="METHOD_NOT_FOUND"), "NameError", "Method not found: other.f"),
+        (
+            types_pb2.RemoteError(kind="RAISED", type="KeyError", message="'x'"),
+            "RuntimeError",
+            "Remote method threw exception: KeyError: 'x'",
+        ),
+        (
+            types_pb2.RemoteError(kind="RAISED", traceback="Traceback…"),
+            "RuntimeError",
+            "Remote method threw exception: Traceback…",
+        ),
+        (
+            types_pb2.RemoteError(kind="NOT_JSON", message="a set"),
+            "RuntimeError",
+            "Remote method returned what can't be written as JSON: other.f: a set",
+        ),
+    ],
+)
+def test_remote_failures(probe: Probe, error: types_pb2.RemoteError, kind: str, told: str) -> None:
+    probe.manager.remote = lambda request: remote_pb2.RemoteCallResponse(error=error)
+    kinds, message = probe.raised("self.remote('other', 'f')")
+    assert kinds[0] == kind
+    assert message.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (grpc.StatusCode.FAILED_PRECONDITION, "MODULE_NOT_ENABLED", "ImportError"),
+        (grpc.StatusCode.UNAVAILABLE, "MODULE_NOT_RUNNING", "RuntimeError"),
+        (grpc.StatusCode.UNAVAILABLE, "MODULE_LOST", "RuntimeError"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "RuntimeError"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "CALL_CYCLE", "RuntimeError"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "", "TimeoutError"),
+    ],
+)
+def test_remote_refusals(probe: Probe, code: grpc.StatusCode, reason: str, kind: str) -> None:
+    probe.manager.refusals["Remote.Call"] = Refusal(code, "not so", reason)
+    kinds, message = probe.raised("self.remote('other', 'f')")
+    assert kind in kinds
+    assert "not so" in message
+
+
+def test_remote_arguments_that_are_not_json(probe: Probe) -> None:
+    for argument in ("object()", "float('nan')"):
+        kinds, message = probe.raised(f"self.remote('other', 'f', {argument})")
+        assert kinds[0] == "TypeError"
+        assert message.startswith("remote other.f: an argument can't be written as JSON:")
+
+
+def test_being_called(probe: Probe) -> None:
+    assert json.loads(probe.session.call("add", 1, b=2).result_json) == {"sum": 3}
+    for method in ("nosuch", "_private", "attribute", "__init__"):
+        error = probe.session.call(method).error
+        assert error.kind == "METHOD_NOT_FOUND"
+        assert repr(method) in error.message
+    error = probe.session.call("fail").error
+    assert (error.kind, error.type, error.message) == ("RAISED", "LookupError", "no way")
+    assert "in fail" in error.traceback
+    error = probe.session.call("add").error
+    assert (error.kind, error.type) == ("RAISED", "TypeError")
+    for what in ("object", "nan"):
+        assert probe.session.call("unsendable", what).error.kind == "NOT_JSON"
+
+
+def test_a_calls_time_is_the_commands(probe: Probe) -> None:
+    number = probe.session.start("do", timeout=0.2, code="time.sleep(0.3); self.get_store('k')")
+    answer = json.loads(probe.session.result(number).stdout)
+    assert "CallTimeoutError" in answer["raised"]
+
+
+@pytest.mark.parametrize(
+    ("checks", "told"),
+    [
+        ("[]", "health checks must be a dict by code, not list"),
+        ("{'A': 1}", "health check A: it must be a dict, not int"),
+        ("{'A': {'severity': 'bad'}}", "health check A: severity 'bad' is neither"),
+        ("{'A': {'severity': 'error'}}", "health check A: summary must be text, not NoneType"),
+        (
+            "{'A': {'severity': 'error', 'summary': '', 'count': '1'}}",
+            "health check A: count must be an int, not str",
+        ),
+        (
+            "{'A': {'severity': 'error', 'summary': '', 'detail': 'x'}}",
+            "health check A: detail must be a list of text",
+        ),
+        ("{'A': {'details': []}}", "health check A: unknown key 'details' (known: severity,"),
+    ],
+)
+def test_health_checks_that_are_wrong(probe: Probe, checks: str, told: str) -> None:
+    before = len(probe.manager.health)
+    kinds, message = probe.raised(f"self.set_health_checks({checks})")
+    assert kinds[0] == "ValueError"
+    assert message.startswith(told)
+    assert len(probe.manager.health) == before
+
+
+def test_health_checks_are_cleared(probe: Probe) -> None:
+    assert probe("self.set_health_checks({})") is None
+    assert not probe.manager.health[-1].checks
+
+
+def test_cluster_commands(probe: Probe) -> None:
+    assert probe("self.mon_command({'prefix': 'osd dump'}, 'in')") == [0, "did osd dump", ""]
+    sent = probe.manager.cluster_commands[-1]
+    assert (sent.service_type, sent.service_id, sent.inbuf) == ("mon", "", b"in")
+    assert json.loads(sent.command_json) == {"prefix": "osd dump"}
+    code = "self.send_command(r, 'osd', '0', '{\"prefix\": \"bench\"}', 'tag-1'); r.wait()"
+    assert probe(f"r = CommandResult(); {code}") == [0, "did bench", ""]
+    assert probe.manager.cluster_commands[-1].tag == "tag-1"
+    kinds, message = probe.raised("self.check_mon_command({'prefix': 'fail'})")
+    assert kinds[0] == "MonCommandFailed"
+    assert message == "fail failed: no such thing retval: -2"
+    kinds, message = probe.raised("self.send_command(CommandResult(), 'x', '', '{}', '')")
+    assert (kinds[0], message) == ("ValueError", "unknown service type: x")
+
+
+def test_cluster_commands_that_the_manager_refuses(probe: Probe) -> None:
+    probe.manager.refusals["Commands.SendClusterCommand"] = Refusal(
+        grpc.StatusCode.UNAVAILABLE, "no cluster", "X", {"errno": "107"}
+    )
+    assert probe("self.mon_command({'prefix': 'x'})") == [
+        -107,
+        "",
+        "Commands.SendClusterCommand: no cluster",
+    ]
+
+
+def test_daemons(probe: Probe) -> None:
+    assert probe("self.get_server('host1')") == {
+        "hostname": "host1",
+        "ceph_version": "16.2",
+        "services": [{"type": "osd", "id": "0"}],
+    }
+    probe.manager.refusals["Cluster.GetServer"] = Refusal(grpc.StatusCode.NOT_FOUND, "no host")
+    assert probe("self.get_server('h')") == {"hostname": "h", "ceph_version": "", "services": []}
+    assert probe("self.get_counter('osd', '0', 'op_w')") == {"op_w": [[100.0, 7.0]]}
+    assert probe("self.get_counter('osd', '0', 'nosuch')") == {"nosuch": []}
+    assert probe("self.get_latest_counter('osd', '0', 'lat')") == {"lat": [100.0, 1.5, 3]}
+    assert probe("self.get_latest('osd', '0', 'op_w')") == 7
+    assert probe("self.get_latest('osd', '0', 'nosuch')") == 0
+    assert probe("self.get_latest_avg('osd', '0', 'lat')") == [1.5, 3]
+    assert probe("sorted(self.get_perf_schema('osd', '0')['osd.0'])") == ["dull", "lat", "op_w"]
+    counters = probe("self.get_all_perf_counters(services=['osd'])")["osd.0"]
+    assert sorted(counters) == ["lat", "op_w"]
+    assert (counters["op_w"]["value"], counters["lat"]["count"]) == (7, 3)
+
+
+def test_what_the_manager_does_not_have(probe: Probe) -> None:
+    probe.manager.refusals["Cluster.GetServer"] = Refusal(
+        grpc.StatusCode.UNIMPLEMENTED, "the source sim has no servers", "X"
+    )
+    kinds, message = probe.raised("self.get_server('host1')")
+    assert "NotImplementedError" in kinds
+    assert message == "Cluster.GetServer: the source sim has no servers"
+    kinds, _ = probe.raised("self.list_servers()")
+    assert "NotImplementedError" in kinds
+
+
+if __name__ == "__main__":
+    import run_pytest
+
+    run_pytest.run(__file__)

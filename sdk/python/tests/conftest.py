@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_manager import FakeManager
+from module_process import ModuleProcess, write_module
+
+Runner = Callable[..., ModuleProcess]
+
+
+@pytest.fixture
+def manager() -> Iterator[FakeManager]:
+    directory = Path(tempfile.mkdtemp(prefix="outpost-"))  # short: a socket's path is
+    fake = FakeManager(directory)
+    fake.start()
+    yield fake
+    fake.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def run(manager: FakeManager, tmp_path: Path) -> Iterator[Runner]:
+    """Run a module, given its source or its directory."""
+    processes: list[ModuleProcess] = []
+    numbers = itertools.count()
+
+    def start(module: str | Path, name: str = "", token: str = "") -> ModuleProcess:
+        if isinstance(module, str):
+            directory = tmp_path / str(next(numbers))
+            directory.mkdir()
+            module = write_module(directory / (name or "sample"), module)
+        process = ModuleProcess(module, manager.address, token)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()

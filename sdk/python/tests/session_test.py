@@ -1,0 +1,237 @@
+"""The session: serve(), work, and the end, with a real module process."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from conftest import Runner
+from fake_manager import FakeManager, log_lines, wait_until
+from sample_modules import SILENT, WAITING
+
+from outpost.v1 import module_host_pb2
+
+ServeStatus = module_host_pb2.ServeStatus
+
+
+def test_shutdown_wakes_serve_and_the_process_ends_with_0(
+    manager: FakeManager, run: Runner
+) -> None:
+    process = run(WAITING)
+    session = manager.session()
+    assert session.wait_for("serve_status").state == ServeStatus.STATE_RUNNING
+    wait_until(lambda: log_lines(session) == ["serve starts"], "serve()")
+    session.shutdown(reason="disabled")
+    assert process.end() == (0, "")
+    assert session.half_closed.wait(5)
+    assert log_lines(session) == ["serve starts", "ending: disabled", "serve ends"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_as_shutdown_does(
+    manager: FakeManager, run: Runner, number: signal.Signals
+) -> None:
+    process = run(WAITING)
+    session = manager.session()
+    wait_until(lambda: log_lines(session) == ["serve starts"], "serve()")
+    process.signal(number)
+    assert process.end() == (0, "")
+    assert log_lines(session) == ["serve starts", f"ending: {number.name}", "serve ends"]
+
+
+def test_a_signal_while_there_is_no_manager(manager: FakeManager, run: Runner) -> None:
+    manager.stop()
+    process = run(WAITING)
+    stderr = process.process.stderr
+    assert stderr is not None
+    assert f"waiting for a manager at {manager.address}" in stderr.readline()
+    process.signal(signal.SIGTERM)
+    assert process.end() == (0, "")
+
+
+def test_serve_that_does_not_return_is_left_behind(manager: FakeManager, run: Runner) -> None:
+    process = run(
+        """
+        class Sample(MgrModule):
+            def serve(self):
+                threading.Event().wait()
+        """
+    )
+    session = manager.session()
+    session.wait_for("serve_status")
+    began = time.monotonic()
+    session.shutdown(grace=0.5)
+    status, stderr = process.end()
+    assert status == 1
+    assert stderr == (
+        "outpost: module sample: the time to end is over, and serve() did not return:"
+        " ending the process\n"
+    )
+    assert 0.5 <= time.monotonic() - began < 5
+
+
+def test_a_second_signal_does_not_wait(manager: FakeManager, run: Runner) -> None:
+    process = run(
+        """
+        class Sample(MgrModule):
+            def shutdown(self):
+                threading.Event().wait()
+        """
+    )
+    session = manager.session()
+    process.signal(signal.SIGTERM)
+    wait_until(lambda: "ending: SIGTERM" in log_lines(session), "the first signal")
+    process.signal(signal.SIGTERM)
+    status, stderr = process.end()
+    assert status == 1
+    assert "SIGTERM came again, and shutdown() did not return" in stderr
+
+
+def test_threads_of_the_module_do_not_keep_the_process(manager: FakeManager, run: Runner) -> None:
+    process = run(
+        """
+        class Sample(MgrModule):
+            def serve(self):
+                threading.Thread(target=threading.Event().wait).start()
+        """
+    )
+    session = manager.session()
+    session.wait_for("serve_status", lambda status: status.state == ServeStatus.STATE_RETURNED)
+    session.shutdown()
+    assert process.end() == (0, "")
+
+
+def test_without_serve_it_runs_at_once(manager: FakeManager, run: Runner) -> None:
+    run(SILENT)
+    session = manager.session()
+    assert not session.register.has_serve
+    assert session.wait_for("serve_status").state == ServeStatus.STATE_RUNNING
+    assert session.run("echo", word="x").stdout == "x"
+
+
+def test_serve_that_returns_or_fails_is_told(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            def serve(self):
+                raise KeyError("nothing there")
+
+            @CLIReadCommand("ok")
+            def ok(self):
+                return 0, "ok", ""
+        """
+    )
+    session = manager.session()
+    status = session.wait_for(
+        "serve_status", lambda status: status.state != ServeStatus.STATE_RUNNING
+    )
+    assert status.state == ServeStatus.STATE_FAILED
+    assert status.error == "KeyError: 'nothing there'"
+    assert "in serve" in status.traceback
+    assert session.run("ok").stdout == "ok"
+    manager.stop()
+    manager.start()
+    again = manager.session().wait_for("serve_status")
+    assert (again.state, again.error) == (status.state, status.error)
+
+
+def test_ping_is_answered(manager: FakeManager, run: Runner) -> None:
+    run(SILENT)
+    session = manager.session()
+    session.send(ping=module_host_pb2.Ping(sequence=41))
+    assert session.wait_for("heartbeat").sequence == 41
+
+
+def test_unknown_messages_are_ignored(manager: FakeManager, run: Runner) -> None:
+    run(SILENT)
+    session = manager.session()
+    session.send()
+    assert session.run("echo", word="x").stdout == "x"
+
+
+def test_drained_comes_after_the_work_in_hand(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            gate = threading.Event()
+
+            @CLIReadCommand("wait")
+            def wait(self):
+                self.gate.wait()
+                return 0, "", ""
+
+            def open(self):
+                self.gate.set()
+        """
+    )
+    session = manager.session()
+    number = session.start("wait")
+    session.send(drain=module_host_pb2.Drain())
+    session.send(ping=module_host_pb2.Ping(sequence=1))
+    session.wait_for("heartbeat")
+    assert not session.all("drained")
+    session.call("open")
+    session.result(number)
+    session.wait_for("drained")
+    kinds = [request.WhichOneof("message") for request in session.received]
+    assert kinds.index("command_result") < kinds.index("drained")
+
+
+def test_drained_comes_at_once_when_idle(manager: FakeManager, run: Runner) -> None:
+    run(SILENT)
+    session = manager.session()
+    session.send(drain=module_host_pb2.Drain())
+    session.wait_for("drained")
+
+
+def test_cancelled_work_is_not_answered(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            MAX_CONCURRENCY = 1
+            gate = threading.Event()
+
+            @CLIReadCommand("wait")
+            def wait(self):
+                self.log.info("waits")
+                self.gate.wait()
+                return 0, "", ""
+
+            def config_notify(self):
+                self.gate.set()
+        """
+    )
+    session = manager.session()
+    running, queued = session.start("wait"), session.start("wait")
+    wait_until(lambda: log_lines(session) == ["waits"], "the command's start")
+    for number in (running, queued, 12345):
+        session.send(cancel=module_host_pb2.Cancel(id=number))
+    manager.set_option(session, "log_level", "info")
+    assert session.run("wait").retval == 0
+    assert [result.id for result in session.all("command_result")] == [3]
+    assert log_lines(session) == ["waits", "waits"], "the one in the queue was never begun"
+
+
+def test_commands_run_beside_each_other(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            MAX_CONCURRENCY = 3
+            barrier = threading.Barrier(3, timeout=10)
+
+            @CLIReadCommand("meet")
+            def meet(self):
+                self.barrier.wait()
+                return 0, "", ""
+        """
+    )
+    session = manager.session()
+    numbers = [session.start("meet") for _ in range(3)]
+    assert [session.result(number).retval for number in numbers] == [0, 0, 0]
+
+
+if __name__ == "__main__":
+    import run_pytest
+
+    run_pytest.run(__file__)

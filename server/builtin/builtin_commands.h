@@ -1,0 +1,39 @@
+// The commands that the manager itself provides: status, health, module …,
+// config …, get, structures, tell, version.
+#ifndef OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
+#define OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/cluster/cluster_state.h"
+#include "server/cluster/source.h"
+#include "server/command/dispatcher.h"
+#include "server/config/config_registry.h"
+#include "server/health/health_registry.h"
+#include "server/module/supervisor.h"
+#include "server/store/state_store.h"
+
+namespace outpost::builtin {
+
+// What the commands speak of; all outlive the dispatcher.
+struct Subjects {
+  std::string manager_id;
+  std::string version;  // "outpost 0.1.0"
+  absl::Time started;
+  module::Supervisor* modules;
+  config::ConfigRegistry* config;
+  health::HealthRegistry* health;
+  cluster::ClusterState* cluster;
+  cluster::Source* source;
+  store::StateStore* store;
+};
+
+void AddStatusCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddClusterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+
+}  // namespace outpost::builtin
+
+#endif  // OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_

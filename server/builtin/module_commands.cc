@@ -1,0 +1,200 @@
+// module ls, enable, disable, restart; and the same after `mgr`, as Ceph has them.
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "outpost/table.h"
+#include "server/builtin/builtin_commands.h"
+#include "server/builtin/render.h"
+
+namespace outpost::builtin {
+namespace {
+
+using command::BuiltinCall;
+using command::ResultCallback;
+using nlohmann::json;
+
+// As long as `module enable` and `module restart` wait for the module to serve.
+constexpr absl::Duration kReadyWait = absl::Seconds(10);
+
+absl::Time FromProto(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time));
+}
+
+// "1m30s", "now": how long from now until `time`.
+std::string Until(const google::protobuf::Timestamp& time) {
+  const absl::Duration left = absl::Trunc(FromProto(time) - absl::Now(), absl::Milliseconds(100));
+  return left <= absl::ZeroDuration() ? "now" : absl::FormatDuration(left);
+}
+
+std::string Mebibytes(uint64_t bytes) {
+  return bytes == 0 ? "-" : absl::StrFormat("%.0f MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+json ModuleJson(const v1::ModuleInfo& m) {
+  json result = {{"name", m.name()},
+                 {"state", module::StateName(m.state())},
+                 {"reason", m.reason()},
+                 {"enabled", m.enabled()},
+                 {"path", m.path()},
+                 {"supervised", m.supervised()},
+                 {"pid", m.pid()},
+                 {"restarts", m.restarts()},
+                 {"last_exit", m.last_exit()},
+                 {"sdk", m.sdk()},
+                 {"version", m.version()},
+                 {"in_flight", m.in_flight()},
+                 {"rss_bytes", m.rss_bytes()}};
+  if (m.has_attached()) {
+    result["attached"] = google::protobuf::util::TimeUtil::ToString(m.attached());
+  }
+  if (m.has_next_start()) {
+    result["next_start"] = google::protobuf::util::TimeUtil::ToString(m.next_start());
+  }
+  return result;
+}
+
+std::string Why(const v1::ModuleInfo& m) {
+  std::string why = m.reason();
+  if (m.has_next_start()) absl::StrAppend(&why, " (next start: ", Until(m.next_start()), ")");
+  if (why.empty() && m.restarts() > 0 && !m.last_exit().empty()) {
+    why = absl::StrCat("last ended with ", m.last_exit());
+  }
+  return why;
+}
+
+std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool verbose) {
+  using Align = Table::Align;
+  std::vector<Table::Column> columns = {{"MODULE"},
+                                        {"STATE"},
+                                        {"PID", Align::kRight},
+                                        {"UPTIME", Align::kRight},
+                                        {"RESTARTS", Align::kRight},
+                                        {"RSS", Align::kRight}};
+  if (verbose) {
+    columns.insert(columns.end(), {{"IN FLIGHT", Align::kRight}, {"SDK"}, {"PATH"}, {"LAST EXIT"}});
+  }
+  columns.push_back({"WHY"});
+  Table table(columns);
+  for (const auto& m : modules) {
+    std::vector<std::string> row = {
+        m.name(),
+        module::StateName(m.state()),
+        m.pid() == 0 ? "-" : absl::StrCat(m.pid()),
+        m.has_attached() ? absl::FormatDuration(
+                               absl::Trunc(absl::Now() - FromProto(m.attached()), absl::Seconds(1)))
+                         : "-",
+        absl::StrCat(m.restarts()),
+        Mebibytes(m.rss_bytes())};
+    if (verbose) {
+      row.insert(row.end(), {absl::StrCat(m.in_flight()), m.sdk(),
+                             m.path().empty() ? "(started by hand)" : m.path(), m.last_exit()});
+    }
+    row.push_back(Why(m));
+    table.AddRow(std::move(row));
+  }
+  return table.Print();
+}
+
+// What enable and restart tell once the module has settled.
+command::Result Settled(const absl::StatusOr<v1::ModuleInfo>& module, absl::string_view done) {
+  if (!module.ok()) return Failure(module.status());
+  switch (module->state()) {
+    case v1::MODULE_STATE_RUNNING:
+    case v1::MODULE_STATE_CONFIGURING:
+    case v1::MODULE_STATE_STARTING:
+      return {.retval = 0,
+              .out = "",
+              .err = module->state() == v1::MODULE_STATE_RUNNING
+                         ? ""
+                         : absl::StrCat("module '", module->name(), "' is ", done,
+                                        ", and is still starting; see `outpost module ls`")};
+    default:
+      return {.retval = -EIO,
+              .out = "",
+              .err = absl::StrCat("module '", module->name(), "' is ", done, ", but is ",
+                                  module::StateName(module->state()), ": ", Why(*module))};
+  }
+}
+
+void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {words + " ls name=verbose,type=CephBool,req=false", "list the modules: state, and why", "r"},
+      [s](const BuiltinCall& call, ResultCallback done) {
+        const auto modules = s.modules->List();
+        json data = json::array();
+        for (const auto& m : modules) data.push_back(ModuleJson(m));
+        const bool verbose = call.args.value("verbose", false);
+        done(Render(call.format, data, [&] { return ModuleTable(modules, verbose); }));
+      });
+}
+
+void AddEnable(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {words + " enable name=module,type=CephString name=force,type=CephBool,req=false",
+       "start a module, now and whenever the manager starts", "rw"},
+      [s](const BuiltinCall& call, ResultCallback done) {
+        const std::string name = call.args["module"];
+        const auto modules = s.modules->List();
+        const bool already = std::any_of(modules.begin(), modules.end(), [&](const auto& m) {
+          return m.name() == name && m.enabled() && m.state() == v1::MODULE_STATE_RUNNING;
+        });
+        if (already) {
+          return done({.retval = 0,
+                       .out = "",
+                       .err = absl::StrCat("module '", name, "' is already enabled")});
+        }
+        s.modules->Enable(name, kReadyWait,
+                          [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
+                            done(Settled(m, "enabled"));
+                          });
+      });
+}
+
+void AddDisable(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {words + " disable name=module,type=CephString", "end a module, and keep it ended", "rw"},
+      [s](const BuiltinCall& call, ResultCallback done) {
+        const std::string name = call.args["module"];
+        s.modules->Disable(
+            name, [name, done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
+              if (absl::IsNotFound(m.status())) {
+                // As Ceph has it: the wish is fulfilled.
+                return done({.retval = 0,
+                             .out = "",
+                             .err = absl::StrCat("module '", name, "' is already disabled")});
+              }
+              done(m.ok() ? command::Result{} : Failure(m.status()));
+            });
+      });
+}
+
+void AddRestart(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {words + " restart name=module,type=CephString", "end a module and start it again", "rw"},
+      [s](const BuiltinCall& call, ResultCallback done) {
+        s.modules->Restart(call.args["module"], kReadyWait,
+                           [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
+                             done(Settled(m, "restarted"));
+                           });
+      });
+}
+
+}  // namespace
+
+void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
+  for (const std::string words : {"module", "mgr module"}) {
+    AddLs(subjects, words, dispatcher);
+    AddEnable(subjects, words, dispatcher);
+    AddDisable(subjects, words, dispatcher);
+    AddRestart(subjects, words, dispatcher);
+  }
+}
+
+}  // namespace outpost::builtin

@@ -1,0 +1,24 @@
+// How the manager's own commands print what they know: JSON, or text for people.
+#ifndef OUTPOST_SERVER_BUILTIN_RENDER_H_
+#define OUTPOST_SERVER_BUILTIN_RENDER_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "nlohmann/json.hpp"
+#include "server/command/command.h"
+
+namespace outpost::builtin {
+
+// `data` as "json" or "json-pretty"; what `plain` prints for "plain" and "". Any
+// other format is -EINVAL that names those that there are.
+command::Result Render(const std::string& format, const nlohmann::json& data,
+                       const std::function<std::string()>& plain);
+
+// A failed command: the errno that fits the status, and its message.
+command::Result Failure(const absl::Status& status);
+
+}  // namespace outpost::builtin
+
+#endif  // OUTPOST_SERVER_BUILTIN_RENDER_H_

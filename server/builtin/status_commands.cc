@@ -1,0 +1,157 @@
+// status, health, health detail, version.
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "server/builtin/builtin_commands.h"
+#include "server/builtin/render.h"
+
+namespace outpost::builtin {
+namespace {
+
+using command::BuiltinCall;
+using command::ResultCallback;
+using nlohmann::json;
+
+json HealthJson(const health::Report& report) {
+  json checks = json::object();
+  for (const auto& check : report.checks) {
+    json detail = json::array();
+    for (const auto& line : check.detail()) detail.push_back({{"message", line}});
+    checks[check.code()] = {
+        {"severity", health::SeverityName(check.severity()).data()},
+        {"summary", {{"message", check.summary()}, {"count", check.count()}}},
+        {"detail", std::move(detail)},
+        {"source", check.source()},
+        {"muted", check.muted()},
+    };
+  }
+  return {{"status", health::SeverityName(report.status).data()}, {"checks", std::move(checks)}};
+}
+
+std::string HealthLine(const health::Report& report) {
+  return absl::StrCat(health::SeverityName(report.status), report.checks.empty() ? "" : " ",
+                      absl::StrJoin(report.checks, "; ", [](std::string* out, const auto& check) {
+                        out->append(check.summary());
+                      }));
+}
+
+std::string HealthDetail(const health::Report& report) {
+  std::string text = HealthLine(report);
+  for (const auto& check : report.checks) {
+    absl::StrAppend(&text, "\n[", check.severity() == v1::SEVERITY_ERROR ? "ERR" : "WRN", "] ",
+                    check.code(), ": ", check.summary());
+    for (const auto& line : check.detail()) absl::StrAppend(&text, "\n    ", line);
+  }
+  return text;
+}
+
+// A structure, parsed; null where there is none.
+json Structure(const cluster::ClusterState& cluster, absl::string_view name) {
+  const auto snapshot = cluster.Get(name);
+  if (!snapshot.ok()) return nullptr;
+  return json::parse((*snapshot)->json.begin(), (*snapshot)->json.end(), nullptr, false);
+}
+
+// {"osds": 3, "up": 3, "in": 2, "epoch": 17}; null where there is no osd_map.
+json OsdSummary(const cluster::ClusterState& cluster) {
+  const json map = Structure(cluster, "osd_map");
+  if (!map.is_object() || !map.contains("osds")) return nullptr;
+  int total = 0;
+  int up = 0;
+  int in = 0;
+  for (const json& osd : map["osds"]) {
+    ++total;
+    up += osd.value("up", 0);
+    in += osd.value("in", 0);
+  }
+  return {{"osds", total},
+          {"up", up},
+          {"in", in},
+          {"epoch", map.value("epoch", 0)},
+          {"pools", map.contains("pools") ? map["pools"].size() : 0},
+          {"flags", map.value("flags", "")}};
+}
+
+json StatusJson(const Subjects& s) {
+  const cluster::Connection connection = s.cluster->connection();
+  json modules = json::object();
+  for (const auto& module : s.modules->List()) {
+    modules[module::StateName(module.state())].push_back(module.name());
+  }
+  return {
+      {"cluster_id", s.cluster->cluster_id()},
+      {"health", HealthJson(s.health->Get())},
+      {"manager",
+       {{"id", s.manager_id},
+        {"version", s.version},
+        {"uptime_seconds", absl::ToInt64Seconds(absl::Now() - s.started)},
+        {"store", std::string(s.store->name())}}},
+      {"source",
+       {{"name", std::string(s.source->name())},
+        {"connected", connection.connected},
+        {"reason", connection.reason}}},
+      {"osdmap", OsdSummary(*s.cluster)},
+      {"modules", std::move(modules)},
+  };
+}
+
+std::string StatusText(const Subjects& s, const json& status) {
+  const health::Report report = s.health->Get();
+  const auto& source = status["source"];
+  std::string text = absl::StrCat("  cluster:\n    id:     ", s.cluster->cluster_id(),
+                                  "\n    health: ", health::SeverityName(report.status));
+  for (const auto& check : report.checks) {
+    absl::StrAppend(&text, "\n            ", check.summary());
+  }
+  absl::StrAppend(
+      &text, "\n\n  manager:\n    id:     ", s.manager_id, " (", s.version, ", up ",
+      absl::FormatDuration(absl::Seconds(status["manager"]["uptime_seconds"].get<int64_t>())),
+      ")\n    source: ", source["name"].get<std::string>(),
+      source["connected"].get<bool>()
+          ? ", connected"
+          : absl::StrCat(", NOT CONNECTED: ", source["reason"].get<std::string>(),
+                         " (the last known state is shown)"),
+      "\n    store:  ", std::string(s.store->name()));
+  if (const json& osd = status["osdmap"]; osd.is_object()) {
+    absl::StrAppend(&text, "\n\n  services:\n    osd: ", osd["osds"].get<int>(),
+                    " osds: ", osd["up"].get<int>(), " up, ", osd["in"].get<int>(), " in; epoch ",
+                    osd["epoch"].get<int>(), "\n    data: ", osd["pools"].get<int>(), " pools");
+  }
+  absl::StrAppend(&text, "\n\n  modules:");
+  for (const auto& [state, names] : status["modules"].items()) {
+    absl::StrAppend(&text, "\n    ", state, ": ",
+                    absl::StrJoin(names.get<std::vector<std::string>>(), ", "));
+  }
+  if (status["modules"].empty()) absl::StrAppend(&text, " none installed");
+  return text;
+}
+
+}  // namespace
+
+void AddStatusCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {"status", "show the state of the cluster, the manager and its modules", "r"},
+      [s = subjects](const BuiltinCall& call, ResultCallback done) {
+        const json status = StatusJson(s);
+        done(Render(call.format, status, [&] { return StatusText(s, status); }));
+      });
+  dispatcher->AddBuiltin({"health name=detail,type=CephChoices,strings=detail,req=false",
+                          "show what is wrong; with `detail`, all of it", "r"},
+                         [s = subjects](const BuiltinCall& call, ResultCallback done) {
+                           const health::Report report = s.health->Get();
+                           const bool detail = call.args.contains("detail");
+                           done(Render(call.format, HealthJson(report), [&] {
+                             return detail ? HealthDetail(report) : HealthLine(report);
+                           }));
+                         });
+  dispatcher->AddBuiltin(
+      {"version", "show the version of the manager", "r"},
+      [s = subjects](const BuiltinCall& call, ResultCallback done) {
+        done(Render(call.format, {{"version", s.version}}, [&] { return s.version; }));
+      });
+}
+
+}  // namespace outpost::builtin

@@ -1,0 +1,352 @@
+#include "server/cluster/ceph/ceph_source.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/cluster/ceph/daemon_poller.h"
+#include "server/cluster/ceph/monitor_query.h"
+#include "server/log/log.h"
+
+namespace outpost::cluster::ceph {
+namespace {
+
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(250);
+constexpr absl::Duration kLastBackoff = absl::Seconds(2);
+// Structures of daemons are fetched during at most a fifth of the time.
+constexpr int kRestAfterDaemons = 4;
+
+command::Result Failure(int error, absl::string_view why) { return {-error, "", std::string(why)}; }
+
+// The "prefix" of a command; nullopt: it is none.
+std::optional<std::string> Prefix(const std::string& command_json) {
+  const nlohmann::json command = nlohmann::json::parse(command_json, nullptr, false);
+  if (!command.is_object()) return std::nullopt;
+  const auto prefix = command.find("prefix");
+  if (prefix == command.end() || !prefix->is_string()) return std::nullopt;
+  return prefix->get<std::string>();
+}
+
+// Why a command can't be sent at all; nullopt: it can.
+std::optional<command::Result> Objection(const ClusterCommand& command) {
+  int osd = 0;
+  if (command.service_type == "mds") {
+    return Failure(EOPNOTSUPP,
+                   "commands for an mds are not supported: they need libcephfs; use `ceph tell`");
+  }
+  if (command.service_type == "mgr" && !command.service_id.empty()) {
+    return Failure(EOPNOTSUPP,
+                   absl::StrCat("mgr.", command.service_id,
+                                ": only the active mgr takes commands: name no service id"));
+  }
+  if (command.service_type == "osd" && (!absl::SimpleAtoi(command.service_id, &osd) || osd < 0)) {
+    return Failure(EINVAL, absl::StrCat("invalid osd id \"", command.service_id,
+                                        "\": it is a number, like 0"));
+  }
+  if (command.service_type == "pg" && command.service_id.empty()) {
+    return Failure(EINVAL, "a command for a pg needs its id, like 1.0");
+  }
+  if (command.service_type != "mon" && command.service_type != "mgr" &&
+      command.service_type != "osd" && command.service_type != "pg") {
+    return Failure(EINVAL, absl::StrCat("unknown service type \"", command.service_type,
+                                        "\": it is one of mon, mgr, osd, pg"));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+CephSource::CephSource(CephOptions options, ClusterState* state)
+    : options_(std::move(options)),
+      state_(*state),
+      pool_(options_.command_threads, options_.max_waiting_commands,
+            [this](const ClusterCommand& command) { return Execute(command); }) {}
+
+CephSource::~CephSource() { Stop(); }
+
+RadosSettings CephSource::Settings(absl::Duration command_timeout) const {
+  return {.conf_file = options_.conf_file,
+          .keyring = options_.keyring,
+          .name = options_.name,
+          .cluster = options_.cluster,
+          .connect_timeout = options_.monitor_timeout,
+          .command_timeout = command_timeout};
+}
+
+absl::Status CephSource::Start() {
+  const absl::StatusOr<std::unique_ptr<RadosClient>> probe =
+      RadosClient::Create(Settings(options_.monitor_timeout));
+  if (!probe.ok()) return probe.status();
+  SetDisconnected(absl::StrCat("connecting to the monitors at ", (*probe)->monitors()));
+  monitors_thread_ = std::thread([this] { WatchMonitors(); });
+  daemons_thread_ = std::thread([this] { WatchDaemons(); });
+  return absl::OkStatus();
+}
+
+void CephSource::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  pool_.Stop();
+  if (!monitors_thread_.joinable()) return;
+  monitors_thread_.join();
+  daemons_thread_.join();
+  ClientsPtr doomed;
+  {
+    absl::MutexLock lock(&mu_);
+    doomed = std::move(clients_);
+  }
+  SetDisconnected("the manager has left the cluster");
+}
+
+void CephSource::OnCommandsChanged(std::function<void()> listener) {
+  on_commands_changed_ = std::move(listener);
+}
+
+std::vector<command::Declaration> CephSource::Commands() const {
+  absl::MutexLock lock(&mu_);
+  return descriptions_.commands;
+}
+
+void CephSource::RunCommand(ClusterCommand command, command::ResultCallback done) {
+  if (std::optional<command::Result> objection = Objection(command); objection.has_value()) {
+    done(*std::move(objection));
+    return;
+  }
+  const std::optional<std::string> prefix = Prefix(command.command_json);
+  if (!prefix.has_value()) {
+    done(Failure(EINVAL, "the command is not a JSON object with a \"prefix\""));
+    return;
+  }
+  std::string lane = absl::StrCat(command.service_type, ".", command.service_id);
+  std::optional<std::string> unreachable;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!connected_ && !stopping_) unreachable = reason_;
+    if (command.service_type == "mon" && descriptions_.served_by_mgr.contains(*prefix)) {
+      lane = "mgr.";
+    }
+  }
+  if (unreachable.has_value()) {
+    done(Failure(ENOTCONN, absl::StrCat("the cluster can't be reached: ", *unreachable)));
+    return;
+  }
+  pool_.Submit(std::move(lane), std::move(command), std::move(done));
+}
+
+command::Result CephSource::Ask(const Clients& clients, absl::string_view command_json) const {
+  if (stopping()) return Failure(ESHUTDOWN, "the source stops");
+  return clients.polls->MonCommand(command_json, "");
+}
+
+command::Result CephSource::Execute(const ClusterCommand& command) {
+  const ClientsPtr clients = this->clients();
+  if (clients == nullptr) return Failure(ENOTCONN, "the connection to the cluster was given up");
+  RadosClient& client = *clients->commands;
+  command::Result result;
+  if (command.service_type == "osd") {
+    int osd = 0;
+    (void)absl::SimpleAtoi(command.service_id, &osd);  // Objection has checked it
+    result = client.OsdCommand(osd, command.command_json, command.inbuf);
+  } else if (command.service_type == "pg") {
+    result = client.PgCommand(command.service_id, command.command_json, command.inbuf);
+  } else if (command.service_type == "mon" && !command.service_id.empty()) {
+    result = client.TellMon(command.service_id, command.command_json, command.inbuf);
+  } else {
+    result = client.MonCommand(command.command_json, command.inbuf);
+  }
+  NoteExecuted(command);
+  return result;
+}
+
+void CephSource::NoteExecuted(const ClusterCommand& command) {
+  const std::optional<std::string> prefix = Prefix(command.command_json);
+  absl::MutexLock lock(&mu_);
+  // What a command has changed should be seen at once, not at the next interval.
+  if (prefix.has_value() && !descriptions_.read_only.contains(*prefix)) poll_now_ = true;
+}
+
+CephSource::ClientsPtr CephSource::clients() const {
+  absl::MutexLock lock(&mu_);
+  return clients_;
+}
+
+bool CephSource::stopping() const {
+  absl::MutexLock lock(&mu_);
+  return stopping_;
+}
+
+bool CephSource::WaitForStop(absl::Duration time) {
+  absl::MutexLock lock(&mu_);
+  return mu_.AwaitWithTimeout(absl::Condition(&stopping_), time);
+}
+
+bool CephSource::WaitForNextPoll() {
+  const auto wanted = [this] {
+    mu_.AssertHeld();
+    return stopping_ || poll_now_;
+  };
+  absl::MutexLock lock(&mu_);
+  mu_.AwaitWithTimeout(absl::Condition(&wanted), options_.poll_interval);
+  poll_now_ = false;
+  return stopping_;
+}
+
+void CephSource::SetDisconnected(absl::string_view reason) {
+  {
+    absl::MutexLock lock(&mu_);
+    connected_ = false;
+    reason_ = std::string(reason);
+  }
+  state_.SetConnection({false, std::string(reason)});
+}
+
+void CephSource::NoteOutage(absl::string_view reason) {
+  if (!std::exchange(outage_logged_, true))
+    log::Get("cluster").warn("ceph: {}", std::string(reason));
+  SetDisconnected(reason);
+}
+
+absl::Status CephSource::Connect() {
+  auto made = std::make_shared<Clients>();
+  for (const auto& [client, timeout] : {std::pair(&made->polls, options_.monitor_timeout),
+                                        std::pair(&made->commands, options_.command_timeout)}) {
+    absl::StatusOr<std::unique_ptr<RadosClient>> created = RadosClient::Create(Settings(timeout));
+    if (!created.ok()) return created.status();
+    *client = *std::move(created);
+    if (stopping()) return absl::CancelledError("the source stops");
+    if (absl::Status status = (*client)->Connect(); !status.ok()) return status;
+  }
+  state_.SetClusterId(made->polls->fsid());
+  absl::MutexLock lock(&mu_);
+  clients_ = std::move(made);
+  return absl::OkStatus();
+}
+
+void CephSource::WatchMonitors() {
+  MonitorPoller poller(&state_);
+  absl::Duration backoff = kFirstBackoff;
+  bool stop = false;
+  while (!stop) {
+    if (clients() != nullptr) {
+      PollMonitors(&poller);
+      stop = WaitForNextPoll();
+    } else if (const absl::Status status = Connect(); status.ok()) {
+      backoff = kFirstBackoff;
+      answered_ = absl::Now();
+      stop = WaitForStop(absl::ZeroDuration());
+    } else {
+      if (!absl::IsCancelled(status)) NoteOutage(status.message());
+      stop = WaitForStop(backoff);
+      backoff = std::min(backoff * 2, kLastBackoff);
+    }
+  }
+}
+
+void CephSource::PollMonitors(MonitorPoller* poller) {
+  const ClientsPtr clients = this->clients();
+  const auto ask = [&](absl::string_view command) { return Ask(*clients, command); };
+  absl::StatusOr<MonitorPoller::Seen> seen = poller->Poll(ask);
+  const absl::Time now = absl::Now();
+  const std::string& monitors = clients->polls->monitors();
+  if (absl::IsCancelled(seen.status())) return;
+  if (!seen.ok()) {
+    commands_known_ = false;
+    NoteOutage(absl::IsDeadlineExceeded(seen.status())
+                   ? absl::StrCat("the monitors at ", monitors, " have not answered for ",
+                                  absl::ToInt64Seconds(now - answered_), " s")
+                   : absl::StrCat("the monitors at ", monitors, ": ", seen.status().message()));
+    if (now - answered_ > options_.renew_after) {
+      absl::MutexLock lock(&mu_);
+      clients_.reset();
+    }
+    return;
+  }
+  answered_ = now;
+  if (!commands_known_) UpdateCommands(*clients);
+  bool was_connected = false;
+  {
+    absl::MutexLock lock(&mu_);
+    was_connected = std::exchange(connected_, true);
+    seen_ = *std::move(seen);
+  }
+  if (was_connected) return;
+  outage_logged_ = false;
+  log::Get("cluster").info("ceph: connected to {} ({})", clients->polls->fsid(), monitors);
+  state_.SetConnection({true, ""});
+}
+
+void CephSource::UpdateCommands(const Clients& clients) {
+  const auto ask = [&](absl::string_view command) { return Ask(clients, command); };
+  const absl::StatusOr<std::string> text = Query(ask, {"get_command_descriptions"});
+  absl::StatusOr<CommandDescriptions> descriptions =
+      text.ok() ? ParseCommandDescriptions(*text)
+                : absl::StatusOr<CommandDescriptions>(text.status());
+  // What they refuse once they would refuse at every poll.
+  commands_known_ = descriptions.ok() || !absl::IsDeadlineExceeded(descriptions.status());
+  if (!descriptions.ok()) {
+    log::Get("cluster").warn("ceph: the monitors' commands are not known: {}",
+                             std::string(descriptions.status().message()));
+    return;
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    const bool same = std::equal(descriptions_.commands.begin(), descriptions_.commands.end(),
+                                 descriptions->commands.begin(), descriptions->commands.end(),
+                                 [](const command::Declaration& a, const command::Declaration& b) {
+                                   return a.signature == b.signature &&
+                                          a.description == b.description &&
+                                          a.permissions == b.permissions && a.poll == b.poll;
+                                 });
+    descriptions_ = *std::move(descriptions);
+    if (same) return;
+  }
+  if (on_commands_changed_) on_commands_changed_();
+}
+
+void CephSource::WatchDaemons() {
+  DaemonPoller poller(&state_);
+  const auto wanted = [this] {
+    mu_.AssertHeld();
+    return stopping_ || seen_.has_value();
+  };
+  while (true) {
+    MonitorPoller::Seen seen;
+    ClientsPtr clients;
+    {
+      absl::MutexLock lock(&mu_, absl::Condition(&wanted));
+      if (stopping_) return;
+      seen = *std::move(seen_);
+      seen_.reset();
+      clients = clients_;
+    }
+    if (clients == nullptr) continue;
+    const absl::Time begin = absl::Now();
+    poller.Poll(
+        seen, [&](absl::string_view command) { return Ask(*clients, command); },
+        [&](absl::string_view mon, absl::string_view command) {
+          return stopping() ? Failure(ESHUTDOWN, "the source stops")
+                            : clients->polls->TellMon(mon, command, "");
+        });
+    clients.reset();
+    if (WaitForStop((absl::Now() - begin) * kRestAfterDaemons)) return;
+  }
+}
+
+}  // namespace outpost::cluster::ceph

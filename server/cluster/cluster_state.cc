@@ -1,0 +1,169 @@
+#include "server/cluster/cluster_state.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+#include "outpost/v1/cluster.pb.h"
+#include "server/text/nearest.h"
+
+namespace outpost::cluster {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedOutputStream;
+using outpost::v1::ClusterGetResponse;
+
+constexpr size_t kNearestNamed = 3;
+
+// The versions of a process begin here: above those of every process before it,
+// so that a reader which forgot to start again from 0 does not take an old text
+// for the newest. In a double (JSON) it is still exact.
+uint64_t FirstVersion() {
+  static const auto first = static_cast<uint64_t>(absl::ToUnixMicros(absl::Now()));
+  return first;
+}
+
+uint8_t* WriteText(int field, absl::string_view text, uint8_t* target) {
+  target =
+      WireFormatLite::WriteTagToArray(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED, target);
+  target = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(text.size()), target);
+  return CodedOutputStream::WriteRawToArray(text.data(), static_cast<int>(text.size()), target);
+}
+
+size_t TextSize(absl::string_view text) {
+  return 1 + CodedOutputStream::VarintSize32(static_cast<uint32_t>(text.size())) + text.size();
+}
+
+// Fills `snapshot.encoded` and `snapshot.json` from the rest. By hand: a message
+// object would hold a second copy of the text, and promises no order of fields.
+void Encode(absl::string_view json, Snapshot& snapshot) {
+  static_assert(ClusterGetResponse::kJsonFieldNumber < 16, "its tag is one byte");
+  snapshot.encoded.resize(TextSize(snapshot.name) + 1 +
+                          CodedOutputStream::VarintSize64(snapshot.version) + TextSize(json));
+  auto* target = reinterpret_cast<uint8_t*>(snapshot.encoded.data());
+  target = WriteText(ClusterGetResponse::kNameFieldNumber, snapshot.name, target);
+  target = WireFormatLite::WriteUInt64ToArray(ClusterGetResponse::kVersionFieldNumber,
+                                              snapshot.version, target);
+  WriteText(ClusterGetResponse::kJsonFieldNumber, json, target);
+  snapshot.json = absl::string_view(snapshot.encoded).substr(snapshot.encoded.size() - json.size());
+}
+
+}  // namespace
+
+void ClusterState::Publish(absl::string_view name, absl::string_view json, absl::string_view id) {
+  absl::MutexLock publishing(&publish_mu_);
+  SnapshotPtr before;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = structures_.find(name);
+    if (found != structures_.end()) before = found->second.snapshot;
+  }
+  // Only a publisher changes a structure, so what was read stays true without mu_.
+  const absl::Time now = absl::Now();
+  if (before != nullptr && before->json == json) {
+    absl::MutexLock lock(&mu_);
+    structures_.find(name)->second.confirmed = now;
+    return;
+  }
+  // In its final place before it is encoded: `json` points into `encoded`.
+  const auto snapshot = std::make_shared<Snapshot>();
+  snapshot->name = std::string(name);
+  snapshot->version = before == nullptr ? FirstVersion() : before->version + 1;
+  snapshot->id = std::string(id);
+  snapshot->changed = now;
+  Encode(json, *snapshot);
+  {
+    absl::MutexLock lock(&mu_);
+    structures_.insert_or_assign(snapshot->name, Entry{snapshot, now});
+  }
+  for (const Listener& listener : listeners_) listener(snapshot);
+}
+
+void ClusterState::Confirm(absl::string_view name) {
+  const absl::Time now = absl::Now();
+  absl::MutexLock lock(&mu_);
+  const auto found = structures_.find(name);
+  if (found != structures_.end()) found->second.confirmed = now;
+}
+
+absl::StatusOr<SnapshotPtr> ClusterState::Get(absl::string_view name) const {
+  std::vector<std::string> known;
+  Connection connection;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    const auto found = structures_.find(name);
+    if (found != structures_.end()) return found->second.snapshot;
+    known.reserve(structures_.size());
+    for (const auto& [known_name, entry] : structures_) known.push_back(known_name);
+    connection = connection_;
+  }
+  const std::string what = absl::StrCat("structure \"", name, "\": there is no such structure");
+  if (known.empty() && !connection.connected) {
+    return absl::NotFoundError(
+        absl::StrCat(what, ": nothing is known of the cluster yet (", connection.reason, ")"));
+  }
+  const std::vector<std::string> nearest = text::Nearest(name, known, kNearestNamed);
+  return absl::NotFoundError(
+      nearest.empty() ? absl::StrCat(what, "; Cluster.List tells which there are")
+                      : absl::StrCat(what, "; the nearest are ", absl::StrJoin(nearest, ", ")));
+}
+
+std::vector<ClusterState::Entry> ClusterState::List() const {
+  std::vector<Entry> entries;
+  absl::ReaderMutexLock lock(&mu_);
+  entries.reserve(structures_.size());
+  for (const auto& [name, entry] : structures_) entries.push_back(entry);
+  return entries;
+}
+
+void ClusterState::SetConnection(Connection connection) {
+  if (connection.connected) connection.reason.clear();
+  absl::MutexLock publishing(&publish_mu_);
+  bool flipped = false;
+  {
+    absl::MutexLock lock(&mu_);
+    flipped = connection_.connected != connection.connected;
+    connection_ = connection;
+  }
+  if (!flipped) return;
+  for (const auto& listener : connection_listeners_) listener(connection);
+}
+
+Connection ClusterState::connection() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return connection_;
+}
+
+void ClusterState::SetClusterId(absl::string_view id) {
+  absl::MutexLock lock(&mu_);
+  cluster_id_ = std::string(id);
+}
+
+std::string ClusterState::cluster_id() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return cluster_id_;
+}
+
+void ClusterState::AddListener(Listener listener) {
+  absl::MutexLock publishing(&publish_mu_);
+  listeners_.push_back(std::move(listener));
+}
+
+void ClusterState::AddConnectionListener(std::function<void(const Connection&)> listener) {
+  absl::MutexLock publishing(&publish_mu_);
+  connection_listeners_.push_back(std::move(listener));
+}
+
+}  // namespace outpost::cluster

@@ -1,0 +1,97 @@
+// ClusterState holds the newest snapshot of every structure of the cluster. A
+// source publishes; everybody else reads.
+//
+// **Thread safety.** All methods may be called from any thread. Listeners run on
+// the publisher's thread, one publication at a time, and must not block.
+//
+// **Invariants.**
+// 1. A Snapshot never changes; a reader may keep it as long as it likes.
+// 2. The versions of one structure grow. Publishing a text equal to the present
+//    one makes no new version and no notification, but confirms it.
+// 3. A snapshot is encoded once, when it is published: what Cluster.Get sends is
+//    `encoded`, by reference.
+#ifndef OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
+#define OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace outpost::cluster {
+
+// One version of one structure.
+struct Snapshot {
+  std::string name;
+  uint64_t version = 0;
+  std::string id;          // what a notification of it carries: an epoch; may be empty
+  absl::Time changed;      // when this text was first published
+  std::string encoded;     // an outpost.v1.ClusterGetResponse, whole
+  absl::string_view json;  // the text: the tail of `encoded`
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Whether the cluster answers, and if not, why.
+struct Connection {
+  bool connected = false;
+  std::string reason;  // empty when connected
+};
+
+class ClusterState {
+ public:
+  using Listener = std::function<void(const SnapshotPtr&)>;
+
+  // Makes `json` (valid JSON text) the newest version of `name`. `id` is the
+  // structure's own epoch, if it has one.
+  void Publish(absl::string_view name, absl::string_view json, absl::string_view id = "");
+
+  // Says that the present version of `name` is still current.
+  void Confirm(absl::string_view name);
+
+  // The newest snapshot. NOT_FOUND names the nearest structures.
+  absl::StatusOr<SnapshotPtr> Get(absl::string_view name) const;
+
+  // A structure and when its source last confirmed it.
+  struct Entry {
+    SnapshotPtr snapshot;
+    absl::Time confirmed;
+  };
+  // Every structure, by name.
+  std::vector<Entry> List() const;
+
+  // Whether the source reaches the cluster now. Until a source has said so, it
+  // does not.
+  void SetConnection(Connection connection);
+  Connection connection() const;
+
+  // The cluster's own id (a Ceph fsid), once known.
+  void SetClusterId(absl::string_view id);
+  std::string cluster_id() const;
+
+  // Calls `listener` with each new version from now on. Before the first Publish.
+  void AddListener(Listener listener);
+  // Calls `listener` each time the connection comes or goes. Before the first SetConnection.
+  void AddConnectionListener(std::function<void(const Connection&)> listener);
+
+ private:
+  mutable absl::Mutex mu_;
+  absl::Mutex publish_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // keeps listeners in order
+  std::map<std::string, Entry, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
+  Connection connection_ ABSL_GUARDED_BY(mu_) = {false, "no source has started yet"};
+  std::string cluster_id_ ABSL_GUARDED_BY(mu_);
+  std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
+  std::vector<std::function<void(const Connection&)>> connection_listeners_
+      ABSL_GUARDED_BY(publish_mu_);
+};
+
+}  // namespace outpost::cluster
+
+#endif  // OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_

@@ -1,0 +1,143 @@
+#include "server/cluster/sim/sim_source.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/cluster/sim/sim_commands.h"
+#include "server/cluster/sim/sim_structures.h"
+
+namespace outpost::cluster::sim {
+namespace {
+
+using Clock = std::chrono::steady_clock;  // a step of the wall clock does not matter
+using command::Result;
+
+Result Fail(int error, absl::string_view text) { return {-error, "", std::string(text)}; }
+
+Result Stopped() { return Fail(ESHUTDOWN, "the simulated cluster has stopped"); }
+
+}  // namespace
+
+SimSource::SimSource(const SimOptions& options, ClusterState& state)
+    : options_(options), state_(state) {}
+
+SimSource::~SimSource() { Stop(); }
+
+absl::Status SimSource::Start() {
+  if (absl::Status status = Validate(options_); !status.ok()) return status;
+  model_ = std::make_unique<Model>(options_);
+  published_.assign(Structures().size(), 0);
+  state_.SetClusterId(model_->cluster().fsid);
+  Publish(/*confirm=*/false);
+  {
+    absl::MutexLock lock(&mu_);
+    phase_ = Phase::kRunning;
+  }
+  thread_ = std::thread([this] { Run(); });
+  state_.SetConnection({true, ""});
+  return absl::OkStatus();
+}
+
+void SimSource::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (phase_ != Phase::kRunning) return;
+    phase_ = Phase::kStopped;
+    changed_.Signal();
+  }
+  state_.SetConnection({false, "the simulated cluster has stopped"});
+  thread_.join();
+}
+
+void SimSource::RunCommand(ClusterCommand command, command::ResultCallback done) {
+  Result refusal;
+  {
+    absl::MutexLock lock(&mu_);
+    if (phase_ == Phase::kNew) {
+      refusal = Fail(ENOTCONN, "the simulated cluster has not started yet");
+    } else if (phase_ == Phase::kStopped) {
+      refusal = Stopped();
+    } else if (queue_.size() >= options_.queue_limit) {
+      refusal = Fail(EAGAIN, absl::StrCat(queue_.size(),
+                                          " commands wait for the simulated cluster already: "
+                                          "try again later"));
+    } else {
+      queue_.push_back({std::move(command), std::move(done)});
+      changed_.Signal();
+      return;
+    }
+  }
+  done(std::move(refusal));
+}
+
+std::vector<command::Declaration> SimSource::Commands() const { return MonCommands(); }
+
+void SimSource::OnCommandsChanged(std::function<void()>) {}
+
+void SimSource::Run() {
+  const Clock::duration tick = absl::ToChronoNanoseconds(options_.tick);
+  Clock::time_point next_tick = Clock::now() + tick;
+  mu_.Lock();
+  while (phase_ == Phase::kRunning) {
+    const Clock::time_point now = Clock::now();
+    if (now >= next_tick) {
+      // After a long halt it does not catch up.
+      next_tick = std::max(next_tick + tick, now);
+      mu_.Unlock();
+      Tick();
+      mu_.Lock();
+    } else if (!queue_.empty()) {
+      Waiting waiting = std::move(queue_.front());
+      queue_.pop_front();
+      mu_.Unlock();
+      Obey(std::move(waiting));
+      mu_.Lock();
+    } else {
+      changed_.WaitWithTimeout(&mu_, absl::FromChrono(next_tick - now));
+    }
+  }
+  std::deque<Waiting> unanswered = std::move(queue_);
+  queue_.clear();
+  mu_.Unlock();
+  for (Waiting& waiting : unanswered) waiting.done(Stopped());
+}
+
+void SimSource::Tick() {
+  model_->Advance(options_.tick * options_.speed);
+  Publish(/*confirm=*/true);
+}
+
+void SimSource::Obey(Waiting waiting) {
+  const ClusterCommand& command = waiting.command;
+  if (absl::Now() >= command.deadline) {
+    waiting.done(Fail(ETIMEDOUT, "the command's deadline passed before its turn came"));
+    return;
+  }
+  Result result =
+      sim::RunCommand(*model_, command.service_type, command.service_id, command.command_json);
+  Publish(/*confirm=*/false);
+  waiting.done(std::move(result));
+}
+
+void SimSource::Publish(bool confirm) {
+  const Cluster& cluster = model_->cluster();
+  const absl::Span<const Structure> structures = Structures();
+  for (size_t i = 0; i < structures.size(); ++i) {
+    const Structure& structure = structures[i];
+    const uint64_t revision = structure.revision(cluster);
+    if (revision != published_[i]) {
+      state_.Publish(structure.name, Render(structure, cluster), structure.id(cluster));
+      published_[i] = revision;
+    } else if (confirm) {
+      state_.Confirm(structure.name);
+    }
+  }
+}
+
+}  // namespace outpost::cluster::sim

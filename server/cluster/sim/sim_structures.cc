@@ -1,0 +1,59 @@
+#include "server/cluster/sim/sim_structures.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/cluster/sim/sim_health.h"
+
+namespace outpost::cluster::sim {
+namespace {
+
+void WriteDfStructure(const Cluster& cluster, JsonWriter& out) {
+  WriteDf(cluster, DfDetail::kAll, out);
+}
+
+// ceph-mgr passes on what the monitors sent: JSON in JSON.
+void WriteHealthStructure(const Cluster& cluster, JsonWriter& out) {
+  JsonWriter health(JsonWriter::Whole::kWithoutPoint);
+  WriteHealth(cluster, /*with_detail=*/true, health);
+  out.Object([&] { out.Field("json", health.Take()); });
+}
+
+uint64_t Never(const Cluster&) { return 1; }
+uint64_t WithTheMap(const Cluster& cluster) { return static_cast<uint64_t>(cluster.epoch); }
+// Both only grow, so their sum is new when one of them is.
+uint64_t WithUsage(const Cluster& cluster) { return WithTheMap(cluster) + cluster.stats_revision; }
+
+std::string NoEpoch(const Cluster&) { return ""; }
+std::string FirstEpoch(const Cluster&) { return "1"; }
+std::string OsdMapEpoch(const Cluster& cluster) { return absl::StrCat(cluster.epoch); }
+
+}  // namespace
+
+absl::Span<const Structure> Structures() {
+  static constexpr Structure kStructures[] = {
+      {"df", WriteDfStructure, WithUsage, NoEpoch},
+      {"fs_map", WriteFsMap, Never, FirstEpoch},
+      {"health", WriteHealthStructure, WithUsage, NoEpoch},
+      {"io_rate", WriteIoRate, WithUsage, NoEpoch},
+      {"mgr_map", WriteMgrMap, Never, FirstEpoch},
+      {"mon_map", WriteMonMap, Never, FirstEpoch},
+      {"mon_status", WriteMonStatus, WithTheMap, NoEpoch},
+      {"osd_map", WriteOsdMap, WithTheMap, OsdMapEpoch},
+      {"osd_map_crush", WriteOsdMapCrush, Never, NoEpoch},
+      {"osd_map_tree", WriteOsdMapTree, WithTheMap, NoEpoch},
+      {"osd_metadata", WriteOsdMetadata, WithTheMap, NoEpoch},
+      {"osd_stats", WriteOsdStats, WithUsage, NoEpoch},
+      {"pg_stats", WritePgStats, WithUsage, NoEpoch},
+      {"pg_summary", WritePgSummary, WithUsage, NoEpoch},
+      {"pool_stats", WritePoolStats, WithUsage, NoEpoch},
+      {"service_map", WriteServiceMap, Never, NoEpoch},
+  };
+  return kStructures;
+}
+
+std::string Render(const Structure& structure, const Cluster& cluster) {
+  JsonWriter out;
+  structure.write(cluster, out);
+  return out.Take();
+}
+
+}  // namespace outpost::cluster::sim

@@ -1,0 +1,66 @@
+// What a command is, who may provide one, and what running one gives: the words
+// that the command, module and cluster parts share.
+#ifndef OUTPOST_SERVER_COMMAND_COMMAND_H_
+#define OUTPOST_SERVER_COMMAND_COMMAND_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+
+namespace outpost::command {
+
+// What a command gives back. A failed command is a Result with a negative errno.
+struct Result {
+  int retval = 0;   // 0 or a negative errno; positive values pass through
+  std::string out;  // the output, bytes
+  std::string err;  // text beside the output: a warning, the error
+};
+
+// Takes the result of one run; called exactly once, on any thread; must not block.
+using ResultCallback = absl::AnyInvocable<void(Result)>;
+
+// Who runs a command.
+struct Provider {
+  enum class Kind { kManager, kModule, kCluster };
+  Kind kind = Kind::kManager;
+  std::string module;  // for kModule: its name
+
+  bool operator==(const Provider&) const = default;
+
+  // "manager", "cluster", "module/<name>": as on the wire.
+  std::string ToString() const {
+    switch (kind) {
+      case Kind::kManager:
+        return "manager";
+      case Kind::kCluster:
+        return "cluster";
+      case Kind::kModule:
+        return "module/" + module;
+    }
+    return "";
+  }
+};
+
+// A command as its provider declares it; see CommandDescriptor on the wire.
+struct Declaration {
+  std::string signature;  // Ceph's grammar: "osd status name=bucket,type=CephString,req=false"
+  std::string description;
+  std::string permissions;  // some of "rwx"
+  bool poll = false;
+};
+
+// One request to run a command, checked and routed.
+struct Invocation {
+  std::string prefix;        // "osd status"
+  std::string command_json;  // {"prefix": …, arguments…}, typed
+  std::optional<std::string> inbuf;
+  absl::Time deadline = absl::InfiniteFuture();
+  std::string caller;       // "client", "module/<name>": for display
+  std::string parent_call;  // the call id of what the caller works on; may be empty
+};
+
+}  // namespace outpost::command
+
+#endif  // OUTPOST_SERVER_COMMAND_COMMAND_H_

@@ -1,0 +1,98 @@
+// CommandTable knows every command that somebody provides, and finds the one that a
+// caller means.
+//
+// Providers may offer the same prefix: the manager's commands hide the cluster's, and
+// so do a module's. Two modules, or a module and the manager, may not.
+//
+// **Thread safety.** All methods may be called from any thread. Lookups work on an
+// immutable index; a change builds a new one and swaps it in.
+//
+// **Invariants.**
+// 1. A provider's commands change together or not at all.
+// 2. Of the manager and the modules, one at most provides a prefix, once.
+// 3. A Command never changes; a holder may keep it after its provider has gone.
+#ifndef OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_
+#define OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "nlohmann/json.hpp"
+#include "server/command/command.h"
+#include "server/command/signature.h"
+
+namespace outpost::command {
+
+// A declared command, parsed.
+struct Command {
+  Declaration declaration;
+  Signature signature;
+  Provider provider;
+};
+using CommandPtr = std::shared_ptr<const Command>;
+
+// A command that a caller meant, and the typed arguments; no "prefix" among them.
+struct Match {
+  CommandPtr command;
+  nlohmann::json args;
+};
+
+// One word that could be typed next.
+struct CompletionCandidate {
+  std::string text;
+  std::string description;  // may be empty
+};
+
+class CommandTable {
+ public:
+  CommandTable();
+  ~CommandTable();
+  CommandTable(const CommandTable&) = delete;
+  CommandTable& operator=(const CommandTable&) = delete;
+
+  // Makes `declarations` all that `provider` provides.
+  // INVALID_ARGUMENT: a signature is wrong (named, with its fault), or declared twice.
+  // ALREADY_EXISTS: another module or the manager has one of the prefixes.
+  // The cluster's commands may share a prefix among themselves: Ceph has such. Who passes on the
+  // commands of a Ceph newer than this server leaves out those that Signature::Parse refuses.
+  absl::Status SetCommands(const Provider& provider, std::vector<Declaration> declarations);
+
+  // Forgets all that `provider` provides.
+  void RemoveCommands(const Provider& provider);
+
+  // Finds the command whose literal words begin `words` and whose parameters the rest fits:
+  // the one with the most literal words, if several. A first word with spaces is split.
+  // INVALID_ARGUMENT says, as Ceph's command line does, what is wrong with the arguments of
+  // the best one, or which commands come closest.
+  absl::StatusOr<Match> ResolveWords(const std::vector<std::string>& words) const;
+
+  // The same for {"prefix": "osd status", arguments…}. INVALID_ARGUMENT: not such an object;
+  // no such prefix (the nearest are named); or the arguments do not fit.
+  absl::StatusOr<Match> ResolveJson(absl::string_view command_json) const;
+
+  // The commands whose prefix begins with `prefix`, by prefix, without those that others hide.
+  std::vector<CommandPtr> List(absl::string_view prefix, bool include_cluster) const;
+
+  // What could be typed after `words`, of which the last is unfinished or empty: literal words,
+  // choices, and the names of parameters.
+  std::vector<CompletionCandidate> Complete(const std::vector<std::string>& words) const;
+
+ private:
+  class Index;
+
+  std::shared_ptr<const Index> index() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  absl::Mutex change_mu_;  // one change at a time; held while the next index is built
+  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(change_mu_);
+  std::shared_ptr<const Index> index_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace outpost::command
+
+#endif  // OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_

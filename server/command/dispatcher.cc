@@ -1,0 +1,105 @@
+#include "server/command/dispatcher.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/log/log.h"
+
+namespace outpost::command {
+namespace {
+
+// The JSON object that a provider gets: prefix, format, arguments.
+std::string CommandJson(const Match& match, const std::string& format) {
+  nlohmann::json object = match.args;
+  object["prefix"] = match.command->signature.prefix();
+  if (!format.empty()) object["format"] = format;
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(CommandTable* table, module::CallRouter* modules, cluster::Source* source)
+    : table_(table), modules_(modules), source_(source) {}
+
+void Dispatcher::AddBuiltin(Declaration declaration, BuiltinHandler handler) {
+  const absl::StatusOr<Signature> signature = Signature::Parse(declaration.signature);
+  // A wrong one is refused, with its name, by PublishBuiltins.
+  if (signature.ok()) builtins_[std::string(signature->prefix())] = std::move(handler);
+  builtin_declarations_.push_back(std::move(declaration));
+}
+
+absl::Status Dispatcher::PublishBuiltins() {
+  return table_->SetCommands({Provider::Kind::kManager, ""}, builtin_declarations_);
+}
+
+void Dispatcher::PublishClusterCommands() {
+  const absl::Status status =
+      table_->SetCommands({Provider::Kind::kCluster, ""}, source_->Commands());
+  if (!status.ok()) log::Get("command").warn("commands of the cluster: {}", status.ToString());
+}
+
+absl::StatusOr<Match> Dispatcher::Resolve(const Request& request) const {
+  return request.command_json.empty() ? table_->ResolveWords(request.words)
+                                      : table_->ResolveJson(request.command_json);
+}
+
+Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
+  absl::StatusOr<Match> match = Resolve(request);
+  Response response;
+  if (!match.ok()) {
+    response.result = {.retval = -EINVAL, .out = "", .err = std::string(match.status().message())};
+    done(std::move(response));
+    return nullptr;
+  }
+  const Command& command = *match->command;
+  response.prefix = std::string(command.signature.prefix());
+  response.provider = command.provider.ToString();
+  response.poll = command.declaration.poll;
+  // A format named in the JSON object is the caller's as well.
+  std::string format = request.format;
+  if (auto named = match->args.find("format"); named != match->args.end()) {
+    if (format.empty() && named->is_string()) format = named->get<std::string>();
+    match->args.erase(named);
+  }
+  ResultCallback finish = [done = std::move(done),
+                           response = std::move(response)](Result result) mutable {
+    response.result = std::move(result);
+    done(std::move(response));
+  };
+  switch (command.provider.kind) {
+    case Provider::Kind::kManager: {
+      const auto handler = builtins_.find(command.signature.prefix());
+      handler->second({.args = std::move(match->args),
+                       .format = std::move(format),
+                       .inbuf = std::move(request.inbuf),
+                       .deadline = request.deadline,
+                       .caller = std::move(request.caller)},
+                      std::move(finish));
+      return nullptr;
+    }
+    case Provider::Kind::kModule: {
+      std::shared_ptr<module::Ticket> ticket =
+          modules_->RunCommand(command.provider.module,
+                               {.prefix = std::string(command.signature.prefix()),
+                                .command_json = CommandJson(*match, format),
+                                .inbuf = std::move(request.inbuf),
+                                .deadline = request.deadline,
+                                .caller = std::move(request.caller),
+                                .parent_call = std::move(request.parent_call)},
+                               std::move(finish));
+      return [ticket = std::move(ticket)] { ticket->Cancel(); };
+    }
+    case Provider::Kind::kCluster:
+      source_->RunCommand({.service_type = "mon",
+                           .service_id = "",
+                           .command_json = CommandJson(*match, format),
+                           .inbuf = std::move(request.inbuf).value_or(""),
+                           .deadline = request.deadline},
+                          std::move(finish));
+      return nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace outpost::command

@@ -1,0 +1,90 @@
+// Dispatcher runs commands: finds the command, checks its arguments, and hands it
+// to whoever provides it.
+//
+// **Thread safety.** Run may be called from any thread, once all AddBuiltin calls
+// are done.
+#ifndef OUTPOST_SERVER_COMMAND_DISPATCHER_H_
+#define OUTPOST_SERVER_COMMAND_DISPATCHER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "nlohmann/json.hpp"
+#include "server/cluster/source.h"
+#include "server/command/command.h"
+#include "server/command/command_table.h"
+#include "server/module/call_router.h"
+
+namespace outpost::command {
+
+// What somebody asks to be run: words as typed, or a JSON object.
+struct Request {
+  std::vector<std::string> words;
+  std::string command_json;  // used when not empty
+  std::optional<std::string> inbuf;
+  std::string format;  // empty: the command's own
+  absl::Time deadline = absl::InfiniteFuture();
+  std::string caller;
+  std::string parent_call;
+};
+
+// What came of it.
+struct Response {
+  Result result;
+  std::string prefix;    // empty: no command was found
+  std::string provider;  // as in Provider::ToString
+  bool poll = false;
+};
+
+// What a command of the manager itself is given.
+struct BuiltinCall {
+  nlohmann::json args;  // typed, checked; an object
+  std::string format;   // empty: plain
+  std::optional<std::string> inbuf;
+  absl::Time deadline;
+  std::string caller;
+};
+
+class Dispatcher {
+ public:
+  using BuiltinHandler = std::function<void(BuiltinCall, ResultCallback)>;
+  using Done = absl::AnyInvocable<void(Response)>;
+  // Ends the run early, as far as that can be done. Thread-safe; may be called
+  // once, at any time, also after the run.
+  using CancelFunction = absl::AnyInvocable<void()>;
+
+  // All outlive the dispatcher.
+  Dispatcher(CommandTable* table, module::CallRouter* modules, cluster::Source* source);
+
+  // Adds a command of the manager itself.
+  void AddBuiltin(Declaration declaration, BuiltinHandler handler);
+  // Puts the added commands into the table. Errors as CommandTable::SetCommands.
+  absl::Status PublishBuiltins();
+
+  // Puts the cluster's commands into the table, as the source knows them now.
+  void PublishClusterCommands();
+
+  // Runs one command; `done` is called exactly once.
+  CancelFunction Run(Request request, Done done);
+
+ private:
+  absl::StatusOr<Match> Resolve(const Request& request) const;
+
+  CommandTable* const table_;
+  module::CallRouter* const modules_;
+  cluster::Source* const source_;
+  std::vector<Declaration> builtin_declarations_;
+  std::map<std::string, BuiltinHandler, std::less<>> builtins_;  // by prefix
+};
+
+}  // namespace outpost::command
+
+#endif  // OUTPOST_SERVER_COMMAND_DISPATCHER_H_

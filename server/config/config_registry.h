@@ -1,0 +1,168 @@
+// ConfigRegistry holds the options of all modules: their declarations, and their
+// values in layers of which the strongest that has a value counts:
+//
+//     default < file < global < module < localized
+//
+// The file layer is given when the registry is made; the layers above it are in the
+// StateStore, under "config/" and the key as in OptionKey. Declarations are kept there
+// too ("schema/<module>"), so that options can be set while the module does not run.
+//
+// **Thread safety.** All methods may be called from any thread, also from listeners and
+// `done`s, except that these must not call DeclareModule or OnChange, or destroy the
+// registry.
+//
+// **Invariants.**
+// 1. A value is checked when it is set. A value that became wrong later (the module
+//    changed its declaration), or was wrong in the file, does not count: it is logged,
+//    and the next weaker layer holds.
+// 2. When `done(OK)` runs the change is durable, every reader sees it, and the
+//    listeners have been called.
+// 3. Listeners are called one at a time, and see each option's values in their order;
+//    of values that follow each other fast perhaps only the last.
+// 4. A secret option's value is in Get, EffectiveValues and listeners' values, and
+//    nowhere else: not in List, History, error texts, or the log.
+#ifndef OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
+#define OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "outpost/v1/config.pb.h"
+#include "outpost/v1/types.pb.h"
+#include "server/config/config_history.h"
+#include "server/config/option_key.h"
+#include "server/config/option_schema.h"
+#include "server/store/state_store.h"
+
+namespace outpost::config {
+
+class ConfigRegistry {
+ public:
+  // Runs on a thread of the store, or before Set or Remove return.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<v1::OptionValue>)>;
+  // An option of `module` has a new effective value on this manager. Runs on a thread
+  // of the store, or on the one that calls DeclareModule; must not block.
+  using Listener = std::function<void(const std::string& module, const v1::OptionValue& effective)>;
+  using Descriptors = google::protobuf::RepeatedPtrField<v1::OptionDescriptor>;
+
+  // `store` lives longer. `manager_id` is this manager's name, whose localized values
+  // count here. `file` is the layer of the manager's configuration file, by
+  // "mgr/<module>/<option>"; INVALID_ARGUMENT names a key of another form. Its values
+  // are checked when their module is declared.
+  static absl::StatusOr<std::unique_ptr<ConfigRegistry>> Create(
+      store::StateStore& store, std::string manager_id, std::map<std::string, std::string> file);
+
+  // Waits for the `done`s of writes in flight.
+  ~ConfigRegistry();
+  ConfigRegistry(const ConfigRegistry&) = delete;
+  ConfigRegistry& operator=(const ConfigRegistry&) = delete;
+
+  // Takes `descriptors` for all options of `module`, instead of what it declared before,
+  // and with the log options that every module has. Holds at once, and is written to the
+  // store without waiting. INVALID_ARGUMENT names the option and field that is wrong;
+  // then nothing has changed.
+  absl::Status DeclareModule(absl::string_view module, const Descriptors& descriptors);
+
+  // The effective value; of a key with a manager id, as it is on that manager.
+  // INVALID_ARGUMENT: not a key. NOT_FOUND: not declared; the message has the nearest.
+  absl::StatusOr<v1::OptionValue> Get(absl::string_view key) const;
+
+  // Sets `key` to `value`; `who` ("client", "module/<name>") is for the history. `done`
+  // gets the value in canonical form, or the errors of Get, INVALID_ARGUMENT for a
+  // value that the declaration does not allow, and those of StateStore::Write. Of
+  // several calls in flight at the same moment any may be the last.
+  void Set(absl::string_view key, absl::string_view value, absl::string_view who, Done done);
+
+  // Takes away what is set under `key`; also where the option is not declared any more.
+  // `done` gets the effective value now (nothing when it is not declared).
+  void Remove(absl::string_view key, absl::string_view who, Done done);
+
+  // The effective values of all options of `module`, by name; empty: it is not known.
+  std::vector<v1::OptionValue> EffectiveValues(absl::string_view module) const;
+
+  // Options in the order of their keys; `module` empty: of all modules. `only_set`:
+  // those which have a value in any layer above the default, on any manager.
+  std::vector<v1::ConfigEntry> List(absl::string_view module, bool only_set) const;
+
+  // At most `limit` changes, the newest first. At most 1000 are kept.
+  std::vector<v1::ConfigChange> History(size_t limit) const { return history_.Read(limit); }
+
+  // Calls `listener` from now on, as long as the registry lives.
+  void OnChange(Listener listener);
+
+  // `value`, of an option of `module`, as it may be shown: "<redacted>" if it is secret.
+  v1::OptionValue Redacted(absl::string_view module, v1::OptionValue value) const;
+
+ private:
+  struct Edit;
+  using SchemasPtr = std::shared_ptr<const OptionSchemas>;
+
+  ConfigRegistry(store::StateStore& store, std::string manager_id,
+                 std::map<std::string, std::string> file);
+
+  void LoadDeclarations() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Null: the module is not known.
+  SchemasPtr FindModule(absl::string_view module) const ABSL_LOCKS_EXCLUDED(mu_);
+  // NOT_FOUND when no declaration is meant by `key`.
+  absl::Status CheckDeclared(const OptionKey& key) const;
+  absl::Status NotDeclared(const OptionKey& key) const;
+  // The modules that declare `option`.
+  std::vector<std::pair<std::string, SchemasPtr>> ModulesWith(absl::string_view option) const;
+
+  // Whether a value of the option is secret in any of its declarations.
+  bool IsSecret(const OptionKey& key) const;
+  // What to store for `text`.
+  absl::StatusOr<std::string> Canonicalize(const OptionKey& key, absl::string_view text) const;
+
+  // The effective value on manager `manager_id`. `complain`: log the values that do
+  // not count because they are wrong.
+  v1::OptionValue Effective(absl::string_view module, const OptionSchema& schema,
+                            absl::string_view manager_id, bool complain = false) const;
+  v1::OptionValue EffectiveAt(const OptionKey& key) const;
+
+  // Writes `edit` unless it changes nothing; again when another was faster.
+  void Write(std::unique_ptr<Edit> edit);
+  v1::OptionValue Result(const Edit& edit) const;
+
+  // What `change` of the store means for effective values.
+  void Apply(const store::Change& change);
+  // Finds out whether the option's value is another now, and tells the listeners.
+  void Refresh(const std::string& module, const OptionSchema& schema)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(publish_mu_);
+  void WarnOfFile(absl::string_view module, const OptionSchemas& schemas) const;
+
+  store::StateStore& store_;
+  const std::string manager_id_;
+  const std::map<std::string, std::string> file_;
+  ConfigHistory history_;
+
+  absl::Mutex publish_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // keeps listeners in order
+  mutable absl::Mutex mu_;
+  std::map<std::string, SchemasPtr, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
+  std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
+  // What the listeners know, by module and option.
+  std::map<std::pair<std::string, std::string>, v1::OptionValue> published_
+      ABSL_GUARDED_BY(publish_mu_);
+
+  absl::Mutex writes_mu_;
+  int writes_in_flight_ ABSL_GUARDED_BY(writes_mu_) = 0;
+
+  std::unique_ptr<store::WatchHandle> watch_;  // last: it uses all the others
+};
+
+}  // namespace outpost::config
+
+#endif  // OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_

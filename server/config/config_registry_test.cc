@@ -1,0 +1,441 @@
+#include "server/config/config_registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "server/store/sqlite/scratch_dir.h"
+#include "server/store/sqlite/sqlite_store.h"
+
+namespace outpost::config {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+v1::OptionDescriptor Option(const char* name, v1::OptionType type, const char* value = nullptr) {
+  v1::OptionDescriptor option;
+  option.set_name(name);
+  option.set_type(type);
+  if (value != nullptr) option.set_default_value(value);
+  return option;
+}
+
+ConfigRegistry::Descriptors Descriptors(const std::vector<v1::OptionDescriptor>& options) {
+  return {options.begin(), options.end()};
+}
+
+class ConfigRegistryTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Open();
+    v1::OptionDescriptor count = Option("count", v1::OPTION_TYPE_INT, "1");
+    count.set_max("10");
+    v1::OptionDescriptor password = Option("password", v1::OPTION_TYPE_STR);
+    password.set_secret(true);
+    hello_ = Descriptors({Option("place", v1::OPTION_TYPE_STR, "world"), count, password,
+                          Option("emphatic", v1::OPTION_TYPE_BOOL, "true")});
+    ASSERT_TRUE(registry_->DeclareModule("hello", hello_).ok());
+  }
+
+  // A new registry, of the file as it is.
+  void Open(std::map<std::string, std::string> file = {}, store::SqliteOptions options = {}) {
+    registry_.reset();
+    store_.reset();
+    auto store = store::SqliteStore::Open(dir_.File("state.db"), options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    auto registry = ConfigRegistry::Create(*store_, "x", std::move(file));
+    ASSERT_TRUE(registry.ok()) << registry.status();
+    registry_ = *std::move(registry);
+    registry_->OnChange([this](const std::string& module, const v1::OptionValue& value) {
+      absl::MutexLock lock(&mu_);
+      changes_.push_back(absl::StrCat(module, ".", value.name(), "=",
+                                      value.has_value() ? value.value() : "(none)", " from ",
+                                      value.source()));
+    });
+  }
+
+  absl::StatusOr<v1::OptionValue> Set(const std::string& key, const std::string& value,
+                                      const std::string& who = "client") {
+    return Wait(
+        [&](ConfigRegistry::Done done) { registry_->Set(key, value, who, std::move(done)); });
+  }
+  absl::StatusOr<v1::OptionValue> Remove(const std::string& key) {
+    return Wait(
+        [&](ConfigRegistry::Done done) { registry_->Remove(key, "client", std::move(done)); });
+  }
+  static absl::StatusOr<v1::OptionValue> Wait(absl::FunctionRef<void(ConfigRegistry::Done)> start) {
+    absl::StatusOr<v1::OptionValue> result;
+    absl::Notification called;
+    start([&](absl::StatusOr<v1::OptionValue> value) {
+      result = std::move(value);
+      called.Notify();
+    });
+    called.WaitForNotification();
+    return result;
+  }
+
+  // "value from source", or "CODE: message".
+  static std::string Text(const absl::StatusOr<v1::OptionValue>& value) {
+    if (!value.ok()) return value.status().ToString();
+    return absl::StrCat(value->has_value() ? value->value() : "(none)", " from ", value->source());
+  }
+  std::string Get(const std::string& key) { return Text(registry_->Get(key)); }
+
+  std::vector<std::string> TakeChanges() {
+    absl::MutexLock lock(&mu_);
+    return std::exchange(changes_, {});
+  }
+
+  store::ScratchDir dir_;
+  absl::Mutex mu_;
+  std::vector<std::string> changes_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<ConfigRegistry> registry_;
+  ConfigRegistry::Descriptors hello_;
+};
+
+TEST_F(ConfigRegistryTest, DefaultsHoldWhereNothingIsSet) {
+  EXPECT_EQ(Get("mgr/hello/place"), "world from default");
+  EXPECT_EQ(Get("mgr/hello/x/place"), "world from default");
+  EXPECT_EQ(Get("mgr/hello/password"), "(none) from default");
+  EXPECT_EQ(Get("mgr/hello/log_level"), " from default");
+  auto value = registry_->Get("mgr/hello/count");
+  EXPECT_EQ(value->name(), "count");
+  EXPECT_EQ(value->type(), v1::OPTION_TYPE_INT);
+}
+
+TEST_F(ConfigRegistryTest, WhatIsSetIsCanonicalAndHoldsAtOnce) {
+  EXPECT_EQ(Text(Set("mgr/hello/emphatic", "No")), "false from module");
+  EXPECT_EQ(Get("mgr/hello/emphatic"), "false from module");
+  EXPECT_EQ(store_->Get("config/mgr/hello/emphatic"), "false");
+  EXPECT_EQ(Text(Remove("mgr/hello/emphatic")), "true from default");
+  EXPECT_EQ(Get("mgr/hello/emphatic"), "true from default");
+  EXPECT_EQ(Text(Remove("mgr/hello/emphatic")), "true from default");  // again: no harm
+}
+
+TEST_F(ConfigRegistryTest, TheStrongestLayerCounts) {
+  Open({{"mgr/hello/place", "file"}});
+  EXPECT_EQ(Get("mgr/hello/place"), "file from file");
+  EXPECT_EQ(Text(Set("global/place", "global")), "global from global");
+  EXPECT_EQ(Get("mgr/hello/place"), "global from global");
+  EXPECT_EQ(Text(Set("mgr/hello/place", "module")), "module from module");
+  EXPECT_EQ(Get("mgr/hello/place"), "module from module");
+  EXPECT_EQ(Text(Set("mgr/hello/x/place", "here")), "here from localized");
+  EXPECT_EQ(Text(Set("mgr/hello/y/place", "there")), "there from localized");
+  EXPECT_EQ(Get("mgr/hello/place"), "here from localized");  // this manager is x
+  EXPECT_EQ(Get("mgr/hello/x/place"), "here from localized");
+  EXPECT_EQ(Get("mgr/hello/y/place"), "there from localized");
+  EXPECT_EQ(Get("mgr/hello/z/place"), "module from module");
+  EXPECT_EQ(Get("global/place"), "global from global");
+
+  EXPECT_EQ(Text(Remove("mgr/hello/x/place")), "module from module");
+  EXPECT_EQ(Text(Remove("mgr/hello/place")), "global from global");
+  EXPECT_EQ(Text(Remove("global/place")), "(none) from ");
+  EXPECT_EQ(Get("mgr/hello/place"), "file from file");
+  EXPECT_EQ(Get("mgr/hello/y/place"), "there from localized");
+}
+
+TEST_F(ConfigRegistryTest, EverythingIsThereAfterReopening) {
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris").ok());
+  ASSERT_TRUE(Set("mgr/hello/x/count", "7").ok());
+  Open();  // and no module has come back
+  EXPECT_EQ(Get("mgr/hello/place"), "Paris from module");
+  EXPECT_EQ(Get("mgr/hello/count"), "7 from localized");
+  EXPECT_EQ(Text(Set("mgr/hello/count", "8")), "8 from module");
+  EXPECT_THAT(Text(Set("mgr/hello/count", "11")), HasSubstr("above the maximum, 10"));
+  EXPECT_EQ(registry_->EffectiveValues("hello").size(), 8u);
+  EXPECT_THAT(registry_->History(10), SizeIs(3));
+  // The declaration in List is the whole one.
+  EXPECT_EQ(registry_->List("hello", false)[0].declaration().max(), "10");
+}
+
+TEST_F(ConfigRegistryTest, BadValuesAreRefusedAndChangeNothing) {
+  EXPECT_THAT(Text(Set("mgr/hello/emphatic", "maybe")),
+              AllOf(HasSubstr("INVALID_ARGUMENT"),
+                    HasSubstr("option mgr/hello/emphatic: \"maybe\" is not a bool")));
+  EXPECT_THAT(Text(Set("mgr/hello/x/count", "many")),
+              HasSubstr("option mgr/hello/x/count: \"many\" is not an integer"));
+  EXPECT_THAT(Text(Set("global/count", "11")),
+              HasSubstr("option mgr/hello/count: \"11\" is above the maximum, 10"));
+  EXPECT_EQ(Get("mgr/hello/emphatic"), "true from default");
+  EXPECT_THAT(registry_->History(10), IsEmpty());
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+}
+
+TEST_F(ConfigRegistryTest, BadKeysAreRefused) {
+  const std::string deep(600, '/');
+  for (const std::string& key :
+       {std::string(""), std::string("place"), std::string("hello/place"),
+        std::string("mgr/hello/"), std::string("mgr//place"), std::string("mgr/hello/x/y/place"),
+        std::string("osd/hello/place"), std::string("/mgr/hello/place"), std::string("global/"),
+        std::string("global/a/b"), deep}) {
+    EXPECT_THAT(Get(key), AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("mgr/<module>/<option>")))
+        << key;
+    EXPECT_THAT(Text(Set(key, "v")), HasSubstr("INVALID_ARGUMENT")) << key;
+    EXPECT_THAT(Text(Remove(key)), HasSubstr("INVALID_ARGUMENT")) << key;
+  }
+}
+
+TEST_F(ConfigRegistryTest, WhatIsNotDeclaredIsNotFoundAndTheNearestIsNamed) {
+  EXPECT_EQ(Get("mgr/hello/plaec"),
+            "NOT_FOUND: option mgr/hello/plaec: module hello does not declare it; did you mean "
+            "mgr/hello/place?");
+  EXPECT_EQ(Get("mgr/helo/x/place"),
+            "NOT_FOUND: option mgr/helo/x/place: no module \"helo\" has declared options; did you "
+            "mean mgr/hello/x/place?");
+  EXPECT_EQ(Get("global/log_leve"),
+            "NOT_FOUND: option global/log_leve: no module declares it; did you mean "
+            "global/log_level?");
+  EXPECT_EQ(Text(Set("mgr/hello/zzzzzzzz", "1")),
+            "NOT_FOUND: option mgr/hello/zzzzzzzz: module hello does not declare it");
+  EXPECT_THAT(Text(Remove("mgr/hello/zzzzzzzz")), HasSubstr("NOT_FOUND"));
+  EXPECT_THAT(registry_->EffectiveValues("nosuch"), IsEmpty());
+  EXPECT_THAT(registry_->List("nosuch", false), IsEmpty());
+}
+
+TEST_F(ConfigRegistryTest, ABadDeclarationChangesNothing) {
+  absl::Status status =
+      registry_->DeclareModule("hello", Descriptors({Option("a", v1::OPTION_TYPE_INT, "x")}));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("option mgr/hello/a: default_value"));
+  EXPECT_EQ(Get("mgr/hello/place"), "world from default");
+  EXPECT_EQ(registry_->DeclareModule("a/b", {}).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ConfigRegistryTest, ListenersHearOfEffectiveValuesOnly) {
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris").ok());
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.place=Paris from module"));
+  ASSERT_TRUE(Set("mgr/hello/y/place", "Rome").ok());   // on another manager
+  ASSERT_TRUE(Set("global/place", "Oslo").ok());        // behind the module's own
+  ASSERT_TRUE(Set("mgr/hello/x/place", "Paris").ok());  // from elsewhere, but the same
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+  ASSERT_TRUE(Remove("mgr/hello/place").ok());
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+  ASSERT_TRUE(Remove("mgr/hello/x/place").ok());
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.place=Oslo from global"));
+  ASSERT_TRUE(Remove("global/place").ok());
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.place=world from default"));
+}
+
+TEST_F(ConfigRegistryTest, AGlobalValueReachesEveryModuleThatDeclaresTheOption) {
+  ASSERT_TRUE(
+      registry_->DeclareModule("size", Descriptors({Option("count", v1::OPTION_TYPE_SIZE)})).ok());
+  ASSERT_TRUE(registry_->DeclareModule("none", {}).ok());
+  ASSERT_TRUE(Set("global/log_level", "debug").ok());
+  EXPECT_THAT(TakeChanges(),
+              ElementsAre("hello.log_level=debug from global", "none.log_level=debug from global",
+                          "size.log_level=debug from global"));
+  // Each takes it in its own type.
+  ASSERT_TRUE(Set("global/count", "9B").status().code() == absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(Set("global/count", "+9").ok());
+  EXPECT_EQ(Get("mgr/hello/count"), "9 from global");
+  EXPECT_EQ(Get("mgr/size/count"), "9 from global");
+}
+
+TEST_F(ConfigRegistryTest, AListenerRunsBeforeDoneAndMayRead) {
+  std::string read;
+  registry_->OnChange([&](const std::string& module, const v1::OptionValue& value) {
+    read = Get(absl::StrCat("mgr/", module, "/", value.name()));
+  });
+  ASSERT_TRUE(Set("mgr/hello/count", "5").ok());
+  EXPECT_EQ(read, "5 from module");
+}
+
+TEST_F(ConfigRegistryTest, AValueThatANewDeclarationForbidsDoesNotCount) {
+  ASSERT_TRUE(Set("mgr/hello/count", "9").ok());
+  TakeChanges();
+  v1::OptionDescriptor stricter = Option("count", v1::OPTION_TYPE_INT, "2");
+  stricter.set_max("5");
+  ASSERT_TRUE(registry_->DeclareModule("hello", Descriptors({stricter})).ok());
+  EXPECT_EQ(Get("mgr/hello/count"), "2 from default");
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.count=2 from default"));
+  EXPECT_THAT(Get("mgr/hello/place"), HasSubstr("NOT_FOUND"));  // not declared any more
+
+  ASSERT_TRUE(registry_->DeclareModule("hello", hello_).ok());  // the old version again
+  EXPECT_EQ(Get("mgr/hello/count"), "9 from module");
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.count=9 from module"));
+}
+
+TEST_F(ConfigRegistryTest, WhatIsNotDeclaredAnyMoreCanStillBeRemoved) {
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter2").ok());
+  ASSERT_TRUE(registry_->DeclareModule("hello", {}).ok());
+  EXPECT_TRUE(Remove("mgr/hello/password").ok());
+  EXPECT_EQ(store_->Get("config/mgr/hello/password"), std::nullopt);
+  EXPECT_EQ(registry_->History(1)[0].old_value(), "<redacted>");
+  EXPECT_THAT(Text(Remove("mgr/hello/password")), HasSubstr("NOT_FOUND"));
+}
+
+TEST_F(ConfigRegistryTest, WrongLinesOfTheFileAreIgnored) {
+  Open({{"mgr/hello/count", "99"}, {"mgr/hello/nosuch", "1"}, {"mgr/hello/emphatic", "off"}});
+  EXPECT_EQ(Get("mgr/hello/count"), "1 from default");
+  EXPECT_EQ(Get("mgr/hello/emphatic"), "false from file");
+  ASSERT_TRUE(registry_->DeclareModule("hello", hello_).ok());
+  EXPECT_EQ(Get("mgr/hello/count"), "1 from default");
+}
+
+TEST_F(ConfigRegistryTest, WrongKeysOfTheFileAreErrors) {
+  for (const char* key : {"place", "mgr/hello/x/place", "global/place", "mgr/hello"}) {
+    auto registry = ConfigRegistry::Create(*store_, "x", {{key, "v"}});
+    EXPECT_EQ(registry.status().code(), absl::StatusCode::kInvalidArgument) << key;
+    EXPECT_THAT(std::string(registry.status().message()), HasSubstr(absl::StrCat("\"", key, "\"")));
+  }
+}
+
+TEST_F(ConfigRegistryTest, ListIsOrderedAndFiltered) {
+  ASSERT_TRUE(registry_->DeclareModule("a", Descriptors({Option("o", v1::OPTION_TYPE_STR)})).ok());
+  auto keys = [&](const char* module, bool only_set) {
+    std::vector<std::string> result;
+    for (const auto& entry : registry_->List(module, only_set)) result.push_back(entry.key());
+    return result;
+  };
+  EXPECT_THAT(keys("a", false),
+              ElementsAre("mgr/a/log_level", "mgr/a/log_to_cluster", "mgr/a/log_to_cluster_level",
+                          "mgr/a/log_to_file", "mgr/a/o"));
+  EXPECT_THAT(keys("", false), SizeIs(13));
+  EXPECT_THAT(keys("", true), IsEmpty());
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris").ok());
+  ASSERT_TRUE(Set("mgr/a/y/o", "on another manager").ok());
+  EXPECT_THAT(keys("", true), ElementsAre("mgr/a/o", "mgr/hello/place"));
+  EXPECT_THAT(keys("a", true), ElementsAre("mgr/a/o"));
+  EXPECT_EQ(registry_->List("hello", true)[0].effective().value(), "Paris");
+}
+
+TEST_F(ConfigRegistryTest, SecretsAreShownToTheModuleOnly) {
+  EXPECT_EQ(Text(Set("mgr/hello/password", "hunter2")), "hunter2 from module");
+  EXPECT_EQ(Get("mgr/hello/password"), "hunter2 from module");
+  EXPECT_THAT(TakeChanges(), ElementsAre("hello.password=hunter2 from module"));
+  std::vector<std::string> values;
+  for (const auto& value : registry_->EffectiveValues("hello")) values.push_back(value.value());
+  EXPECT_THAT(values, Contains("hunter2"));
+
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter3").ok());
+  ASSERT_TRUE(Remove("mgr/hello/password").ok());
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter4").ok());
+  for (const auto& entry : registry_->List("", false)) {
+    EXPECT_THAT(entry.ShortDebugString(), Not(HasSubstr("hunter")));
+  }
+  for (const auto& change : registry_->History(10)) {
+    EXPECT_THAT(change.ShortDebugString(), AllOf(HasSubstr("redacted"), Not(HasSubstr("hunter"))));
+  }
+  for (const auto& [key, value] : store_->List("config-history/")) {
+    EXPECT_THAT(value, Not(HasSubstr("hunter")));
+  }
+  EXPECT_EQ(registry_->Redacted("hello", *registry_->Get("mgr/hello/password")).value(),
+            "<redacted>");
+  EXPECT_EQ(registry_->Redacted("hello", *registry_->Get("mgr/hello/place")).value(), "world");
+}
+
+TEST_F(ConfigRegistryTest, HistoryTellsWhoChangedWhatNewestFirst) {
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris", "client").ok());
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris", "client").ok());  // changes nothing
+  ASSERT_TRUE(Set("mgr/hello/place", "Rome", "module/hello").ok());
+  ASSERT_TRUE(Remove("mgr/hello/place").ok());
+  auto history = registry_->History(10);
+  ASSERT_THAT(history, SizeIs(3));
+  EXPECT_EQ(history[0].old_value(), "Rome");
+  EXPECT_FALSE(history[0].has_new_value());
+  EXPECT_EQ(history[1].who(), "module/hello");
+  EXPECT_EQ(history[1].key(), "mgr/hello/place");
+  EXPECT_EQ(history[1].old_value(), "Paris");
+  EXPECT_EQ(history[1].new_value(), "Rome");
+  EXPECT_FALSE(history[2].has_old_value());
+  EXPECT_GT(history[2].time().seconds(), 1'600'000'000);
+  EXPECT_THAT(registry_->History(1), SizeIs(1));
+  EXPECT_THAT(registry_->History(0), IsEmpty());
+}
+
+TEST_F(ConfigRegistryTest, LongValuesAreCutInTheHistoryBetweenCharacters) {
+  std::string value = "x";
+  for (int i = 0; i < 20'000; ++i) value += "€";
+  ASSERT_TRUE(Set("mgr/hello/place", value).ok());
+  EXPECT_EQ(registry_->Get("mgr/hello/place")->value(), value);
+  const std::string shown = registry_->History(1)[0].new_value();
+  EXPECT_THAT(shown, AllOf(HasSubstr("x€€"), HasSubstr("€… (60001 bytes)")));
+  EXPECT_LT(shown.size(), 4200u);
+}
+
+TEST_F(ConfigRegistryTest, TheLastThousandChangesAreKept) {
+  auto write = [&](int first, int last) {
+    absl::BlockingCounter written(last - first);
+    for (int i = first; i < last; ++i) {
+      registry_->Set(absl::StrCat("mgr/hello/m", i, "/place"), absl::StrCat(i), "client",
+                     [&](absl::StatusOr<v1::OptionValue> value) {
+                       EXPECT_TRUE(value.ok()) << value.status();
+                       written.DecrementCount();
+                     });
+    }
+    written.Wait();
+  };
+  write(0, 1050);
+  ASSERT_TRUE(Set("mgr/hello/place", "last").ok());
+  EXPECT_THAT(registry_->History(5000), SizeIs(1000));
+  EXPECT_THAT(store_->List("config-history/"), SizeIs(1000));
+  EXPECT_EQ(registry_->History(1)[0].new_value(), "last");
+  Open();
+  ASSERT_TRUE(Set("mgr/hello/place", "later").ok());
+  auto history = registry_->History(5000);
+  ASSERT_THAT(history, SizeIs(1000));
+  EXPECT_EQ(history[0].new_value(), "later");
+  EXPECT_EQ(history[1].new_value(), "last");
+}
+
+TEST_F(ConfigRegistryTest, ConcurrentSetsOfOneOptionMakeAHistoryWithoutGaps) {
+  constexpr int kThreads = 8, kSets = 15;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kSets; ++i) {
+        auto value = Set("mgr/hello/place", absl::StrCat(t, "/", i));
+        EXPECT_TRUE(value.ok()) << value.status();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  auto history = registry_->History(1000);
+  ASSERT_THAT(history, SizeIs(kThreads * kSets));
+  EXPECT_EQ(history.front().new_value(), registry_->Get("mgr/hello/place")->value());
+  for (size_t i = 0; i + 1 < history.size(); ++i) {
+    EXPECT_EQ(history[i].old_value(), history[i + 1].new_value()) << i;
+  }
+  auto changes = TakeChanges();
+  EXPECT_EQ(changes.back(),
+            absl::StrCat("hello.place=", history.front().new_value(), " from module"));
+}
+
+TEST_F(ConfigRegistryTest, AFullStoreIsAnErrorAndChangesNothing) {
+  store::SqliteOptions options;
+  options.max_queued_bytes = 2000;
+  Open({}, options);
+  EXPECT_THAT(Text(Set("mgr/hello/place", std::string(3000, 'x'))),
+              AllOf(HasSubstr("RESOURCE_EXHAUSTED"), HasSubstr("queue")));
+  EXPECT_EQ(Get("mgr/hello/place"), "world from default");
+  EXPECT_EQ(Text(Set("mgr/hello/place", "small")), "small from module");
+}
+
+TEST_F(ConfigRegistryTest, DestroyedWithWritesInFlightItWaitsForTheirDone) {
+  std::atomic<int> called = 0;
+  for (int i = 0; i < 100; ++i) {
+    registry_->Set("mgr/hello/place", absl::StrCat(i), "client",
+                   [&](absl::StatusOr<v1::OptionValue>) { ++called; });
+  }
+  registry_.reset();
+  EXPECT_EQ(called, 100);
+}
+
+}  // namespace
+}  // namespace outpost::config

@@ -1,0 +1,261 @@
+// outpostd: joins the parts. Nothing else knows all of them.
+#include <grpcpp/health_check_service_interface.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "server/builtin/builtin_commands.h"
+#include "server/cluster/ceph/ceph_source.h"
+#include "server/cluster/cluster_state.h"
+#include "server/cluster/sim/sim_source.h"
+#include "server/command/command_table.h"
+#include "server/command/dispatcher.h"
+#include "server/config/config_registry.h"
+#include "server/event/timer_queue.h"
+#include "server/health/health_registry.h"
+#include "server/instance_lock.h"
+#include "server/log/log.h"
+#include "server/module/call_router.h"
+#include "server/module/process.h"
+#include "server/module/supervisor.h"
+#include "server/notify/notification_hub.h"
+#include "server/rpc/cluster_service.h"
+#include "server/rpc/commands_service.h"
+#include "server/rpc/future_services.h"
+#include "server/rpc/manager_service.h"
+#include "server/rpc/module_host_service.h"
+#include "server/rpc/notifications_service.h"
+#include "server/rpc/remote_service.h"
+#include "server/rpc/server.h"
+#include "server/rpc/state_services.h"
+#include "server/settings.h"
+#include "server/store/sqlite/sqlite_store.h"
+
+namespace outpost {
+namespace {
+
+constexpr char kVersion[] = "outpost 0.1.0";
+constexpr absl::Duration kServerStop = absl::Seconds(2);  // for calls in flight at the end
+
+log::Settings LogSettings(const Settings& settings) {
+  log::Settings result;
+  result.file = settings.log_file;
+  for (const std::string& word : settings.log_levels) {
+    const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    if (parts.size() == 1) {
+      result.level = parts[0];
+    } else {
+      result.levels[parts[0]] = parts[1];
+    }
+  }
+  return result;
+}
+
+// A name for this start of the manager, unlike that of any other start.
+std::string NewInstance() {
+  absl::BitGen random;
+  return absl::StrCat(absl::Hex(absl::ToUnixNanos(absl::Now())), "-",
+                      absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+}
+
+absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& settings,
+                                                            cluster::ClusterState* state) {
+  if (settings.source == "ceph") {
+    cluster::ceph::CephOptions options;
+    options.conf_file = settings.ceph_conf;
+    options.name = settings.ceph_name;
+    options.keyring = settings.ceph_keyring;
+    return std::make_unique<cluster::ceph::CephSource>(std::move(options), state);
+  }
+  cluster::sim::SimOptions options;
+  options.osds = settings.sim_osds;
+  options.seed = settings.sim_seed;
+  options.speed = settings.sim_speed;
+  return std::make_unique<cluster::sim::SimSource>(options, *state);
+}
+
+// What the manager does while it runs: waits for signals.
+void ServeUntilSignal(const sigset_t& signals) {
+  while (true) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) {
+      log::Get("main").info("{}: stopping", sigabbrev_np(signal));
+      return;
+    }
+    if (auto status = log::Reopen(); !status.ok()) {
+      log::Get("main").error("{}", status.ToString());
+    } else {
+      log::Get("main").info("the log file was opened again");
+    }
+  }
+}
+
+absl::Status Run(const Settings& settings, const sigset_t& signals) {
+  if (auto status = log::Configure(LogSettings(settings)); !status.ok()) return status;
+  for (const std::string& directory : {settings.data_dir, settings.run_dir}) {
+    if (auto status = MakePrivateDirectory(directory); !status.ok()) return status;
+  }
+  const auto lock = InstanceLock::Take(settings.data_dir);
+  if (!lock.ok()) return lock.status();
+  const std::string socket = absl::StrCat(settings.run_dir, "/outpost.sock");
+  if (auto status = ClearSocket(socket); !status.ok()) return status;
+
+  const absl::Time started = absl::Now();
+  const std::string instance = NewInstance();
+  event::TimerQueue timers;
+  auto store = store::SqliteStore::Open(absl::StrCat(settings.data_dir, "/state.db"));
+  if (!store.ok()) return store.status();
+  auto config = config::ConfigRegistry::Create(**store, settings.id, settings.options);
+  if (!config.ok()) return config.status();
+
+  notify::NotificationHub hub;
+  cluster::ClusterState cluster;
+  health::HealthRegistry health([&] {
+    // The structure is the cluster's own part of it: its version stays.
+    const auto snapshot = cluster.Get("health");
+    hub.PublishState("health", "", snapshot.ok() ? (*snapshot)->version : 0);
+  });
+  cluster.AddListener([&](const cluster::SnapshotPtr& snapshot) {
+    if (snapshot->name == "health") {
+      if (auto status = health.SetFromCluster(snapshot->json); !status.ok()) {
+        log::Get("cluster").warn("{}", status.ToString());
+      }
+    }
+    hub.PublishState(snapshot->name, snapshot->id, snapshot->version);
+  });
+  auto source = MakeSource(settings, &cluster);
+  if (!source.ok()) return source.status();
+
+  command::CommandTable table;
+  module::ProcessRunner processes;
+  module::SupervisorOptions options;
+  options.manager_id = settings.id;
+  options.manager_instance = instance;
+  options.manager_version = kVersion;
+  options.address = absl::StrCat("unix:", socket);
+  options.run_directory = settings.run_dir;
+  options.module_path = settings.module_path;
+  options.python = {.interpreter = settings.python, .sdk_directory = settings.python_path};
+  options.ready_timeout = absl::Seconds(settings.ready_timeout);
+  options.shutdown_grace = absl::Seconds(settings.shutdown_grace);
+  module::Supervisor supervisor(std::move(options), {.store = store->get(),
+                                                     .config = config->get(),
+                                                     .commands = &table,
+                                                     .health = &health,
+                                                     .processes = &processes,
+                                                     .timers = &timers});
+  (*config)->OnChange([&](const std::string& module, const v1::OptionValue& value) {
+    supervisor.SendConfigChanged(module, value);
+    hub.PublishEvent({.type = "config",
+                      .id = absl::StrCat("mgr/", module, "/", value.name()),
+                      .payload_json = "",
+                      .only_for = ""});
+  });
+  module::CallRouter router(&supervisor);
+  command::Dispatcher dispatcher(&table, &router, source->get());
+  const builtin::Subjects subjects = {.manager_id = settings.id,
+                                      .version = kVersion,
+                                      .started = started,
+                                      .modules = &supervisor,
+                                      .config = config->get(),
+                                      .health = &health,
+                                      .cluster = &cluster,
+                                      .source = source->get(),
+                                      .store = store->get()};
+  builtin::AddStatusCommands(subjects, &dispatcher);
+  builtin::AddModuleCommands(subjects, &dispatcher);
+  builtin::AddConfigCommands(subjects, &dispatcher);
+  builtin::AddClusterCommands(subjects, &dispatcher);
+  if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
+  (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
+
+  rpc::ModuleHostService module_host(&supervisor, &hub);
+  rpc::CommandsService commands({.dispatcher = &dispatcher,
+                                 .table = &table,
+                                 .supervisor = &supervisor,
+                                 .source = source->get(),
+                                 .hub = &hub});
+  rpc::ClusterService cluster_service(&cluster, source->get());
+  rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
+  rpc::ConfigService config_service(config->get(), &supervisor);
+  rpc::KeyValueService key_value(store->get(), &supervisor);
+  rpc::HealthService health_service(&health, &supervisor);
+  rpc::RemoteService remote(&router, &supervisor);
+  rpc::ManagerService manager({.manager_id = settings.id,
+                               .instance = instance,
+                               .version = kVersion,
+                               .started = started,
+                               .supervisor = &supervisor,
+                               .cluster = &cluster,
+                               .source = source->get(),
+                               .store = store->get(),
+                               .health = &health});
+  rpc::FutureIngestService ingest;
+  rpc::FutureOrchestratorService orchestrator;
+
+  if (auto status = (*source)->Start(); !status.ok()) return status;
+  dispatcher.PublishClusterCommands();
+  std::vector<int> ports;
+  auto server =
+      rpc::StartServer({.socket = socket, .plaintext_tcp = settings.plaintext_tcp},
+                       {&module_host, &commands, &cluster_service, &notifications, &config_service,
+                        &key_value, &health_service, &remote, &manager, &ingest, &orchestrator},
+                       &ports);
+  if (!server.ok()) {
+    (*source)->Stop();
+    return server.status();
+  }
+  log::Get("main").info(
+      "{} \"{}\" serves on unix:{}{}; source {}, modules in {}", kVersion, settings.id, socket,
+      ports.empty() ? "" : absl::StrCat(" and tcp ports ", absl::StrJoin(ports, ", ")),
+      settings.source, absl::StrJoin(settings.module_path, ":"));
+  absl::Status status = supervisor.Start(settings.initial_modules);
+  if (status.ok()) ServeUntilSignal(signals);
+
+  (*server)->GetHealthCheckService()->SetServingStatus(false);
+  supervisor.Stop();
+  (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));
+  (*source)->Stop();
+  unlink(socket.c_str());
+  log::Get("main").info("stopped");
+  return status;
+}
+
+}  // namespace
+}  // namespace outpost
+
+int main(int argc, char** argv) {
+  // Before any thread is made, so that all of them leave these to sigwait.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  umask(0077);
+
+  const auto invocation = outpost::ParseSettings(argc, argv, outpost::kVersion);
+  if (!invocation.ok()) {
+    std::fprintf(stderr, "outpostd: %s\n", std::string(invocation.status().message()).c_str());
+    return 2;
+  }
+  if (!invocation->print.empty()) {
+    std::fputs(invocation->print.c_str(), stdout);
+    return 0;
+  }
+  const absl::Status status = outpost::Run(invocation->settings, signals);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "outpostd: %s\n", std::string(status.message()).c_str());
+  return 1;
+}

@@ -1,0 +1,143 @@
+#include "server/module/installed_modules.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace outpost::module {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Fills in `module` from its manifest; the message of an error says what to mend.
+absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
+  toml::table table;
+  try {
+    table = toml::parse_file(file.string());
+  } catch (const toml::parse_error& e) {
+    const auto line = e.source().begin.line;  // 0: it could not be read at all
+    return absl::InvalidArgumentError(absl::StrCat(file.string(),
+                                                   line > 0 ? absl::StrCat(" line ", line) : "",
+                                                   ": ", std::string(e.description())));
+  }
+  for (const auto& [key, value] : table) {
+    const std::string name(key.str());
+    if (name == "name") {
+      if (!value.is_string()) {
+        return absl::InvalidArgumentError(absl::StrCat(file.string(), ": name must be a string"));
+      }
+      module.name = value.as_string()->get();
+    } else if (name == "argv") {
+      if (!value.is_array()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            file.string(), ": argv must be an array of strings, e.g. [\"./my_module\"]"));
+      }
+      for (const auto& word : *value.as_array()) {
+        if (!word.is_string()) {
+          return absl::InvalidArgumentError(
+              absl::StrCat(file.string(), ": argv must hold strings only"));
+        }
+        module.argv.push_back(word.as_string()->get());
+      }
+    } else if (name == "environment") {
+      if (!value.is_table()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.string(), ": environment must be a table of strings"));
+      }
+      for (const auto& [variable, text] : *value.as_table()) {
+        if (variable.str().empty() || absl::StrContains(std::string(variable.str()), '=')) {
+          return absl::InvalidArgumentError(absl::StrCat(file.string(), ": environment: \"",
+                                                         std::string(variable.str()),
+                                                         "\" can't be the name of a variable"));
+        }
+        if (!text.is_string()) {
+          return absl::InvalidArgumentError(absl::StrCat(
+              file.string(), ": environment.", std::string(variable.str()), " must be a string"));
+        }
+        module.environment[std::string(variable.str())] = text.as_string()->get();
+      }
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file.string(), ": ", name,
+                       " is not one of name (a string), argv (an array of strings), environment "
+                       "(a table of strings)"));
+    }
+  }
+  if (module.argv.empty() || module.argv[0].empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.string(), ": argv is missing; e.g. argv = [\"./my_module\"]"));
+  }
+  if (absl::StrContains(module.argv[0], '/') && module.argv[0][0] != '/') {
+    module.argv[0] = (file.parent_path() / module.argv[0]).lexically_normal().string();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateModuleName(absl::string_view name) {
+  const bool good = !name.empty() && name.size() <= 64 && absl::ascii_isalpha(name[0]) &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                      return absl::ascii_isalnum(c) || c == '_' || c == '-';
+                    });
+  if (name == "manager" || name == "cluster") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("module name \"", name, "\": the manager itself uses it; choose another"));
+  }
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("module name \"", name,
+                   "\": a name is a letter, then letters, digits, '_' and '-', at most 64"));
+}
+
+InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRuntime& python) {
+  InstalledModule module;
+  module.directory = directory;
+  module.name = fs::path(directory).filename().string();
+  std::error_code ignored;
+  const fs::path manifest = fs::path(directory) / "module.toml";
+  if (fs::exists(manifest, ignored)) {
+    if (auto status = ReadManifest(manifest, module); !status.ok()) {
+      module.problem = std::string(status.message());
+      module.name = fs::path(directory).filename().string();
+    }
+  } else {
+    module.argv = {python.interpreter, "-m", "outpost.run", directory};
+    if (!python.sdk_directory.empty()) module.environment["PYTHONPATH"] = python.sdk_directory;
+  }
+  if (auto status = ValidateModuleName(module.name); !status.ok() && module.problem.empty()) {
+    module.problem = absl::StrCat(directory, ": ", status.message());
+  }
+  return module;
+}
+
+std::map<std::string, InstalledModule> ScanModulePath(const std::vector<std::string>& path,
+                                                      const PythonRuntime& python) {
+  std::map<std::string, InstalledModule> result;
+  for (const std::string& parent : path) {
+    std::error_code error;
+    std::vector<fs::path> directories;
+    for (fs::directory_iterator it(parent, error), end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (fs::exists(it->path() / "module.toml", ignored) ||
+          fs::exists(it->path() / "module.py", ignored)) {
+        directories.push_back(it->path());
+      }
+    }
+    std::sort(directories.begin(), directories.end());
+    for (const fs::path& directory : directories) {
+      InstalledModule module = ReadModuleDirectory(fs::absolute(directory).string(), python);
+      const std::string name = module.name;
+      result.emplace(name, std::move(module));
+    }
+  }
+  return result;
+}
+
+}  // namespace outpost::module

@@ -1,0 +1,54 @@
+// What is installed: the modules that the directories of the module path hold.
+//
+// A module is a directory. One with a `module.py` is a ceph-mgr style Python
+// module: it is run by the Python SDK's runner, and its name is that of the
+// directory. Any other has a manifest, `module.toml`:
+//
+//     name = "hello_cpp"                # optional: the directory's name
+//     argv = ["./hello_cpp", "--fast"]  # the program; a path with a slash is
+//                                       # relative to the directory
+//     [environment]                     # optional, added to the environment
+//     GREETING = "hello"
+#ifndef OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
+#define OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace outpost::module {
+
+// A module that can be started.
+struct InstalledModule {
+  std::string name;
+  std::string directory;
+  std::vector<std::string> argv;  // argv[0]: a path, or a name for PATH
+  std::map<std::string, std::string> environment;
+  std::string problem;  // why it can't be started, naming the file; empty: it can
+};
+
+// How Python modules are run.
+struct PythonRuntime {
+  std::string interpreter = "/usr/bin/python3";
+  std::string sdk_directory;  // what holds the package `outpost`; empty: Python finds it
+};
+
+// Whether `name` may be a module's name: a letter, then letters, digits, '_' and
+// '-', at most 64; and not "manager" or "cluster", which own health checks of their
+// own. INVALID_ARGUMENT says what is wrong.
+absl::Status ValidateModuleName(absl::string_view name);
+
+// Reads the manifest of one directory; never fails: see `problem`.
+InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRuntime& python);
+
+// Every module in the directories of `path`, by name; the first of a name wins.
+// Directories that do not exist hold nothing.
+std::map<std::string, InstalledModule> ScanModulePath(const std::vector<std::string>& path,
+                                                      const PythonRuntime& python);
+
+}  // namespace outpost::module
+
+#endif  // OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_

@@ -1,0 +1,362 @@
+#include "server/module/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "server/log/log.h"
+
+extern char** environ;
+
+namespace outpost::module {
+namespace {
+
+constexpr int kTokenFd = 3;
+constexpr uint64_t kStopKey = 0;
+constexpr size_t kReadAtOnce = 64 * 1024;           // of one process, before others have their turn
+constexpr size_t kReadAtEnd = 1024 * 1024;          // no FIFO holds more
+constexpr uint64_t kOutputBit = uint64_t{1} << 63;  // in an epoll key: the output, not the pidfd
+
+std::string ErrnoText(int error) { return strerrordesc_np(error); }
+
+// glibc 2.36 of Debian 12 has wrappers for neither under every feature macro.
+int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+int PidfdSendSignal(int pidfd, int signal) {
+  return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
+}
+
+absl::Status SpawnError(const ProcessSpec& spec, int error) {
+  const std::string what = absl::StrCat("can't execute ", spec.argv[0], ": ", ErrnoText(error));
+  switch (error) {
+    case ENOENT:
+      if (access(spec.directory.c_str(), X_OK) != 0) {
+        return absl::NotFoundError(absl::StrCat("can't execute ", spec.argv[0], " in ",
+                                                spec.directory, ": ", ErrnoText(errno)));
+      }
+      if (absl::StrContains(spec.argv[0], '/') && access(spec.argv[0].c_str(), F_OK) == 0) {
+        return absl::NotFoundError(
+            absl::StrCat(what, " (it is there: is what its first line names after #! there too?)"));
+      }
+      return absl::NotFoundError(what);
+    case EACCES:
+    case EPERM:
+      return absl::PermissionDeniedError(absl::StrCat(what, " (is it executable? chmod +x)"));
+    case ENOEXEC:
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " (a script needs a first line such as #!/usr/bin/python3)"));
+    default:
+      return absl::UnavailableError(what);
+  }
+}
+
+std::vector<std::string> Environment(const ProcessSpec& spec) {
+  std::map<std::string, std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::pair<std::string, std::string> nv =
+        absl::StrSplit(*variable, absl::MaxSplits('=', 1));
+    variables[nv.first] = nv.second;
+  }
+  for (const auto& [name, value] : spec.environment) variables[name] = value;
+  variables["OUTPOST_TOKEN_FD"] = absl::StrCat(kTokenFd);
+  std::vector<std::string> result;
+  result.reserve(variables.size());
+  for (const auto& [name, value] : variables) result.push_back(absl::StrCat(name, "=", value));
+  return result;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> result;
+  result.reserve(words.size() + 1);
+  for (std::string& word : words) result.push_back(word.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// A pipe's read end that holds `token` and then ends.
+absl::StatusOr<OwnedFd> TokenPipe(const std::string& token) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return absl::UnavailableError(absl::StrCat("pipe: ", ErrnoText(errno)));
+  }
+  OwnedFd read_end(ends[0]);
+  const OwnedFd write_end(ends[1]);
+  // A pipe takes 4096 bytes without a reader; a token is far shorter.
+  if (write(write_end.get(), token.data(), token.size()) != static_cast<ssize_t>(token.size())) {
+    return absl::UnavailableError(absl::StrCat("pipe: ", ErrnoText(errno)));
+  }
+  return read_end;
+}
+
+absl::StatusOr<OwnedFd> OpenFifo(const std::string& path, int flags) {
+  OwnedFd fd(open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd.valid()) {
+    return absl::UnavailableError(absl::StrCat(path, ": ", ErrnoText(errno)));
+  }
+  return fd;
+}
+
+}  // namespace
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+std::string ExitStatus::ToString() const {
+  switch (kind) {
+    case Kind::kExited:
+      return absl::StrCat("exit status ", number);
+    case Kind::kSignalled: {
+      const char* description = sigdescr_np(number);
+      return absl::StrCat("signal ", number, " (", description == nullptr ? "?" : description, ")",
+                          core_dumped ? ", core dumped" : "");
+    }
+    case Kind::kUnknown:
+      break;
+  }
+  return "ended; how is not known";
+}
+
+absl::StatusOr<uint64_t> StartTicks(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::stringstream buffer;
+  buffer << file.rdbuf();
+  const std::string text = buffer.str();
+  // The second field is the program's name in parentheses, which may hold
+  // anything; the third follows the last ')'.
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) {
+    return absl::NotFoundError(absl::StrCat("there is no process ", pid));
+  }
+  const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 1), ' ');
+  uint64_t ticks = 0;
+  constexpr size_t kStartTime = 20;  // field 22, counted from the ' ' before field 3
+  if (fields.size() <= kStartTime || !absl::SimpleAtoi(fields[kStartTime], &ticks)) {
+    return absl::InternalError(absl::StrCat("/proc/", pid, "/stat can't be read"));
+  }
+  return ticks;
+}
+
+void Process::Signal(int signal) const { PidfdSendSignal(pidfd_.get(), signal); }
+
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id;
+}
+
+void Process::KillGroup() const {
+  // The pid is not given to another process while this one is there, dead or
+  // alive, or while its group is; so who has neither has nothing to kill.
+  const bool there = PidfdSendSignal(pidfd_.get(), 0) == 0;
+  if (there || (kill(pid_, 0) != 0 && errno == ESRCH)) kill(-pid_, SIGKILL);
+}
+
+uint64_t Process::ResidentBytes() const {
+  if (PidfdSendSignal(pidfd_.get(), 0) != 0) return 0;
+  std::ifstream file(absl::StrCat("/proc/", pid_, "/statm"));
+  uint64_t total = 0;
+  uint64_t resident = 0;
+  file >> total >> resident;
+  return file ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+ProcessRunner::ProcessRunner()
+    : epoll_(epoll_create1(EPOLL_CLOEXEC)), stop_(eventfd(0, EFD_CLOEXEC)) {
+  epoll_event event = {.events = EPOLLIN, .data = {.u64 = kStopKey}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event);
+  thread_ = std::thread([this] { Run(); });
+}
+
+ProcessRunner::~ProcessRunner() { Stop(); }
+
+void ProcessRunner::Stop() {
+  eventfd_write(stop_.get(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec& spec,
+                                                              ProcessCallbacks callbacks) {
+  unlink(spec.output_fifo.c_str());
+  if (mkfifo(spec.output_fifo.c_str(), 0600) != 0) {
+    return absl::UnavailableError(absl::StrCat(spec.output_fifo, ": ", ErrnoText(errno)));
+  }
+  absl::StatusOr<OwnedFd> output = OpenFifo(spec.output_fifo, O_RDONLY | O_NONBLOCK);
+  if (!output.ok()) return output.status();
+  absl::StatusOr<OwnedFd> theirs = OpenFifo(spec.output_fifo, O_RDWR);
+  if (!theirs.ok()) return theirs.status();
+  absl::StatusOr<OwnedFd> token = TokenPipe(spec.token);
+  if (!token.ok()) return token.status();
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  const auto destroy = absl::MakeCleanup([&] {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  });
+  // dup2 clears close-on-exec; nothing else of the manager's reaches the module.
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, theirs->get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, theirs->get(), STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, token->get(), kTokenFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kTokenFd + 1);
+  posix_spawn_file_actions_addchdir_np(&actions, spec.directory.c_str());
+  sigset_t none;
+  sigemptyset(&none);
+  sigset_t all;
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  std::vector<std::string> argv = spec.argv;
+  std::vector<std::string> environment = Environment(spec);
+  pid_t pid = 0;
+  const int error = posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes,
+                                 Pointers(argv).data(), Pointers(environment).data());
+  if (error != 0) return SpawnError(spec, error);
+  // Not reaped yet, so that the pid is still this process's.
+  absl::StatusOr<uint64_t> ticks = StartTicks(pid);
+  auto process = Watch(pid, ticks.value_or(0), *std::move(output), std::move(callbacks));
+  if (!process.ok()) {
+    // No descriptor was left to hold it by: it must not go on unwatched.
+    kill(-pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return absl::UnavailableError(
+        absl::StrCat("can't watch ", spec.argv[0], ": ", process.status().message()));
+  }
+  return process;
+}
+
+absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Adopt(pid_t pid, uint64_t start_ticks,
+                                                              const std::string& output_fifo,
+                                                              ProcessCallbacks callbacks) {
+  absl::StatusOr<OwnedFd> output = OpenFifo(output_fifo, O_RDONLY | O_NONBLOCK);
+  return Watch(pid, start_ticks, output.ok() ? *std::move(output) : OwnedFd(),
+               std::move(callbacks));
+}
+
+absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_t start_ticks,
+                                                              OwnedFd output,
+                                                              ProcessCallbacks callbacks) {
+  OwnedFd pidfd(PidfdOpen(pid));
+  if (!pidfd.valid()) {
+    return absl::NotFoundError(absl::StrCat("process ", pid, ": ", ErrnoText(errno)));
+  }
+  // The pidfd is of whatever has the pid now: is that still the one meant?
+  const absl::StatusOr<uint64_t> ticks = StartTicks(pid);
+  if (!ticks.ok() || *ticks != start_ticks) {
+    return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
+  }
+  auto watched = std::make_shared<Watched>();
+  watched->process = std::make_shared<Process>(pid, start_ticks, std::move(pidfd));
+  watched->callbacks = std::move(callbacks);
+  watched->output = std::move(output);
+  std::shared_ptr<Process> process = watched->process;
+  absl::MutexLock lock(&mu_);
+  const uint64_t key = next_key_++;
+  const int process_fd = process->pidfd_.get();
+  const int output_fd = watched->output.get();
+  watched_.emplace(key, std::move(watched));
+  epoll_event event = {.events = EPOLLIN, .data = {.u64 = key}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, process_fd, &event);
+  if (output_fd >= 0) {
+    event.data.u64 = key | kOutputBit;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, output_fd, &event);
+  }
+  return process;
+}
+
+void ProcessRunner::Run() {
+  while (true) {
+    epoll_event event;
+    const int n = epoll_wait(epoll_.get(), &event, 1, -1);
+    if (n < 0 && errno == EINTR) continue;
+    if (event.data.u64 == kStopKey) return;
+    const uint64_t key = event.data.u64 & ~kOutputBit;
+    std::shared_ptr<Watched> watched;
+    {
+      absl::MutexLock lock(&mu_);
+      auto it = watched_.find(key);
+      if (it == watched_.end()) continue;
+      watched = it->second;
+    }
+    ReadOutput(*watched, kReadAtOnce);
+    if ((event.data.u64 & kOutputBit) != 0) continue;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched->process->pidfd_.get(), nullptr);
+    {
+      absl::MutexLock lock(&mu_);
+      watched_.erase(key);
+    }
+    HandleExit(*watched);
+  }
+}
+
+void ProcessRunner::ReadOutput(Watched& watched, size_t limit) {
+  if (!watched.output.valid()) return;
+  char buffer[8192];
+  for (size_t total = 0; total < limit;) {
+    const ssize_t n = read(watched.output.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return;  // EAGAIN: nothing more for now
+    if (n == 0) {
+      // Every writer is gone: the level-triggered event would come again and again.
+      watched.output = OwnedFd();
+      return;
+    }
+    total += static_cast<size_t>(n);
+    absl::string_view text(buffer, static_cast<size_t>(n));
+    while (!text.empty()) {
+      const absl::string_view part =
+          text.substr(0, std::min(text.find('\n'), kMaxLine - watched.partial_line.size()));
+      watched.partial_line.append(part.data(), part.size());
+      text.remove_prefix(part.size());
+      if (text.empty()) break;
+      // What follows is the end of the line, or more than one line holds.
+      if (text.front() == '\n') text.remove_prefix(1);
+      watched.callbacks.on_output(watched.partial_line);
+      watched.partial_line.clear();
+    }
+  }
+}
+
+void ProcessRunner::HandleExit(Watched& watched) {
+  // What the module has started and left behind goes with it: the zombie still
+  // holds the pid, and so the group.
+  watched.process->KillGroup();
+  ReadOutput(watched, kReadAtEnd);
+  if (!watched.partial_line.empty()) watched.callbacks.on_output(watched.partial_line);
+  ExitStatus status;
+  siginfo_t info = {};
+  if (waitid(P_PIDFD, static_cast<id_t>(watched.process->pidfd_.get()), &info, WEXITED) == 0) {
+    status.kind =
+        info.si_code == CLD_EXITED ? ExitStatus::Kind::kExited : ExitStatus::Kind::kSignalled;
+    status.number = info.si_status;
+    status.core_dumped = info.si_code == CLD_DUMPED;
+  }
+  log::Get("module").debug("process {} ended: {}", watched.process->pid(), status.ToString());
+  watched.callbacks.on_exit(status);
+}
+
+}  // namespace outpost::module

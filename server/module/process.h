@@ -1,0 +1,159 @@
+// Processes of modules: started, held by pidfd, listened to, reaped.
+//
+// What a process writes to stdout and stderr goes through a FIFO in the run
+// directory, which the process itself holds open for both ends: so it can go on
+// writing when the manager is gone, and the next manager can go on reading.
+//
+// **Thread safety.** All methods may be called from any thread. Callbacks run on
+// the runner's own thread and must not block. A Process may be used after its
+// exit: signals then do nothing.
+//
+// **Invariants.**
+// 1. on_exit is called exactly once for each process that was started or
+//    adopted, after the last on_output, unless the runner is destroyed first.
+// 2. A signal never reaches another process that has got the same pid.
+#ifndef OUTPOST_SERVER_MODULE_PROCESS_H_
+#define OUTPOST_SERVER_MODULE_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+
+namespace outpost::module {
+
+// How a process ended.
+struct ExitStatus {
+  enum class Kind { kExited, kSignalled, kUnknown };  // unknown: not our child
+  Kind kind = Kind::kUnknown;
+  int number = 0;  // exit status or signal
+  bool core_dumped = false;
+
+  // "exit status 1", "signal 9 (Killed)", "ended; how is not known".
+  std::string ToString() const;
+};
+
+// A file descriptor that is closed with its owner.
+class OwnedFd {
+ public:
+  OwnedFd() = default;
+  explicit OwnedFd(int fd) : fd_(fd) {}
+  OwnedFd(OwnedFd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~OwnedFd();
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+class Process {
+ public:
+  Process(pid_t pid, uint64_t start_ticks, OwnedFd pidfd)
+      : pid_(pid), start_ticks_(start_ticks), pidfd_(std::move(pidfd)) {}
+
+  pid_t pid() const { return pid_; }
+  // When it started, in clock ticks since boot: with the pid and BootId it names
+  // the process for ever (proc(5), field 22 of stat).
+  uint64_t start_ticks() const { return start_ticks_; }
+
+  // Sends `signal` to the process.
+  void Signal(int signal) const;
+  // Sends SIGKILL to the process and all of its process group; to what is left of
+  // the group also when the process itself is gone.
+  void KillGroup() const;
+  // Its resident memory in bytes; 0 when it has ended.
+  uint64_t ResidentBytes() const;
+
+ private:
+  friend class ProcessRunner;
+  const pid_t pid_;
+  const uint64_t start_ticks_;
+  const OwnedFd pidfd_;
+};
+
+// What to start.
+struct ProcessSpec {
+  std::vector<std::string> argv;                   // argv[0]: a path, or a name for PATH
+  std::map<std::string, std::string> environment;  // added to the manager's own
+  std::string directory;                           // working directory
+  std::string output_fifo;                         // made anew
+  std::string token;  // readable once from the descriptor that OUTPOST_TOKEN_FD names
+};
+
+struct ProcessCallbacks {
+  std::function<void(absl::string_view line)> on_output;  // without the newline
+  std::function<void(ExitStatus)> on_exit;
+};
+
+class ProcessRunner {
+ public:
+  static constexpr size_t kMaxLine = 16 * 1024;  // a longer line is cut into several
+
+  ProcessRunner();
+  // Leaves the processes alone.
+  ~ProcessRunner();
+  ProcessRunner(const ProcessRunner&) = delete;
+  ProcessRunner& operator=(const ProcessRunner&) = delete;
+
+  // Starts a process in a session and process group of its own. NOT_FOUND,
+  // PERMISSION_DENIED or INVALID_ARGUMENT: it can't be executed; the message
+  // names the program and says why.
+  absl::StatusOr<std::shared_ptr<Process>> Spawn(const ProcessSpec& spec,
+                                                 ProcessCallbacks callbacks);
+
+  // Takes over a process that another manager started. NOT_FOUND: it has ended.
+  absl::StatusOr<std::shared_ptr<Process>> Adopt(pid_t pid, uint64_t start_ticks,
+                                                 const std::string& output_fifo,
+                                                 ProcessCallbacks callbacks);
+
+  // Waits for the callback that runs; none runs from then on.
+  void Stop();
+
+ private:
+  struct Watched {
+    std::shared_ptr<Process> process;
+    ProcessCallbacks callbacks;
+    OwnedFd output;
+    std::string partial_line;
+  };
+
+  absl::StatusOr<std::shared_ptr<Process>> Watch(pid_t pid, uint64_t start_ticks, OwnedFd output,
+                                                 ProcessCallbacks callbacks);
+  void Run();
+  // Passes on what can be read now, at most about `limit` bytes of it.
+  void ReadOutput(Watched& watched, size_t limit);
+  void HandleExit(Watched& watched);
+
+  OwnedFd epoll_;
+  OwnedFd stop_;  // an eventfd
+  absl::Mutex mu_;
+  uint64_t next_key_ ABSL_GUARDED_BY(mu_) = 1;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Watched>> watched_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_;
+};
+
+// The start time of process `pid` as Process::start_ticks; NOT_FOUND: there is none.
+absl::StatusOr<uint64_t> StartTicks(pid_t pid);
+
+// Names this boot of the machine: start ticks are counted from it.
+std::string BootId();
+
+}  // namespace outpost::module
+
+#endif  // OUTPOST_SERVER_MODULE_PROCESS_H_

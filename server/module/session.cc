@@ -1,0 +1,186 @@
+#include "server/module/session.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace outpost::module {
+namespace {
+
+void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) {
+  google::protobuf::Duration* timeout = nullptr;
+  const bool bounded = deadline != absl::InfiniteFuture();
+  if (message.has_run_command()) {
+    message.mutable_run_command()->set_id(id);
+    if (bounded) timeout = message.mutable_run_command()->mutable_timeout();
+  } else {
+    message.mutable_call()->set_id(id);
+    if (bounded) timeout = message.mutable_call()->mutable_timeout();
+  }
+  if (timeout != nullptr) {
+    const int64_t left = std::max<int64_t>(0, absl::ToInt64Nanoseconds(deadline - absl::Now()));
+    *timeout = google::protobuf::util::TimeUtil::NanosecondsToDuration(left);
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Session> Session::Create(std::string key, v1::Register registration,
+                                         std::shared_ptr<SessionLink> link,
+                                         event::TimerQueue* timers) {
+  return std::shared_ptr<Session>(
+      new Session(std::move(key), std::move(registration), std::move(link), timers));
+}
+
+Session::Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
+                 event::TimerQueue* timers)
+    : key_(std::move(key)),
+      registration_(std::move(registration)),
+      link_(std::move(link)),
+      timers_(timers),
+      attached_(absl::Now()),
+      max_with_module_(std::max<size_t>(1, registration_.max_concurrency())) {}
+
+RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time deadline,
+                         AnswerCallback callback) {
+  absl::Status refusal;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!lost_why_.empty()) {
+      refusal = absl::AbortedError(absl::StrCat(who, ": module ", name(), " ", lost_why_));
+    } else if (waiting_.size() >= kMaxWaiting) {
+      refusal = absl::ResourceExhaustedError(absl::StrCat(
+          who, ": module ", name(), " has ", kMaxWaiting, " requests waiting; try again later"));
+    } else {
+      const RequestId id = next_id_++;
+      Request& request = requests_[id];
+      request.who = std::move(who);
+      request.callback = std::move(callback);
+      request.deadline = deadline;
+      request.is_call = message.has_call();
+      request.message = std::move(message);
+      if (deadline != absl::InfiniteFuture()) {
+        request.timer = timers_->After(deadline - absl::Now(), [weak = weak_from_this(), id] {
+          if (auto self = weak.lock()) self->Abandon(id, absl::DeadlineExceededError(""));
+        });
+      }
+      waiting_.insert(id);
+      SendWaiting();
+      return id;
+    }
+  }
+  callback(std::move(refusal));
+  return 0;
+}
+
+void Session::SendWaiting() {
+  while (!waiting_.empty() && with_module_ < max_with_module_) {
+    const RequestId id = waiting_.extract(waiting_.begin()).value();
+    Request& request = requests_.at(id);
+    request.sent = true;
+    ++with_module_;
+    SetRequest(request.message, id, request.deadline);
+    // A link that does not take it is closing: Lost will end the request.
+    link_->Send(std::move(request.message));
+    request.message.Clear();
+  }
+}
+
+void Session::Cancel(RequestId id) { Abandon(id, absl::CancelledError("")); }
+
+void Session::Abandon(RequestId id, const absl::Status& status) {
+  AnswerCallback callback;
+  std::string who;
+  event::TimerQueue::TimerId timer = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = requests_.find(id);
+    if (it == requests_.end() || !it->second.callback) return;
+    Request& request = it->second;
+    callback = std::move(request.callback);
+    request.callback = nullptr;
+    who = request.who;
+    timer = request.timer;
+    if (request.sent) {
+      // The module is still busy with it: its slot is free when it answers.
+      v1::AttachResponse message;
+      message.mutable_cancel()->set_id(id);
+      link_->Send(std::move(message));
+    } else {
+      waiting_.erase(id);
+      requests_.erase(it);
+    }
+  }
+  timers_->Cancel(timer);
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    callback(absl::DeadlineExceededError(
+        absl::StrCat(who, ": module ", name(), " did not answer in time")));
+  } else {
+    callback(absl::CancelledError(absl::StrCat(who, ": cancelled by the caller")));
+  }
+}
+
+void Session::HandleAnswer(RequestId id, v1::AttachRequest answer) {
+  AnswerCallback callback;
+  event::TimerQueue::TimerId timer = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = requests_.find(id);
+    if (it == requests_.end() || !it->second.sent) return;  // nobody knows of it
+    if (const bool fits = it->second.is_call ? answer.call_result().outcome_case() !=
+                                                   v1::CallResult::OUTCOME_NOT_SET
+                                             : answer.has_command_result();
+        !fits) {
+      // It ends with the session; see Lost.
+      link_->Close(absl::InvalidArgumentError(absl::StrCat(
+                       "module '", name(), "' answered request ", id, " (", it->second.who,
+                       it->second.is_call ? ") with no CallResult that has an outcome"
+                                          : ") with no RunCommandResult")),
+                   "PROTOCOL_ERROR");
+      return;
+    }
+    callback = std::move(it->second.callback);
+    timer = it->second.timer;
+    requests_.erase(it);
+    --with_module_;
+    SendWaiting();
+  }
+  timers_->Cancel(timer);
+  if (callback) callback(std::move(answer));
+}
+
+void Session::Close(const absl::Status& status, absl::string_view reason) {
+  link_->Close(status, reason);
+}
+
+void Session::Lost(absl::string_view why) {
+  absl::flat_hash_map<RequestId, Request> requests;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!lost_why_.empty()) return;
+    lost_why_ = std::string(why);
+    requests.swap(requests_);
+    waiting_.clear();
+    with_module_ = 0;
+  }
+  for (auto& [id, request] : requests) {
+    timers_->Cancel(request.timer);
+    if (!request.callback) continue;
+    request.callback(absl::AbortedError(
+        absl::StrCat(request.who, ": module ", name(), " ", why,
+                     request.sent ? " before it answered; whether it did its work is not known"
+                                  : " before it was asked")));
+  }
+}
+
+size_t Session::in_flight() const {
+  absl::MutexLock lock(&mu_);
+  return requests_.size();
+}
+
+}  // namespace outpost::module

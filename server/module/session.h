@@ -1,0 +1,132 @@
+// Session is what the manager knows of one attached module: how to talk to it,
+// and which commands and calls wait for its answers.
+//
+// **Thread safety.** All methods may be called from any thread. Callbacks run on
+// the thread that brought the answer, without any lock held.
+//
+// **Invariants.**
+// 1. Every request that was taken ends in exactly one callback: the module's
+//    answer, a deadline, a cancellation, or the end of the session.
+// 2. At most `max_concurrency` requests are with the module; the rest wait here,
+//    and at most kMaxWaiting do.
+#ifndef OUTPOST_SERVER_MODULE_SESSION_H_
+#define OUTPOST_SERVER_MODULE_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "outpost/v1/module_host.pb.h"
+#include "server/event/timer_queue.h"
+
+namespace outpost::module {
+
+// The sending side of a module's stream.
+class SessionLink {
+ public:
+  virtual ~SessionLink() = default;
+  // Queues a message. False: the stream is closed, or its queue is full (the
+  // module does not read), in which case it is being closed. Never blocks.
+  virtual bool Send(v1::AttachResponse message) = 0;
+  // Ends the stream with `status`; what is queued is dropped. `reason` is for
+  // ErrorInfo; empty: none.
+  virtual void Close(const absl::Status& status, absl::string_view reason) = 0;
+};
+
+// The id by which a request to a module can be cancelled; 0: it never started.
+using RequestId = uint64_t;
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  static constexpr size_t kMaxWaiting = 1024;
+
+  // What came of a request: the module's answer, or why there is none:
+  // DEADLINE_EXCEEDED, CANCELLED, ABORTED (the module went away),
+  // RESOURCE_EXHAUSTED (too many wait).
+  using Answer = absl::StatusOr<v1::AttachRequest>;
+  using AnswerCallback = absl::AnyInvocable<void(Answer)>;
+
+  // `timers` outlives the session.
+  static std::shared_ptr<Session> Create(std::string key, v1::Register registration,
+                                         std::shared_ptr<SessionLink> link,
+                                         event::TimerQueue* timers);
+
+  const std::string& name() const { return registration_.name(); }
+  // The secret by which the module's other calls are known.
+  const std::string& key() const { return key_; }
+  const v1::Register& registration() const { return registration_; }
+  absl::Time attached() const { return attached_; }
+  size_t max_concurrency() const { return max_with_module_; }
+
+  // Sends a RunCommand or Call (`id` is filled in here; so is what is left of
+  // the time as `timeout`). `who` names the request in errors: "command \"hello\"".
+  RequestId Start(v1::AttachResponse request, std::string who, absl::Time deadline,
+                  AnswerCallback callback);
+
+  // Nobody waits any more: the callback runs with CANCELLED now, and the module
+  // is told. Nothing happens where the request has ended already.
+  void Cancel(RequestId id);
+
+  // Takes a RunCommandResult or CallResult. An answer to nothing that is with the
+  // module is ignored; one of the wrong kind, or a CallResult without an outcome,
+  // ends the stream with PROTOCOL_ERROR.
+  void HandleAnswer(RequestId id, v1::AttachRequest answer);
+
+  // Sends any other message; see SessionLink::Send.
+  bool Send(v1::AttachResponse message) { return link_->Send(std::move(message)); }
+
+  // Ends the stream; the requests in hand end with ABORTED.
+  void Close(const absl::Status& status, absl::string_view reason);
+
+  // The stream is gone: ends what is in hand with ABORTED and `why`.
+  void Lost(absl::string_view why);
+
+  // Requests that wait or are with the module.
+  size_t in_flight() const;
+
+ private:
+  struct Request {
+    std::string who;
+    AnswerCallback callback;  // null: nobody waits any more, the module still works
+    event::TimerQueue::TimerId timer = 0;
+    absl::Time deadline;
+    bool sent = false;
+    bool is_call = false;        // a Call; else a RunCommand
+    v1::AttachResponse message;  // until it is sent
+  };
+
+  Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
+          event::TimerQueue* timers);
+
+  // Sends what waits while the module takes more.
+  void SendWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends a request that the module has not answered.
+  void Abandon(RequestId id, const absl::Status& status);
+
+  const std::string key_;
+  const v1::Register registration_;
+  const std::shared_ptr<SessionLink> link_;
+  event::TimerQueue* const timers_;
+  const absl::Time attached_;
+  const size_t max_with_module_;
+
+  mutable absl::Mutex mu_;
+  std::string lost_why_ ABSL_GUARDED_BY(mu_);  // empty: the session lives
+  RequestId next_id_ ABSL_GUARDED_BY(mu_) = 1;
+  size_t with_module_ ABSL_GUARDED_BY(mu_) = 0;
+  std::set<RequestId> waiting_ ABSL_GUARDED_BY(mu_);  // ids grow: the first came first
+  absl::flat_hash_map<RequestId, Request> requests_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace outpost::module
+
+#endif  // OUTPOST_SERVER_MODULE_SESSION_H_

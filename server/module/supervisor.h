@@ -1,0 +1,295 @@
+// Supervisor runs the modules: it knows what is installed and what is enabled,
+// starts and ends processes, accepts their sessions, and brings back what fails.
+//
+//                  enable                 attach               serves
+//     DISABLED ------------> STARTING ------------> CONFIGURING ------> RUNNING
+//        ^                   ^  ^   |                   |                 |
+//        |      time is come |  |   | exit, no answer   | exit            | exit, serve() failed
+//        |                   |  |   v                   v                 v
+//        |                BACKOFF <---------------------------------------+
+//        |                      ^ lost session                            |
+//        |  gone                                             disable, restart
+//        +---- STOPPING <----- DRAINING <---------------------------------+
+//
+// What fails while its process lives is ended first: it is STOPPING then, with the
+// reason. CANNOT_RUN (the module says so) and FAILED (it must not be started again) are
+// left by disable and restart.
+//
+// **Thread safety.** All methods may be called from any thread. Callbacks run on
+// any thread, without a lock held, and must not block.
+//
+// **Invariants.**
+// 1. A name has at most one session and at most one process.
+// 2. A process that the supervisor has started is ended by it, or left to the
+//    next manager, which adopts it: it is never forgotten.
+// 3. An enabled module is running, or on its way there, or says why not.
+#ifndef OUTPOST_SERVER_MODULE_SUPERVISOR_H_
+#define OUTPOST_SERVER_MODULE_SUPERVISOR_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/random/random.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "outpost/v1/manager.pb.h"
+#include "outpost/v1/module_host.pb.h"
+#include "server/command/command_table.h"
+#include "server/config/config_registry.h"
+#include "server/event/timer_queue.h"
+#include "server/health/health_registry.h"
+#include "server/module/installed_modules.h"
+#include "server/module/process.h"
+#include "server/module/session.h"
+#include "server/store/state_store.h"
+
+namespace outpost::module {
+
+struct SupervisorOptions {
+  std::string manager_id;
+  std::string manager_instance;
+  std::string manager_version;
+  std::string address;        // the gRPC target that modules are told to connect to
+  std::string run_directory;  // for the modules' output FIFOs
+  std::vector<std::string> module_path;
+  PythonRuntime python;
+
+  absl::Duration ready_timeout =
+      absl::Seconds(30);  // from start (or loss of the session) to RUNNING
+  absl::Duration drain_timeout = absl::Seconds(5);   // DRAINING
+  absl::Duration shutdown_grace = absl::Seconds(5);  // from Shutdown to SIGTERM, and on to SIGKILL
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
+  absl::Duration first_backoff = absl::Milliseconds(100);
+  absl::Duration max_backoff = absl::Seconds(30);
+  absl::Duration stable_after = absl::Seconds(60);  // a run of this length resets the backoff
+  absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
+};
+
+// Why a session was refused, for the wire.
+struct Refusal {
+  absl::Status status;
+  std::string reason;  // of ErrorInfo; see module_host.proto
+};
+
+class Supervisor {
+ public:
+  // All outlive the supervisor. `processes` and `timers` call it: Stop both before
+  // the supervisor goes.
+  struct Parts {
+    store::StateStore* store;
+    config::ConfigRegistry* config;
+    command::CommandTable* commands;
+    health::HealthRegistry* health;
+    ProcessRunner* processes;
+    event::TimerQueue* timers;
+  };
+
+  using ModuleInfoCallback = absl::AnyInvocable<void(absl::StatusOr<v1::ModuleInfo>)>;
+  using SessionCallback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<Session>>)>;
+
+  Supervisor(SupervisorOptions options, Parts parts);
+  ~Supervisor();
+
+  // Adopts or starts what is enabled; before that, Attach refuses with UNAVAILABLE. Where nothing
+  // was ever enabled or disabled, enables `initial_modules`. NOT_FOUND names an initial module that
+  // is not installed.
+  absl::Status Start(const std::vector<std::string>& initial_modules);
+
+  // Ends every module and returns when all are gone.
+  void Stop();
+
+  // Enables `name` durably and starts it; calls back when it runs, has failed
+  // to, or `wait` is over. NOT_FOUND: not installed (names the nearest).
+  // FAILED_PRECONDITION: its manifest is broken.
+  void Enable(const std::string& name, absl::Duration wait, ModuleInfoCallback callback);
+  // Disables `name` durably; calls back when it has ended.
+  void Disable(const std::string& name, ModuleInfoCallback callback);
+  // Ends and starts it again; calls back as Enable. FAILED_PRECONDITION: it is
+  // not enabled.
+  void Restart(const std::string& name, absl::Duration wait, ModuleInfoCallback callback);
+
+  // Every module, by name.
+  std::vector<v1::ModuleInfo> List() const;
+  absl::StatusOr<v1::DescribeModuleResponse> Describe(const std::string& name) const;
+
+  // A module attaches. On success the module has been sent Configure.
+  std::shared_ptr<Session> Attach(v1::Register registration, std::shared_ptr<SessionLink> link,
+                                  Refusal* refusal);
+  // The module sent something that is not the answer to a command or call.
+  void Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message);
+  // The module's stream has ended; `why` continues "module x …".
+  void Detach(const std::shared_ptr<Session>& session, absl::string_view why);
+
+  // The session with this key; null: there is none.
+  std::shared_ptr<Session> FindByKey(absl::string_view key) const;
+
+  // Whether `name` takes commands now.
+  bool IsRunning(absl::string_view name) const;
+  // How many commands and calls `name` works on at once; 0: it takes none now.
+  size_t MaxConcurrency(absl::string_view name) const;
+
+  // Calls back with the session of `name` as soon as it takes commands: at once,
+  // or, while the module is starting, when it does, at most until `deadline`
+  // (and at most 10 s). Errors: FAILED_PRECONDITION (unknown, or not enabled),
+  // UNAVAILABLE (starting again later, or does not start), INTERNAL (has failed
+  // and stays so); messages say which and why.
+  void WhenRunning(const std::string& name, absl::Time deadline, SessionCallback callback);
+
+  // Effective options of `module` have changed.
+  void SendConfigChanged(const std::string& module, const v1::OptionValue& option);
+
+ private:
+  struct Waiter {
+    bool for_stop = false;  // until it has ended; else until it runs or does not
+    event::TimerQueue::TimerId timer = 0;
+    ModuleInfoCallback callback;
+  };
+  struct Held {
+    event::TimerQueue::TimerId timer = 0;
+    SessionCallback callback;
+  };
+  struct Module {
+    std::string name;
+    std::optional<InstalledModule> installed;
+    bool enabled = false;
+    bool disabled_by_operator = false;
+    v1::ModuleState state = v1::MODULE_STATE_DISABLED;
+    std::string reason;
+    std::shared_ptr<Session> session;
+    v1::Register registration;  // the last, without the token
+    std::shared_ptr<Process> process;
+    std::string token_hash;
+    uint64_t run = 0;  // counts processes: tells a late callback from a timely one
+    event::TimerQueue::TimerId timer = 0;
+    event::TimerQueue::TimerId heartbeat_timer = 0;
+    int unanswered_pings = 0;
+    uint64_t ping_sequence = 0;
+    int failures = 0;  // in a row
+    uint32_t restarts = 0;
+    absl::Time next_start = absl::InfinitePast();
+    absl::Time running_since = absl::InfinitePast();
+    absl::Time last_crash = absl::InfinitePast();
+    std::string last_exit;
+    std::string failure;  // why it is being ended to be started again
+    std::string refused;  // why its process was not let in, until it is or ends
+    std::deque<std::string> output;
+    bool stopping = false;
+    bool start_after_stop = false;
+    std::string stop_reason;
+    std::map<uint64_t, Waiter> waiters;
+    std::map<uint64_t, Held> held;
+  };
+  using Deferred = std::vector<absl::AnyInvocable<void()>>;
+
+  // Runs `f` with the lock, then what it deferred without.
+  template <typename F>
+  auto Locked(F f);
+
+  // supervisor.cc: lifecycle
+  Module* Find(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Rescan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetState(Module& m, v1::ModuleState state, std::string reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetTimer(Module& m, absl::Duration delay, std::function<void(Module&)> f)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelTimer(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartProcess(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ProcessCallbacks CallbacksFor(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FailAndRestart(Module& m, std::string failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginStop(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AskToEnd(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Wait(Module& m, bool for_stop, absl::Duration wait, ModuleInfoCallback callback)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Settle(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteEnabled(const std::string& name, bool enabled, store::StateStore::WriteDone done);
+
+  // supervisor_sessions.cc: sessions
+  absl::Status CheckRegister(const v1::Register& registration) const;
+  Refusal MayAttach(const v1::Register& registration, const Module* m)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LoseSession(Module& m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandleConfigured(Module& m, const v1::Configured& configured)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandleServeStatus(Module& m, const v1::ServeStatus& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ScheduleHeartbeat(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Route(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendConfigure(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Unroute(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status WhyNotRunning(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool ComesSoon(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // supervisor_report.cc: what is told
+  v1::ModuleInfo Info(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const SupervisorOptions options_;
+  const Parts parts_;
+
+  mutable absl::Mutex mu_;
+  absl::CondVar gone_;  // a module has ended
+  bool started_ ABSL_GUARDED_BY(mu_) = false;
+  bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;
+  std::map<std::string, Module, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
+  Deferred deferred_ ABSL_GUARDED_BY(mu_);
+  event::TimerQueue::TimerId health_timer_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::BitGen random_ ABSL_GUARDED_BY(mu_);
+
+  // What every command looks at; never held together with anything slow.
+  mutable absl::Mutex route_mu_ ABSL_ACQUIRED_AFTER(mu_);
+  absl::flat_hash_map<std::string, std::shared_ptr<Session>> routes_ ABSL_GUARDED_BY(route_mu_);
+  absl::flat_hash_map<std::string, std::shared_ptr<Session>> by_key_ ABSL_GUARDED_BY(route_mu_);
+
+  // Sessions that have been sent Configure, for ConfigChanged. Held while Configure
+  // is put together and sent, so that none is older than what follows it.
+  mutable absl::Mutex configured_mu_ ABSL_ACQUIRED_AFTER(mu_);
+  absl::flat_hash_map<std::string, std::shared_ptr<Session>> configured_
+      ABSL_GUARDED_BY(configured_mu_);
+};
+
+template <typename F>
+auto Supervisor::Locked(F f) {
+  Deferred deferred;
+  struct RunLast {
+    Deferred& deferred;
+    ~RunLast() {
+      for (auto& function : deferred) function();
+    }
+  } run_last{deferred};
+  absl::MutexLock lock(&mu_);
+  struct Take {
+    Supervisor* self;
+    Deferred& deferred;
+    ~Take() { deferred.swap(self->deferred_); }
+  } take{this, deferred};
+  return f();
+}
+
+// The text of `state` as people see it: "running", "backoff".
+std::string StateName(v1::ModuleState state);
+
+// For the wire.
+google::protobuf::Duration ToProto(absl::Duration duration);
+
+}  // namespace outpost::module
+
+#endif  // OUTPOST_SERVER_MODULE_SUPERVISOR_H_

@@ -1,0 +1,479 @@
+// Supervisor: sessions, from Register to the end of the stream.
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/log/log.h"
+#include "server/module/secret.h"
+#include "server/module/supervisor.h"
+#include "server/text/nearest.h"
+
+namespace outpost::module {
+namespace {
+
+constexpr char kRegisterPrefix[] = "module/register/";
+constexpr uint32_t kProtocolVersion = 1;
+constexpr int kMaxCommands = 4096;
+constexpr int kMaxOptions = 4096;
+constexpr int kMaxUnansweredPings = 3;
+constexpr absl::Duration kLongestHold = absl::Seconds(10);
+constexpr size_t kMaxHeld = 1024;  // commands that wait for a starting module
+
+spdlog::level::level_enum SpdlogLevel(v1::LogLevel level) {
+  switch (level) {
+    case v1::LOG_LEVEL_DEBUG:
+      return spdlog::level::debug;
+    case v1::LOG_LEVEL_WARNING:
+      return spdlog::level::warn;
+    case v1::LOG_LEVEL_ERROR:
+      return spdlog::level::err;
+    case v1::LOG_LEVEL_CRITICAL:
+      return spdlog::level::critical;
+    default:
+      return spdlog::level::info;
+  }
+}
+
+void WriteLog(const std::string& module, const v1::LogBatch& batch) {
+  spdlog::logger& logger = log::Get("module");
+  if (batch.dropped() > 0) logger.warn("{}: {} log lines were lost", module, batch.dropped());
+  for (const auto& record : batch.records()) {
+    logger.log(SpdlogLevel(record.level()), "{}{}{}: {}", module,
+               record.logger().empty() ? "" : "/", record.logger(), record.message());
+  }
+}
+
+std::vector<command::Declaration> Declarations(const v1::Register& registration) {
+  std::vector<command::Declaration> result;
+  result.reserve(registration.commands_size());
+  for (const auto& c : registration.commands()) {
+    result.push_back({c.signature(), c.description(), c.permissions(), c.poll()});
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::Status Supervisor::CheckRegister(const v1::Register& registration) const {
+  if (auto status = ValidateModuleName(registration.name()); !status.ok()) return status;
+  if (registration.commands_size() > kMaxCommands || registration.options_size() > kMaxOptions) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Register of module '", registration.name(), "' has ",
+                     registration.commands_size(), " commands and ", registration.options_size(),
+                     " options; at most ", kMaxCommands, " and ", kMaxOptions, " are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+Refusal Supervisor::MayAttach(const v1::Register& registration, const Module* m) {
+  const std::string& name = registration.name();
+  bool speaks = false;
+  for (const uint32_t version : registration.protocol_versions()) {
+    speaks |= version == kProtocolVersion;
+  }
+  if (!speaks) {
+    return {absl::FailedPreconditionError(absl::StrCat(
+                "module '", name, "' does not speak version ", kProtocolVersion,
+                " of the protocol, the only one that this manager speaks; use an SDK of the "
+                "manager's release")),
+            "PROTOCOL_VERSION"};
+  }
+  // A process of the last manager's may be faster than Start, which adopts it.
+  if (!started_) return {absl::UnavailableError("the manager starts"), "NOT_ACTIVE"};
+  if (shutting_down_) return {absl::UnavailableError("the manager stops"), ""};
+  const bool supervised = m != nullptr && m->process != nullptr;
+  if (supervised && !registration.token().empty() &&
+      ConstantTimeEquals(Fingerprint(registration.token()), m->token_hash)) {
+    if (m->stopping) {
+      return {absl::FailedPreconditionError(absl::StrCat("module '", name, "' is being stopped")),
+              "MODULE_DISABLED"};
+    }
+    if (!m->failure.empty()) {
+      return {
+          absl::UnavailableError(absl::StrCat("module '", name, "' is being ended: ", m->failure)),
+          ""};
+    }
+    return {};
+  }
+  if (!registration.token().empty()) {
+    return {absl::UnauthenticatedError(absl::StrCat(
+                "the token of module '", name, "' is not that of a process of this manager's")),
+            "BAD_TOKEN"};
+  }
+  if (m == nullptr) return {};
+  if (m->session != nullptr || supervised ||
+      (m->enabled && m->installed && m->state != v1::MODULE_STATE_FAILED)) {
+    return {absl::AlreadyExistsError(absl::StrCat(
+                "module '", name, "' is ", StateName(m->state),
+                supervised ? absl::StrCat(" as process ", m->process->pid()) : "",
+                "; end that one first",
+                m->enabled ? absl::StrCat(" (`outpost module disable ", name, "`)") : "",
+                ", or register under another name")),
+            "NAME_TAKEN"};
+  }
+  if (m->disabled_by_operator && !m->installed) {
+    return {absl::FailedPreconditionError(absl::StrCat("module '", name,
+                                                       "' was disabled; `outpost module enable ",
+                                                       name, "` lets it attach again")),
+            "MODULE_DISABLED"};
+  }
+  return {};
+}
+
+std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
+                                            std::shared_ptr<SessionLink> link, Refusal* refusal) {
+  return Locked([&]() -> std::shared_ptr<Session> {
+    mu_.AssertHeld();
+    const std::string name = registration.name();
+    if (auto status = CheckRegister(registration); !status.ok()) {
+      *refusal = {std::move(status), "BAD_REGISTER"};
+      return nullptr;
+    }
+    Module* known = Find(name);
+    *refusal = MayAttach(registration, known);
+    const command::Provider provider = {command::Provider::Kind::kModule, name};
+    if (refusal->status.ok()) {
+      absl::Status status = parts_.commands->SetCommands(provider, Declarations(registration));
+      if (!status.ok()) {
+        const bool taken = status.code() == absl::StatusCode::kAlreadyExists;
+        *refusal = {std::move(status), taken ? "COMMAND_TAKEN" : "BAD_REGISTER"};
+      } else if (status = parts_.config->DeclareModule(name, registration.options());
+                 !status.ok()) {
+        if (known == nullptr) {
+          parts_.commands->RemoveCommands(provider);
+        } else {
+          // As it was: these have been in the table before.
+          status.Update(parts_.commands->SetCommands(provider, Declarations(known->registration)));
+        }
+        *refusal = {std::move(status), "BAD_REGISTER"};
+      }
+    }
+    if (!refusal->status.ok()) {
+      // Only what its own process has met is told of the module.
+      if (known != nullptr && known->process != nullptr &&
+          ConstantTimeEquals(Fingerprint(registration.token()), known->token_hash)) {
+        known->refused = std::string(refusal->status.message());
+      }
+      return nullptr;
+    }
+    // A broken stream may be noticed later here than there.
+    if (known != nullptr && known->session != nullptr) {
+      known->session->Close(absl::AbortedError("replaced by a newer session"), "");
+      LoseSession(*known, "has attached again");
+    }
+
+    Module& m = modules_[name];
+    m.name = name;
+    registration.clear_token();
+    if (m.registration.SerializeAsString() != registration.SerializeAsString() && m.installed) {
+      // So that the commands of a module that is not running are known.
+      parts_.store->Write(
+          {.conditions = {},
+           .changes = {{absl::StrCat(kRegisterPrefix, name), registration.SerializeAsString()}}},
+          [](const absl::Status&) {});
+    }
+    m.registration = registration;
+    m.refused.clear();
+    m.session =
+        Session::Create(NewSecret(), std::move(registration), std::move(link), parts_.timers);
+    {
+      absl::MutexLock lock(&route_mu_);
+      by_key_[m.session->key()] = m.session;
+    }
+    SendConfigure(m);
+    m.unanswered_pings = 0;
+    ScheduleHeartbeat(m);
+    SetTimer(m, options_.ready_timeout, [this](Module& late) {
+      FailAndRestart(late, absl::StrCat("attached, but was not ready in ",
+                                        absl::FormatDuration(options_.ready_timeout)));
+    });
+    SetState(m, v1::MODULE_STATE_CONFIGURING, "");
+    return m.session;
+  });
+}
+
+void Supervisor::SendConfigure(Module& m) {
+  v1::AttachResponse response;
+  v1::Configure& configure = *response.mutable_configure();
+  configure.set_protocol_version(kProtocolVersion);
+  configure.set_session_key(m.session->key());
+  configure.set_manager_id(options_.manager_id);
+  configure.set_manager_instance(options_.manager_instance);
+  configure.set_manager_version(options_.manager_version);
+  *configure.mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  if (m.process != nullptr) {
+    *configure.mutable_orphan_grace() = ToProto(options_.orphan_grace);
+  }
+  absl::MutexLock lock(&configured_mu_);
+  for (auto& option : parts_.config->EffectiveValues(m.name)) {
+    *configure.add_options() = std::move(option);
+  }
+  m.session->Send(std::move(response));
+  configured_[m.name] = m.session;
+}
+
+void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message) {
+  if (message.has_log()) return WriteLog(session->name(), message.log());
+  Locked([&] {
+    mu_.AssertHeld();
+    Module* m = Find(session->name());
+    if (m == nullptr || m->session != session) return;
+    switch (message.message_case()) {
+      case v1::AttachRequest::kConfigured:
+        HandleConfigured(*m, message.configured());
+        return ForgetStranger(session->name());
+      case v1::AttachRequest::kServeStatus:
+        HandleServeStatus(*m, message.serve_status());
+        return ForgetStranger(session->name());
+      case v1::AttachRequest::kHeartbeat:
+        m->unanswered_pings = 0;
+        return;
+      case v1::AttachRequest::kDrained:
+        if (m->state == v1::MODULE_STATE_DRAINING) AskToEnd(*m);
+        return;
+      default:
+        return;
+    }
+  });
+}
+
+void Supervisor::HandleConfigured(Module& m, const v1::Configured& configured) {
+  if (m.state != v1::MODULE_STATE_CONFIGURING) return;
+  if (!configured.error().empty()) {
+    return FailAndRestart(m, absl::StrCat("can't be set up: ", configured.error()));
+  }
+  if (!m.session->registration().can_run()) {
+    CancelTimer(m);
+    const std::string& why = m.session->registration().can_run_error();
+    return SetState(m, v1::MODULE_STATE_CANNOT_RUN, why.empty() ? "it does not say why" : why);
+  }
+  v1::AttachResponse message;
+  message.mutable_serve();
+  m.session->Send(std::move(message));
+}
+
+void Supervisor::HandleServeStatus(Module& m, const v1::ServeStatus& status) {
+  switch (status.state()) {
+    case v1::ServeStatus::STATE_RUNNING:
+      if (m.state != v1::MODULE_STATE_CONFIGURING) return;
+      CancelTimer(m);
+      Route(m);
+      return SetState(m, v1::MODULE_STATE_RUNNING, "");
+    case v1::ServeStatus::STATE_RETURNED:
+      if (m.state == v1::MODULE_STATE_RUNNING) {
+        SetState(m, v1::MODULE_STATE_RUNNING, "serve() has returned; commands are answered");
+      }
+      return;
+    case v1::ServeStatus::STATE_FAILED:
+      if (m.stopping || !m.failure.empty()) return;
+      if (!status.traceback().empty()) {
+        log::Get("module").error("{}: serve() failed:\n{}", m.name, status.traceback());
+      }
+      return FailAndRestart(m, absl::StrCat("serve() failed: ", status.error()));
+    default:
+      return;
+  }
+}
+
+void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_view why) {
+  Locked([&] {
+    mu_.AssertHeld();
+    Module* m = Find(session->name());
+    if (m == nullptr || m->session != session) return;
+    LoseSession(*m, why);
+    if (m->process == nullptr) {
+      // Started by hand: it comes back when whoever started it wants.
+      Stopped(*m);
+      return ForgetStranger(session->name());
+    }
+    if (m->stopping || !m->failure.empty()) return;
+    SetTimer(*m, options_.ready_timeout, [this](Module& late) {
+      FailAndRestart(late, "lost its session and did not attach again");
+    });
+    SetState(*m, v1::MODULE_STATE_STARTING, "lost its session; is expected to attach again");
+  });
+}
+
+void Supervisor::LoseSession(Module& m, absl::string_view why) {
+  Unroute(m);
+  parts_.timers->Cancel(m.heartbeat_timer);
+  {
+    absl::MutexLock lock(&route_mu_);
+    by_key_.erase(m.session->key());
+  }
+  {
+    absl::MutexLock lock(&configured_mu_);
+    configured_.erase(m.name);
+  }
+  deferred_.push_back(
+      [session = std::move(m.session), why = std::string(why)] { session->Lost(why); });
+  m.session = nullptr;
+  gone_.SignalAll();
+}
+
+void Supervisor::ScheduleHeartbeat(Module& m) {
+  parts_.timers->Cancel(m.heartbeat_timer);
+  m.heartbeat_timer = parts_.timers->After(
+      options_.heartbeat_interval, [this, name = m.name, weak = std::weak_ptr(m.session)] {
+        Locked([&] {
+          mu_.AssertHeld();
+          Module* later = Find(name);
+          const auto session = weak.lock();
+          if (later == nullptr || session == nullptr || later->session != session) return;
+          if (++later->unanswered_pings > kMaxUnansweredPings && later->failure.empty() &&
+              !later->stopping) {
+            FailAndRestart(*later,
+                           absl::StrCat("did not answer ", kMaxUnansweredPings, " heartbeats in ",
+                                        absl::FormatDuration(kMaxUnansweredPings *
+                                                             options_.heartbeat_interval)));
+            if (later->session == nullptr) return ForgetStranger(name);
+          }
+          v1::AttachResponse message;
+          message.mutable_ping()->set_sequence(++later->ping_sequence);
+          session->Send(std::move(message));
+          ScheduleHeartbeat(*later);
+        });
+      });
+}
+
+// ------------------------------------------------------------------ routing
+
+void Supervisor::Route(Module& m) {
+  {
+    absl::MutexLock lock(&route_mu_);
+    routes_[m.name] = m.session;
+  }
+  for (auto& [id, held] : m.held) {
+    parts_.timers->Cancel(held.timer);
+    deferred_.push_back([callback = std::move(held.callback), session = m.session]() mutable {
+      callback(std::move(session));
+    });
+  }
+  m.held.clear();
+}
+
+void Supervisor::Unroute(const Module& m) {
+  absl::MutexLock lock(&route_mu_);
+  routes_.erase(m.name);
+}
+
+std::shared_ptr<Session> Supervisor::FindByKey(absl::string_view key) const {
+  absl::MutexLock lock(&route_mu_);
+  auto it = by_key_.find(key);
+  return it == by_key_.end() ? nullptr : it->second;
+}
+
+bool Supervisor::IsRunning(absl::string_view name) const {
+  absl::MutexLock lock(&route_mu_);
+  return routes_.contains(name);
+}
+
+size_t Supervisor::MaxConcurrency(absl::string_view name) const {
+  absl::MutexLock lock(&route_mu_);
+  auto it = routes_.find(name);
+  return it == routes_.end() ? 0 : it->second->max_concurrency();
+}
+
+bool Supervisor::ComesSoon(const Module& m) const {
+  if (shutting_down_) return false;
+  if (m.stopping) return m.start_after_stop;
+  return m.state == v1::MODULE_STATE_STARTING || m.state == v1::MODULE_STATE_CONFIGURING ||
+         (m.state == v1::MODULE_STATE_BACKOFF && m.next_start - absl::Now() < absl::Seconds(1));
+}
+
+absl::Status Supervisor::WhyNotRunning(const Module& m) const {
+  if (shutting_down_) {
+    return absl::UnavailableError(absl::StrCat("module '", m.name, "': the manager stops"));
+  }
+  if (m.stopping && m.start_after_stop) {
+    return absl::UnavailableError(absl::StrCat("module '", m.name, "' is being restarted"));
+  }
+  if (!m.stopping && !m.failure.empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        "module '", m.name, "' has failed and is ended, then started again: ", m.failure));
+  }
+  switch (m.state) {
+    case v1::MODULE_STATE_BACKOFF:
+      return absl::UnavailableError(
+          absl::StrCat("module '", m.name, "' has failed and is started again in ",
+                       absl::FormatDuration(std::max(
+                           absl::ZeroDuration(),
+                           absl::Trunc(m.next_start - absl::Now(), absl::Milliseconds(100)))),
+                       ": ", m.reason));
+    case v1::MODULE_STATE_FAILED:
+      return absl::InternalError(absl::StrCat(
+          "module '", m.name, "' has experienced an error and cannot handle commands: ", m.reason));
+    case v1::MODULE_STATE_CANNOT_RUN:
+      return absl::InternalError(absl::StrCat("module '", m.name, "' cannot run: ", m.reason));
+    case v1::MODULE_STATE_STARTING:
+    case v1::MODULE_STATE_CONFIGURING:
+      return absl::UnavailableError(absl::StrCat("module '", m.name, "' is still starting",
+                                                 m.reason.empty() ? "" : ": ", m.reason));
+    default:
+      return absl::FailedPreconditionError(
+          absl::StrCat("Module '", m.name, "' is not enabled/loaded: use `outpost module enable ",
+                       m.name, "` to enable it"));
+  }
+}
+
+void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
+                             SessionCallback callback) {
+  std::shared_ptr<Session> session;
+  {
+    absl::MutexLock lock(&route_mu_);
+    auto it = routes_.find(name);
+    if (it != routes_.end()) session = it->second;
+  }
+  if (session != nullptr) return callback(std::move(session));
+  absl::Status why = Locked([&]() -> absl::Status {
+    mu_.AssertHeld();
+    Module* m = Find(name);
+    if (m == nullptr) {
+      std::vector<std::string> known;
+      for (const auto& [other, unused] : modules_) known.push_back(other);
+      const auto nearest = text::Nearest(name, known, 1);
+      return absl::FailedPreconditionError(
+          absl::StrCat("module '", name, "' is not known",
+                       nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest[0], "'?")));
+    }
+    if (m->state == v1::MODULE_STATE_RUNNING) {
+      session = m->session;  // since a moment ago
+      return absl::OkStatus();
+    }
+    if (!ComesSoon(*m)) return WhyNotRunning(*m);
+    if (m->held.size() >= kMaxHeld) {
+      return absl::ResourceExhaustedError(absl::StrCat("module '", name, "' is starting, and ",
+                                                       kMaxHeld, " commands wait for it already"));
+    }
+    const uint64_t id = next_waiter_++;
+    Held& held = m->held[id];
+    held.callback = std::move(callback);
+    held.timer =
+        parts_.timers->After(std::min(deadline - absl::Now(), kLongestHold), [this, name, id] {
+          Locked([&] {
+            mu_.AssertHeld();
+            Module* late = Find(name);
+            if (late == nullptr) return;
+            auto it = late->held.find(id);
+            if (it == late->held.end()) return;
+            deferred_.push_back([callback = std::move(it->second.callback),
+                                 why_not = WhyNotRunning(*late)]() mutable { callback(why_not); });
+            late->held.erase(it);
+          });
+        });
+    return absl::OkStatus();
+  });
+  if (session != nullptr) return callback(std::move(session));
+  if (!why.ok()) callback(std::move(why));
+}
+
+void Supervisor::SendConfigChanged(const std::string& module, const v1::OptionValue& option) {
+  v1::AttachResponse message;
+  *message.mutable_config_changed()->add_options() = option;
+  absl::MutexLock lock(&configured_mu_);
+  auto it = configured_.find(module);
+  if (it != configured_.end()) it->second->Send(std::move(message));
+}
+
+}  // namespace outpost::module

@@ -1,0 +1,133 @@
+// NotificationHub fans cues out to subscribers without ever waiting for one.
+//
+// A subscription is pulled from: when it has something to send it calls its
+// wake function, and whoever holds it takes with Next() what is to be sent, at
+// its own pace. What is not taken does not pile up: a state-like type keeps its
+// newest version only, an event-like one a ring whose overflow is counted.
+//
+// **Thread safety.** All methods may be called from any thread. A wake function
+// runs on a publisher's (or an acknowledger's) thread, must not block, and may
+// call Next and Acknowledge.
+//
+// **Invariants.**
+// 1. Of a state-like type, at most one notification is unacknowledged.
+// 2. After the newest version of a state-like type was published, the subscriber
+//    is sent that version or a newer one.
+// 3. An event is sent, or counted in `missed` of the next of its type.
+// 4. Sequences of a subscription grow by one.
+// 5. After Close returned, the wake function neither runs nor will.
+#ifndef OUTPOST_SERVER_NOTIFY_NOTIFICATION_HUB_H_
+#define OUTPOST_SERVER_NOTIFY_NOTIFICATION_HUB_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "outpost/v1/notifications.pb.h"
+
+namespace outpost::notify {
+
+// Something that happened and is not repeated: "clog", "command", "config".
+struct Event {
+  std::string type;
+  std::string id;
+  std::string payload_json;
+  std::string only_for;  // a subscription's owner; empty: everybody's
+};
+
+class Subscription {
+ public:
+  static constexpr size_t kEventRing = 1024;    // events that wait for a slow subscriber
+  static constexpr size_t kUnackedEvents = 64;  // events on their way at once
+
+  Subscription(uint64_t id, std::string owner, std::set<std::string> types);
+
+  uint64_t id() const { return id_; }
+  const std::string& owner() const { return owner_; }
+  const std::set<std::string>& types() const { return types_; }
+
+  // The next notification to send; nullopt: none now, wake will be called.
+  std::optional<v1::Notification> Next();
+
+  // Everything up to `sequence` was handled (or, where nobody acknowledges,
+  // written).
+  void Acknowledge(uint64_t sequence);
+
+  // From now on `wake` is called when there is something to take, and at once if
+  // there is already.
+  void Open(std::function<void()> wake);
+  void Close();
+
+  // What waits and what is on its way, for people.
+  struct Depth {
+    size_t waiting = 0;
+    size_t unacknowledged = 0;
+    uint64_t missed = 0;
+  };
+  Depth depth() const;
+
+ private:
+  friend class NotificationHub;
+  struct StateSlot {
+    bool waiting = false;
+    uint64_t unacknowledged = 0;  // the sequence on its way; 0: none
+    v1::Notification newest;
+  };
+
+  void OfferState(const v1::Notification& notification);
+  void OfferEvent(const v1::Notification& notification);
+  void Wake();
+  bool CanSend() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const uint64_t id_;
+  const std::string owner_;
+  const std::set<std::string> types_;
+
+  mutable absl::Mutex mu_;
+  std::map<std::string, StateSlot> states_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::string> order_ ABSL_GUARDED_BY(mu_);  // state-like types that wait
+  std::deque<v1::Notification> events_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t> missed_ ABSL_GUARDED_BY(mu_);
+  std::deque<uint64_t> unacked_events_ ABSL_GUARDED_BY(mu_);
+  uint64_t missed_total_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t next_sequence_ ABSL_GUARDED_BY(mu_) = 1;
+
+  absl::Mutex wake_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  std::function<void()> wake_ ABSL_GUARDED_BY(wake_mu_);
+};
+
+class NotificationHub {
+ public:
+  // A new subscription of `owner` ("module/<name>", or "client") to `types`. It
+  // ends when the last shared pointer to it goes.
+  std::shared_ptr<Subscription> Subscribe(std::string owner, std::set<std::string> types);
+
+  // The subscription, if it still is; for Acknowledge.
+  std::shared_ptr<Subscription> Find(uint64_t id) const;
+
+  // `type` has a newer version.
+  void PublishState(absl::string_view type, absl::string_view id, uint64_t version);
+  void PublishEvent(const Event& event);
+
+  std::vector<std::shared_ptr<Subscription>> Subscriptions() const;
+
+ private:
+  mutable absl::Mutex mu_;
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
+  absl::flat_hash_map<uint64_t, std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace outpost::notify
+
+#endif  // OUTPOST_SERVER_NOTIFY_NOTIFICATION_HUB_H_

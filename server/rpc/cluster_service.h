@@ -1,0 +1,55 @@
+// The adaptor of outpost.v1.Cluster. Get is a raw method: the answer is the
+// snapshot's own bytes, by reference. gRPC calls it from its own threads.
+#ifndef OUTPOST_SERVER_RPC_CLUSTER_SERVICE_H_
+#define OUTPOST_SERVER_RPC_CLUSTER_SERVICE_H_
+
+#include "outpost/v1/cluster.grpc.pb.h"
+#include "server/cluster/cluster_state.h"
+#include "server/cluster/source.h"
+
+namespace outpost::rpc {
+
+class ClusterService final
+    : public v1::Cluster::WithRawCallbackMethod_Get<v1::Cluster::CallbackService> {
+ public:
+  // Both outlive the service.
+  ClusterService(const cluster::ClusterState* state, const cluster::Source* source)
+      : state_(state), source_(source) {}
+
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const grpc::ByteBuffer* request,
+                                grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context,
+                                 const v1::ClusterListRequest* request,
+                                 v1::ClusterListResponse* response) override;
+
+  grpc::ServerUnaryReactor* GetServer(grpc::CallbackServerContext* context,
+                                      const v1::GetServerRequest* request,
+                                      v1::GetServerResponse* response) override;
+  grpc::ServerUnaryReactor* ListServers(grpc::CallbackServerContext* context,
+                                        const v1::ListServersRequest* request,
+                                        v1::ListServersResponse* response) override;
+  grpc::ServerUnaryReactor* GetMetadata(grpc::CallbackServerContext* context,
+                                        const v1::GetMetadataRequest* request,
+                                        v1::GetMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* GetDaemonStatus(grpc::CallbackServerContext* context,
+                                            const v1::GetDaemonStatusRequest* request,
+                                            v1::GetDaemonStatusResponse* response) override;
+  grpc::ServerUnaryReactor* GetPerfSchema(grpc::CallbackServerContext* context,
+                                          const v1::GetPerfSchemaRequest* request,
+                                          v1::GetPerfSchemaResponse* response) override;
+  grpc::ServerUnaryReactor* GetCounters(grpc::CallbackServerContext* context,
+                                        const v1::GetCountersRequest* request,
+                                        v1::GetCountersResponse* response) override;
+  grpc::ServerUnaryReactor* GetDaemonHealthMetrics(
+      grpc::CallbackServerContext* context, const v1::GetDaemonHealthMetricsRequest* request,
+      v1::GetDaemonHealthMetricsResponse* response) override;
+
+ private:
+  const cluster::ClusterState* const state_;
+  const cluster::Source* const source_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_CLUSTER_SERVICE_H_

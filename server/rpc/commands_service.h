@@ -1,0 +1,44 @@
+// The adaptor of outpost.v1.Commands. gRPC calls it from its own threads.
+#ifndef OUTPOST_SERVER_RPC_COMMANDS_SERVICE_H_
+#define OUTPOST_SERVER_RPC_COMMANDS_SERVICE_H_
+
+#include "outpost/v1/commands.grpc.pb.h"
+#include "server/cluster/source.h"
+#include "server/command/command_table.h"
+#include "server/command/dispatcher.h"
+#include "server/module/supervisor.h"
+#include "server/notify/notification_hub.h"
+
+namespace outpost::rpc {
+
+class CommandsService final : public v1::Commands::CallbackService {
+ public:
+  struct Parts {  // all outlive the service
+    command::Dispatcher* dispatcher;
+    command::CommandTable* table;
+    module::Supervisor* supervisor;
+    cluster::Source* source;
+    notify::NotificationHub* hub;
+  };
+  explicit CommandsService(Parts parts) : parts_(parts) {}
+
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context,
+                                 const v1::CommandsListRequest* request,
+                                 v1::CommandsListResponse* response) override;
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context,
+                                const v1::CommandsRunRequest* request,
+                                v1::CommandsRunResponse* response) override;
+  grpc::ServerUnaryReactor* Complete(grpc::CallbackServerContext* context,
+                                     const v1::CommandsCompleteRequest* request,
+                                     v1::CommandsCompleteResponse* response) override;
+  grpc::ServerUnaryReactor* SendClusterCommand(grpc::CallbackServerContext* context,
+                                               const v1::SendClusterCommandRequest* request,
+                                               v1::SendClusterCommandResponse* response) override;
+
+ private:
+  const Parts parts_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_COMMANDS_SERVICE_H_

@@ -1,0 +1,138 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/rpc/finish.h"
+#include "server/rpc/identity.h"
+#include "server/rpc/not_yet_stream.h"
+#include "server/rpc/state_services.h"
+
+namespace outpost::rpc {
+namespace {
+
+absl::Status CheckKey(const std::string& key) {
+  if (key.empty()) return absl::InvalidArgumentError("the key is empty");
+  if (key.size() > KeyValueService::kMaxKey) {
+    return absl::InvalidArgumentError(absl::StrCat("the key has ", key.size(), " bytes; at most ",
+                                                   KeyValueService::kMaxKey, " are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckValue(const std::string& key, const std::string& value) {
+  if (value.size() <= KeyValueService::kMaxValue) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the value of key \"", key, "\" has ",
+                                                 value.size(), " bytes; at most ",
+                                                 KeyValueService::kMaxValue, " are allowed"));
+}
+
+// Writes `batch`, and ends the call with how that went.
+grpc::ServerUnaryReactor* WriteAndFinish(grpc::CallbackServerContext* context,
+                                         store::StateStore* store, store::Batch batch) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  store->Write(std::move(batch),
+               [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+  return reactor;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> KeyValueService::Prefix(const grpc::CallbackServerContext& context,
+                                                    const std::string& module) const {
+  const absl::StatusOr<Caller> caller = IdentifyCaller(context, *supervisor_);
+  if (!caller.ok()) return caller.status();
+  const absl::StatusOr<std::string> meant = MeantModule(*caller, module);
+  if (!meant.ok()) return meant.status();
+  if (auto status = module::ValidateModuleName(*meant); !status.ok()) return status;
+  return absl::StrCat("kv/", *meant, "/");
+}
+
+grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* context,
+                                               const v1::KeyValueGetRequest* request,
+                                               v1::KeyValueGetResponse* response) {
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) return FinishNow(context, prefix.status());
+  if (auto value = store_->Get(absl::StrCat(*prefix, request->key()))) {
+    response->set_value(*std::move(value));
+  }
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* KeyValueService::Put(grpc::CallbackServerContext* context,
+                                               const v1::KeyValuePutRequest* request,
+                                               v1::KeyValuePutResponse*) {
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) return FinishNow(context, prefix.status());
+  absl::Status status = CheckKey(request->key());
+  status.Update(CheckValue(request->key(), request->value()));
+  if (!status.ok()) return FinishNow(context, status);
+  return WriteAndFinish(
+      context, store_,
+      {.conditions = {}, .changes = {{absl::StrCat(*prefix, request->key()), request->value()}}});
+}
+
+grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* context,
+                                                  const v1::KeyValueDeleteRequest* request,
+                                                  v1::KeyValueDeleteResponse*) {
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) return FinishNow(context, prefix.status());
+  if (auto status = CheckKey(request->key()); !status.ok()) return FinishNow(context, status);
+  return WriteAndFinish(
+      context, store_,
+      {.conditions = {}, .changes = {{absl::StrCat(*prefix, request->key()), std::nullopt}}});
+}
+
+grpc::ServerUnaryReactor* KeyValueService::List(grpc::CallbackServerContext* context,
+                                                const v1::KeyValueListRequest* request,
+                                                v1::KeyValueListResponse* response) {
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) return FinishNow(context, prefix.status());
+  for (auto& [key, value] : store_->List(absl::StrCat(*prefix, request->prefix()))) {
+    v1::KeyValueEntry& entry = *response->add_entries();
+    entry.set_key(std::string(absl::StripPrefix(key, *prefix)));
+    if (!request->keys_only()) entry.set_value(std::move(value));
+  }
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* KeyValueService::Batch(grpc::CallbackServerContext* context,
+                                                 const v1::KeyValueBatchRequest* request,
+                                                 v1::KeyValueBatchResponse* response) {
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) return FinishNow(context, prefix.status());
+  store::Batch batch;
+  absl::Status status;
+  for (const auto& condition : request->conditions()) {
+    status.Update(CheckKey(condition.key()));
+    batch.conditions.push_back(
+        {absl::StrCat(*prefix, condition.key()),
+         condition.has_value() ? std::make_optional(condition.value()) : std::nullopt});
+  }
+  for (const auto& change : request->changes()) {
+    status.Update(CheckKey(change.key()));
+    status.Update(CheckValue(change.key(), change.value()));
+    batch.changes.push_back(
+        {absl::StrCat(*prefix, change.key()),
+         change.has_value() ? std::make_optional(change.value()) : std::nullopt});
+  }
+  if (!status.ok()) return FinishNow(context, status);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  store_->Write(
+      std::move(batch), [reactor, response, prefix = *prefix](const absl::Status& written) {
+        if (absl::IsFailedPrecondition(written)) {
+          // Of a condition: an answer, not an error. The message is the key.
+          response->set_failed_key(std::string(absl::StripPrefix(written.message(), prefix)));
+          return reactor->Finish(grpc::Status::OK);
+        }
+        response->set_succeeded(written.ok());
+        reactor->Finish(ToGrpc(written));
+      });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* KeyValueService::Watch(
+    grpc::CallbackServerContext*, const v1::KeyValueWatchRequest*) {
+  return new NotYetStream<v1::KeyValueWatchResponse>("a stream of the changes of a module's keys");
+}
+
+}  // namespace outpost::rpc

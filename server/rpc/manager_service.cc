@@ -1,0 +1,126 @@
+#include "server/rpc/manager_service.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/rpc/finish.h"
+#include "server/rpc/not_yet_stream.h"
+
+namespace outpost::rpc {
+namespace {
+
+constexpr absl::Duration kDefaultWait = absl::Seconds(10);
+
+template <typename Request>
+absl::Duration WaitOf(const Request& request) {
+  if (!request.has_wait()) return kDefaultWait;
+  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request.wait()));
+}
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+}
+
+bool IsEnabled(const module::Supervisor& supervisor, const std::string& name) {
+  const auto modules = supervisor.List();
+  return std::any_of(modules.begin(), modules.end(),
+                     [&](const auto& m) { return m.name() == name && m.enabled(); });
+}
+
+// Ends a call with the module as it is then.
+template <typename Response>
+module::Supervisor::ModuleInfoCallback FinishWith(grpc::ServerUnaryReactor* reactor,
+                                                  Response* response) {
+  return [reactor, response](absl::StatusOr<v1::ModuleInfo> module) {
+    if (module.ok()) *response->mutable_module() = *std::move(module);
+    reactor->Finish(ToGrpc(module.status()));
+  };
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ManagerService::GetStatus(grpc::CallbackServerContext* context,
+                                                    const v1::GetStatusRequest*,
+                                                    v1::GetStatusResponse* response) {
+  response->set_manager_id(parts_.manager_id);
+  response->set_instance(parts_.instance);
+  response->set_version(parts_.version);
+  *response->mutable_started() = ToProto(parts_.started);
+  response->set_source(std::string(parts_.source->name()));
+  response->set_cluster_connected(parts_.cluster->connection().connected);
+  response->set_cluster_id(parts_.cluster->cluster_id());
+  response->set_store(std::string(parts_.store->name()));
+  response->set_health(parts_.health->Get().status);
+  for (const auto& module : parts_.supervisor->List()) {
+    ++(*response->mutable_modules())[module::StateName(module.state())];
+  }
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ManagerService::ListManagers(grpc::CallbackServerContext* context,
+                                                       const v1::ListManagersRequest*,
+                                                       v1::ListManagersResponse*) {
+  return FinishNow(context, NotYet("the managers of this cluster, and which is active"));
+}
+
+grpc::ServerUnaryReactor* ManagerService::FailManager(grpc::CallbackServerContext* context,
+                                                      const v1::FailManagerRequest*,
+                                                      v1::FailManagerResponse*) {
+  return FinishNow(context, NotYet("handing over to a standby manager"));
+}
+
+grpc::ServerUnaryReactor* ManagerService::ListModules(grpc::CallbackServerContext* context,
+                                                      const v1::ListModulesRequest*,
+                                                      v1::ListModulesResponse* response) {
+  for (auto& module : parts_.supervisor->List()) *response->add_modules() = std::move(module);
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ManagerService::DescribeModule(grpc::CallbackServerContext* context,
+                                                         const v1::DescribeModuleRequest* request,
+                                                         v1::DescribeModuleResponse* response) {
+  auto described = parts_.supervisor->Describe(request->name());
+  if (!described.ok()) return FinishNow(context, described.status());
+  *response = *std::move(described);
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ManagerService::EnableModule(grpc::CallbackServerContext* context,
+                                                       const v1::EnableModuleRequest* request,
+                                                       v1::EnableModuleResponse* response) {
+  response->set_already(IsEnabled(*parts_.supervisor, request->name()));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  parts_.supervisor->Enable(request->name(), WaitOf(*request), FinishWith(reactor, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ManagerService::DisableModule(grpc::CallbackServerContext* context,
+                                                        const v1::DisableModuleRequest* request,
+                                                        v1::DisableModuleResponse* response) {
+  response->set_already(!IsEnabled(*parts_.supervisor, request->name()));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  parts_.supervisor->Disable(request->name(), FinishWith(reactor, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerContext* context,
+                                                        const v1::RestartModuleRequest* request,
+                                                        v1::RestartModuleResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  parts_.supervisor->Restart(request->name(), WaitOf(*request), FinishWith(reactor, response));
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::TailLogResponse>* ManagerService::TailLog(grpc::CallbackServerContext*,
+                                                                       const v1::TailLogRequest*) {
+  return new NotYetStream<v1::TailLogResponse>("the lines of the manager's log, as they come");
+}
+
+grpc::ServerWriteReactor<v1::TailEventsResponse>* ManagerService::TailEvents(
+    grpc::CallbackServerContext*, const v1::TailEventsRequest*) {
+  return new NotYetStream<v1::TailEventsResponse>("what happens to modules, as it happens");
+}
+
+}  // namespace outpost::rpc

@@ -1,0 +1,204 @@
+#include "server/rpc/module_host_service.h"
+
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "server/log/log.h"
+#include "server/rpc/status.h"
+
+namespace outpost::rpc {
+namespace {
+
+using AttachStream = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>;
+
+// The sending side of one stream: one write at a time, a bounded queue behind it.
+// It may outlive the stream; it is open, then closing (a status was given, no
+// message is taken any more), then gone.
+class StreamLink final : public module::SessionLink {
+ public:
+  static constexpr size_t kMaxQueued = 8192;  // messages
+
+  StreamLink(AttachStream* stream, grpc::CallbackServerContext* context)
+      : stream_(stream), context_(context) {}
+
+  bool Send(v1::AttachResponse message) override {
+    absl::MutexLock lock(&mu_);
+    if (stream_ == nullptr || closing_) return false;
+    if (queue_.size() >= kMaxQueued) {
+      // It does not read. A status would wait behind what it does not read.
+      closing_ = true;
+      queue_.clear();
+      context_->TryCancel();
+      return false;
+    }
+    queue_.push_back(std::move(message));
+    if (!writing_) WriteNext();
+    return true;
+  }
+
+  void Close(const absl::Status& status, absl::string_view reason) override {
+    absl::MutexLock lock(&mu_);
+    if (stream_ == nullptr || closing_) return;
+    closing_ = true;
+    last_words_ = ToGrpc(status, reason);
+    if (!writing_) {
+      Finish(last_words_);
+    } else if (!queue_.empty()) {
+      // It is slow to read: the status could wait for ever behind what is written.
+      context_->TryCancel();
+    }
+    queue_.clear();
+  }
+
+  // The last write has ended.
+  void Written(bool ok) {
+    absl::MutexLock lock(&mu_);
+    writing_ = false;
+    if (closing_) {
+      Finish(last_words_);
+    } else if (!ok) {
+      queue_.clear();
+      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the stream is broken"));
+    } else if (!queue_.empty()) {
+      WriteNext();
+    }
+  }
+
+  // The module sends no more.
+  void ReadsDone() {
+    absl::MutexLock lock(&mu_);
+    if (!closing_) last_words_ = grpc::Status::OK;
+    closing_ = true;
+    queue_.clear();
+    if (!writing_) Finish(last_words_);
+  }
+
+  // The stream object is about to go.
+  void Gone() {
+    absl::MutexLock lock(&mu_);
+    stream_ = nullptr;
+    context_ = nullptr;
+  }
+
+ private:
+  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    writing_ = true;
+    current_ = std::move(queue_.front());
+    queue_.pop_front();
+    stream_->StartWrite(&current_);
+  }
+
+  void Finish(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (finished_ || stream_ == nullptr) return;
+    finished_ = true;
+    closing_ = true;
+    stream_->Finish(status);
+  }
+
+  absl::Mutex mu_;
+  AttachStream* stream_ ABSL_GUARDED_BY(mu_);
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  grpc::Status last_words_ ABSL_GUARDED_BY(mu_);  // what Finish gets, once closing
+  v1::AttachResponse current_ ABSL_GUARDED_BY(mu_);
+  std::deque<v1::AttachResponse> queue_ ABSL_GUARDED_BY(mu_);
+};
+
+class AttachReactor final : public AttachStream {
+ public:
+  AttachReactor(grpc::CallbackServerContext* context, module::Supervisor* supervisor,
+                notify::NotificationHub* hub)
+      : supervisor_(supervisor), hub_(hub), link_(std::make_shared<StreamLink>(this, context)) {
+    StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      if (session_ != nullptr) supervisor_->Detach(session_, "has ended its session");
+      link_->ReadsDone();
+      return;
+    }
+    if (session_ == nullptr) {
+      if (!Register()) return;
+    } else if (incoming_.has_register_()) {
+      link_->Close(absl::InvalidArgumentError(absl::StrCat("module '", session_->name(),
+                                                           "' sent Register twice in one session")),
+                   "PROTOCOL_ERROR");
+      return;
+    } else {
+      Handle();
+    }
+    incoming_.Clear();
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override { link_->Written(ok); }
+
+  void OnDone() override {
+    if (session_ != nullptr) supervisor_->Detach(session_, "has lost its session");
+    link_->Gone();
+    delete this;
+  }
+
+ private:
+  bool Register() {
+    if (!incoming_.has_register_()) {
+      link_->Close(absl::InvalidArgumentError(
+                       "the first message of a session must be Register (see module_host.proto)"),
+                   "PROTOCOL_ERROR");
+      return false;
+    }
+    const std::string name = incoming_.register_().name();
+    module::Refusal refusal;
+    session_ = supervisor_->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
+    if (session_ != nullptr) return true;
+    log::Get("rpc").warn("module \"{}\" was refused: {}", name, refusal.status.ToString());
+    link_->Close(refusal.status, refusal.reason);
+    return false;
+  }
+
+  void Handle() {
+    switch (incoming_.message_case()) {
+      case v1::AttachRequest::kCommandResult: {
+        const uint64_t id = incoming_.command_result().id();
+        return session_->HandleAnswer(id, std::move(incoming_));
+      }
+      case v1::AttachRequest::kCallResult: {
+        const uint64_t id = incoming_.call_result().id();
+        return session_->HandleAnswer(id, std::move(incoming_));
+      }
+      case v1::AttachRequest::kNotificationAck: {
+        const auto& ack = incoming_.notification_ack();
+        const auto subscription = hub_->Find(ack.subscription_id());
+        if (subscription != nullptr &&
+            subscription->owner() == absl::StrCat("module/", session_->name())) {
+          subscription->Acknowledge(ack.sequence());
+        }
+        return;
+      }
+      default:
+        supervisor_->Handle(session_, incoming_);
+    }
+  }
+
+  module::Supervisor* const supervisor_;
+  notify::NotificationHub* const hub_;
+  const std::shared_ptr<StreamLink> link_;
+  std::shared_ptr<module::Session> session_;
+  v1::AttachRequest incoming_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ModuleHostService::Attach(
+    grpc::CallbackServerContext* context) {
+  return new AttachReactor(context, supervisor_, hub_);
+}
+
+}  // namespace outpost::rpc

@@ -1,0 +1,29 @@
+// The adaptor of outpost.v1.ModuleHost: a stream becomes a session.
+//
+// **Thread safety.** gRPC calls it from its own threads.
+#ifndef OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_
+#define OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_
+
+#include "outpost/v1/module_host.grpc.pb.h"
+#include "server/module/supervisor.h"
+#include "server/notify/notification_hub.h"
+
+namespace outpost::rpc {
+
+class ModuleHostService final : public v1::ModuleHost::CallbackService {
+ public:
+  // Both outlive the service.
+  ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub)
+      : supervisor_(supervisor), hub_(hub) {}
+
+  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
+      grpc::CallbackServerContext* context) override;
+
+ private:
+  module::Supervisor* const supervisor_;
+  notify::NotificationHub* const hub_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_

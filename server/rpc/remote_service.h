@@ -1,0 +1,28 @@
+// The adaptor of outpost.v1.Remote. gRPC calls it from its own threads.
+#ifndef OUTPOST_SERVER_RPC_REMOTE_SERVICE_H_
+#define OUTPOST_SERVER_RPC_REMOTE_SERVICE_H_
+
+#include "outpost/v1/remote.grpc.pb.h"
+#include "server/module/call_router.h"
+#include "server/module/supervisor.h"
+
+namespace outpost::rpc {
+
+class RemoteService final : public v1::Remote::CallbackService {
+ public:
+  // Both outlive the service.
+  RemoteService(module::CallRouter* router, const module::Supervisor* supervisor)
+      : router_(router), supervisor_(supervisor) {}
+
+  grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context,
+                                 const v1::RemoteCallRequest* request,
+                                 v1::RemoteCallResponse* response) override;
+
+ private:
+  module::CallRouter* const router_;
+  const module::Supervisor* const supervisor_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_REMOTE_SERVICE_H_

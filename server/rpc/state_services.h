@@ -1,0 +1,113 @@
+// The adaptors of outpost.v1.Config, KeyValue and Health: what modules and
+// operators set. gRPC calls them from its own threads.
+#ifndef OUTPOST_SERVER_RPC_STATE_SERVICES_H_
+#define OUTPOST_SERVER_RPC_STATE_SERVICES_H_
+
+#include "outpost/v1/config.grpc.pb.h"
+#include "outpost/v1/health.grpc.pb.h"
+#include "outpost/v1/key_value.grpc.pb.h"
+#include "server/config/config_registry.h"
+#include "server/health/health_registry.h"
+#include "server/module/supervisor.h"
+#include "server/store/state_store.h"
+
+namespace outpost::rpc {
+
+class ConfigService final : public v1::Config::CallbackService {
+ public:
+  // Both outlive the service.
+  ConfigService(config::ConfigRegistry* config, const module::Supervisor* supervisor)
+      : config_(config), supervisor_(supervisor) {}
+
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const v1::ConfigGetRequest* request,
+                                v1::ConfigGetResponse* response) override;
+  grpc::ServerUnaryReactor* Set(grpc::CallbackServerContext* context,
+                                const v1::ConfigSetRequest* request,
+                                v1::ConfigSetResponse* response) override;
+  grpc::ServerUnaryReactor* Remove(grpc::CallbackServerContext* context,
+                                   const v1::ConfigRemoveRequest* request,
+                                   v1::ConfigRemoveResponse* response) override;
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context,
+                                 const v1::ConfigListRequest* request,
+                                 v1::ConfigListResponse* response) override;
+  grpc::ServerWriteReactor<v1::ConfigWatchResponse>* Watch(
+      grpc::CallbackServerContext* context, const v1::ConfigWatchRequest* request) override;
+  grpc::ServerUnaryReactor* History(grpc::CallbackServerContext* context,
+                                    const v1::ConfigHistoryRequest* request,
+                                    v1::ConfigHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* GetClusterOption(grpc::CallbackServerContext* context,
+                                             const v1::GetClusterOptionRequest* request,
+                                             v1::GetClusterOptionResponse* response) override;
+
+ private:
+  config::ConfigRegistry* const config_;
+  const module::Supervisor* const supervisor_;
+};
+
+class KeyValueService final : public v1::KeyValue::CallbackService {
+ public:
+  static constexpr size_t kMaxKey = 1024;               // bytes
+  static constexpr size_t kMaxValue = 8 * 1024 * 1024;  // bytes
+
+  // Both outlive the service.
+  KeyValueService(store::StateStore* store, const module::Supervisor* supervisor)
+      : store_(store), supervisor_(supervisor) {}
+
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const v1::KeyValueGetRequest* request,
+                                v1::KeyValueGetResponse* response) override;
+  grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context,
+                                const v1::KeyValuePutRequest* request,
+                                v1::KeyValuePutResponse* response) override;
+  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context,
+                                   const v1::KeyValueDeleteRequest* request,
+                                   v1::KeyValueDeleteResponse* response) override;
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context,
+                                 const v1::KeyValueListRequest* request,
+                                 v1::KeyValueListResponse* response) override;
+  grpc::ServerUnaryReactor* Batch(grpc::CallbackServerContext* context,
+                                  const v1::KeyValueBatchRequest* request,
+                                  v1::KeyValueBatchResponse* response) override;
+  grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* Watch(
+      grpc::CallbackServerContext* context, const v1::KeyValueWatchRequest* request) override;
+
+ private:
+  // "kv/<module>/" of the module that is meant.
+  absl::StatusOr<std::string> Prefix(const grpc::CallbackServerContext& context,
+                                     const std::string& module) const;
+
+  store::StateStore* const store_;
+  const module::Supervisor* const supervisor_;
+};
+
+class HealthService final : public v1::Health::CallbackService {
+ public:
+  // Both outlive the service.
+  HealthService(health::HealthRegistry* health, const module::Supervisor* supervisor)
+      : health_(health), supervisor_(supervisor) {}
+
+  grpc::ServerUnaryReactor* Set(grpc::CallbackServerContext* context,
+                                const v1::HealthSetRequest* request,
+                                v1::HealthSetResponse* response) override;
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const v1::HealthGetRequest* request,
+                                v1::HealthGetResponse* response) override;
+  grpc::ServerUnaryReactor* Mute(grpc::CallbackServerContext* context,
+                                 const v1::HealthMuteRequest* request,
+                                 v1::HealthMuteResponse* response) override;
+  grpc::ServerUnaryReactor* Unmute(grpc::CallbackServerContext* context,
+                                   const v1::HealthUnmuteRequest* request,
+                                   v1::HealthUnmuteResponse* response) override;
+  grpc::ServerUnaryReactor* History(grpc::CallbackServerContext* context,
+                                    const v1::HealthHistoryRequest* request,
+                                    v1::HealthHistoryResponse* response) override;
+
+ private:
+  health::HealthRegistry* const health_;
+  const module::Supervisor* const supervisor_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_STATE_SERVICES_H_

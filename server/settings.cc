@@ -1,0 +1,238 @@
+#include "server/settings.h"
+
+#include <toml++/toml.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/text/nearest.h"
+
+namespace outpost {
+namespace {
+
+namespace fs = std::filesystem;
+
+// `relative` beside the directory of the running program, if there is such a
+// thing: how an installation that was moved finds its parts.
+std::string BesideProgram(const std::string& relative) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) return "";
+  const fs::path path = (program.parent_path() / ".." / relative).lexically_normal();
+  return fs::exists(path, error) ? path.string() : "";
+}
+
+void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
+  app.add_option("-c,--config", config_file, "a TOML file with these settings as keys");
+  app.add_option("--id", s.id, "the manager's name, as in localized options")
+      ->capture_default_str();
+  app.add_option("--data-dir", s.data_dir, "where options and keys are kept")
+      ->capture_default_str();
+  app.add_option("--run-dir", s.run_dir, "where the socket is: <run-dir>/outpost.sock")
+      ->capture_default_str();
+  app.add_option("--listen-plaintext-tcp", s.plaintext_tcp,
+                 "also listen on HOST:PORT, without encryption and without a password: whoever "
+                 "reaches the port may do everything");
+  app.add_option("--module-path", s.module_path, "a directory of modules; may be repeated");
+  app.add_option("--initial-modules", s.initial_modules,
+                 "enable these, comma separated, when nothing was ever enabled or disabled")
+      ->delimiter(',');
+  app.add_option("--python", s.python, "the interpreter for Python modules")->capture_default_str();
+  app.add_option("--python-path", s.python_path, "the directory of the Python package `outpost`");
+  app.add_option("--source", s.source, "where cluster data comes from: sim, ceph")
+      ->capture_default_str();
+  app.add_option("--sim-osds", s.sim_osds, "sim: how many OSDs (1 to 10000)")
+      ->capture_default_str();
+  app.add_option("--sim-seed", s.sim_seed, "sim: what the cluster is made from")
+      ->capture_default_str();
+  app.add_option("--sim-speed", s.sim_speed, "sim: simulated seconds in a second; 0: stand still")
+      ->capture_default_str();
+  app.add_option("--ceph-conf", s.ceph_conf, "ceph: the configuration file")->capture_default_str();
+  app.add_option("--ceph-name", s.ceph_name, "ceph: the client to be")->capture_default_str();
+  app.add_option("--ceph-keyring", s.ceph_keyring, "ceph: its keyring, if ceph.conf does not say");
+  app.add_option("--log-file", s.log_file, "log to a file, opened again on SIGHUP; else to stderr");
+  app.add_option("--log-level", s.log_levels,
+                 "LEVEL or COMPONENT=LEVEL: trace, debug, info, warning, error, critical, off; "
+                 "components: main, module, rpc, command, store, config, cluster")
+      ->capture_default_str();
+  app.add_option("--ready-timeout", s.ready_timeout,
+                 "seconds that a module has from its start until it serves")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--shutdown-grace", s.shutdown_grace,
+                 "seconds that a module has to end before SIGTERM, and then before SIGKILL")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+}
+
+// Words, as a flag would have them.
+absl::StatusOr<std::vector<std::string>> Words(const toml::node& value) {
+  std::vector<std::string> words;
+  if (const auto* array = value.as_array()) {
+    for (const auto& element : *array) {
+      auto word = Words(element);
+      if (!word.ok() || word->size() != 1) {
+        return absl::InvalidArgumentError("must be a list of strings");
+      }
+      words.push_back((*word)[0]);
+    }
+    return words;
+  }
+  if (const auto* text = value.as_string()) return std::vector<std::string>{text->get()};
+  if (const auto* number = value.as_integer()) {
+    return std::vector<std::string>{absl::StrCat(number->get())};
+  }
+  if (const auto* number = value.as_floating_point()) {
+    char shortest[32];  // absl::StrCat would cut it to six digits
+    const auto end = std::to_chars(shortest, shortest + sizeof shortest, number->get()).ptr;
+    return std::vector<std::string>{std::string(shortest, end)};
+  }
+  if (const auto* flag = value.as_boolean()) {
+    return std::vector<std::string>{flag->get() ? "true" : "false"};
+  }
+  return absl::InvalidArgumentError("must be a string, a number, a boolean, or a list of strings");
+}
+
+absl::Status ReadOptions(const std::string& file, const toml::table& table, Settings& settings) {
+  for (const auto& [key, value] : table) {
+    const auto words = Words(value);
+    if (!words.ok() || value.is_array()) {
+      return absl::InvalidArgumentError(absl::StrCat(file, " line ", value.source().begin.line,
+                                                     ": options.\"", std::string(key.str()),
+                                                     "\" must be a string, a number or a boolean"));
+    }
+    settings.options[std::string(key.str())] = (*words)[0];
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings) {
+  toml::table table;
+  try {
+    table = toml::parse_file(file);
+  } catch (const toml::parse_error& e) {
+    const auto line = e.source().begin.line;  // 0: it could not be read at all
+    return absl::InvalidArgumentError(absl::StrCat(
+        file, line > 0 ? absl::StrCat(" line ", line) : "", ": ", std::string(e.description())));
+  }
+  for (const auto& [toml_key, value] : table) {
+    const std::string key(toml_key.str());
+    const std::string where = absl::StrCat(file, " line ", value.source().begin.line);
+    if (key == "options") {
+      if (!value.is_table()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(where, ": options must be a table, [options]"));
+      }
+      if (auto status = ReadOptions(file, *value.as_table(), settings); !status.ok()) {
+        return status;
+      }
+      continue;
+    }
+    CLI::Option* option = key == "config" || key == "help" || key == "version"
+                              ? nullptr
+                              : app.get_option_no_throw("--" + key);
+    if (option == nullptr) {
+      std::vector<std::string> known = {"options"};
+      for (const CLI::Option* other : app.get_options()) {
+        const std::string name = other->get_lnames().empty() ? "" : other->get_lnames()[0];
+        if (!name.empty() && name != "config" && name != "help" && name != "version") {
+          known.push_back(name);
+        }
+      }
+      const auto nearest = text::Nearest(key, known, 1);
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": there is no setting \"", key, "\"",
+                       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest[0], "?")));
+    }
+    if (option->count() > 0) continue;  // the flag wins
+    const auto words = Words(value);
+    if (!words.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": ", key, " ", words.status().message()));
+    }
+    try {
+      for (const std::string& word : *words) option->add_result(word);
+      option->run_callback();
+    } catch (const CLI::ParseError& e) {
+      return absl::InvalidArgumentError(absl::StrCat(where, ": ", e.what()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Validate(const Settings& s) {
+  if (s.id.empty() || s.id.find('/') != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--id \"", s.id, "\": a manager's name is not empty and has no slash"));
+  }
+  if (s.source != "sim" && s.source != "ceph") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--source \"", s.source, "\" is not one of sim, ceph"));
+  }
+  if (s.sim_osds < 1 || s.sim_osds > 10000) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--sim-osds ", s.sim_osds, " is not between 1 and 10000"));
+  }
+  if (s.sim_speed < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("--sim-speed ", s.sim_speed, " is negative"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
+                                         const std::string& version) {
+  Invocation invocation;
+  Settings& s = invocation.settings;
+  std::string config_file;
+  CLI::App app(
+      "outpostd: a manager that hosts cluster-management modules as processes of their "
+      "own, over gRPC",
+      "outpostd");
+  app.set_version_flag("-v,--version", version);
+  AddFlags(app, s, config_file);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    invocation.print = app.help();
+    return invocation;
+  } catch (const CLI::CallForVersion&) {
+    invocation.print = version + "\n";
+    return invocation;
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extras = app.remaining();
+    std::vector<std::string> known;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+    if (!absl::StartsWith(extras[0], "-")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", extras[0], "\" belongs to no flag (outpostd --help)"));
+    }
+    const std::string flag = extras[0].substr(0, extras[0].find('='));
+    const auto nearest = text::Nearest(flag, known, 1);
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no flag \"", flag, "\"",
+                     nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest[0], "?"),
+                     " (outpostd --help)"));
+  } catch (const CLI::ParseError& e) {
+    return absl::InvalidArgumentError(absl::StrCat(e.what(), " (outpostd --help)"));
+  }
+  if (!config_file.empty()) {
+    if (auto status = ReadFile(config_file, app, s); !status.ok()) return status;
+  }
+  if (s.module_path.empty()) {
+    const std::string beside = BesideProgram("share/outpost/modules");
+    s.module_path = {beside.empty() ? "/usr/share/outpost/modules" : beside};
+  }
+  if (s.python_path.empty()) s.python_path = BesideProgram("lib/outpost/python");
+  if (auto status = Validate(s); !status.ok()) return status;
+  return invocation;
+}
+
+}  // namespace outpost

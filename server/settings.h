@@ -1,0 +1,51 @@
+// Settings of outpostd: from flags, and from a file of the same names.
+#ifndef OUTPOST_SERVER_SETTINGS_H_
+#define OUTPOST_SERVER_SETTINGS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace outpost {
+
+struct Settings {
+  std::string id = "x";
+  std::string data_dir = "/var/lib/outpost";
+  std::string run_dir = "/run/outpost";
+  std::vector<std::string> plaintext_tcp;  // host:port
+  std::vector<std::string> module_path;
+  std::vector<std::string> initial_modules;
+  std::string python = "/usr/bin/python3";
+  std::string python_path;
+  std::string source = "sim";
+  int sim_osds = 3;
+  uint64_t sim_seed = 1;
+  double sim_speed = 1.0;  // simulated seconds a second
+  std::string ceph_conf = "/etc/ceph/ceph.conf";
+  std::string ceph_name = "client.admin";
+  std::string ceph_keyring;                        // empty: as ceph.conf says
+  std::string log_file;                            // empty: stderr
+  std::vector<std::string> log_levels = {"info"};  // level, or component=level
+  double ready_timeout = 30;                       // seconds
+  double shutdown_grace = 5;                       // seconds
+  std::map<std::string, std::string>
+      options;  // "mgr/<module>/<option>": the file's table [options]
+};
+
+// What a command line asks for.
+struct Invocation {
+  Settings settings;
+  std::string print;  // not empty: print this and end (--help, --version)
+};
+
+// Reads the command line and, where it names one, the file: flags win. Errors
+// name the flag or key, the file and line, and the nearest known name.
+absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
+                                         const std::string& version);
+
+}  // namespace outpost
+
+#endif  // OUTPOST_SERVER_SETTINGS_H_

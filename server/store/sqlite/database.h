@@ -1,0 +1,105 @@
+// Database is the file of a SqliteStore: it opens and checks it, reads it whole, and
+// writes sets of changes to it, each in one durable transaction.
+//
+// **Thread safety.** None: one thread at a time.
+//
+// **Invariants.**
+// 1. The file is locked for this process from Open to the end: what is in memory
+//    elsewhere stays a true copy.
+// 2. When Commit returns OK the changes are on the disk (WAL with synchronous=FULL:
+//    one fdatasync a commit). When it fails none of them are visible.
+// 3. A new file appears under its name only when it is complete, so an empty file
+//    was never ours.
+//
+// Not guaranteed: that a disk which is quite full takes a change that removes keys
+// (the log has to grow for it); make space elsewhere. When the disk fails in the
+// middle of a commit (UNAVAILABLE), and the machine stops before the next commit that
+// succeeds, the changes of the failed commit may be found at the next Open.
+#ifndef OUTPOST_SERVER_STORE_SQLITE_DATABASE_H_
+#define OUTPOST_SERVER_STORE_SQLITE_DATABASE_H_
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace outpost::store {
+
+// A change by reference; no value: the key is removed.
+struct ChangeRef {
+  absl::string_view key;
+  const std::optional<std::string>* value;
+};
+
+class Database {
+ public:
+  struct Settings {
+    int64_t max_bytes = 0;     // the file may not grow over this; 0: no limit
+    absl::Duration lock_wait;  // how long another process may keep the file
+  };
+
+  // Opens the file, which is made when it does not exist (mode 0600, and an existing
+  // one is given that mode). DATA_LOSS: it is damaged. FAILED_PRECONDITION: it is
+  // something else, or newer than this program. UNAVAILABLE: it can't be opened,
+  // locked or written. Each message names the file and what to do.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const Settings& settings);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // The whole path of the file.
+  const std::string& path() const { return path_; }
+
+  // Calls `entry` with every key and its value, in order of the keys.
+  absl::Status Load(absl::FunctionRef<void(std::string key, std::string value)> entry);
+
+  // Makes all of `changes`, or none. RESOURCE_EXHAUSTED: the disk is full (or the
+  // limit of max_bytes is reached). UNAVAILABLE: the disk fails.
+  absl::Status Commit(const std::vector<ChangeRef>& changes);
+
+ private:
+  struct Closer {
+    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+  };
+  struct Finalizer {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  using Statement = std::unique_ptr<sqlite3_stmt, Finalizer>;
+
+  Database(std::string path, int64_t max_bytes);
+
+  static absl::Status Create(const std::string& path);
+
+  absl::Status Connect(const std::string& file);
+  absl::Status Check();
+  absl::Status Configure();
+  absl::Status Make(const ChangeRef& change);
+
+  absl::StatusOr<Statement> Prepare(absl::string_view sql);
+  absl::Status Run(const std::string& sql);
+  // The first column of the first row.
+  absl::StatusOr<std::string> Ask(absl::string_view sql);
+
+  // The error that SQLite reports now, in our words.
+  absl::Status Error(absl::string_view doing) const;
+
+  const std::string path_;
+  const int64_t max_bytes_;
+  std::unique_ptr<sqlite3, Closer> db_;
+  Statement set_;
+  Statement remove_;
+};
+
+}  // namespace outpost::store
+
+#endif  // OUTPOST_SERVER_STORE_SQLITE_DATABASE_H_

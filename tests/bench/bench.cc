@@ -1,0 +1,321 @@
+// bench: what Outpost costs, as ratios to a bare gRPC echo taken in the same run.
+//
+//     bench [--json FILE] [--seconds S] [--rounds N]
+//
+// Starts an echo server and an outpostd (simulated cluster of 1,000 OSDs, SQLite)
+// on unix sockets in a directory of its own, with a C++ and a Python module that
+// do nothing, and calls both with the same client, in rounds that alternate, so
+// that what else the machine does meets both alike. A row's ratio is the median
+// of its rounds' ratios. Exits with 1 where a row misses its bar.
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "outpost/table.h"
+#include "outpost/v1/cluster.grpc.pb.h"
+#include "outpost/v1/commands.grpc.pb.h"
+#include "outpost/v1/key_value.pb.h"
+#include "tests/bench/load.h"
+
+extern char** environ;
+
+namespace outpost::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void Die(const std::string& words) {
+  std::fprintf(stderr, "bench: %s\n", words.c_str());
+  std::exit(1);
+}
+
+// A process that ends with its owner.
+class Child {
+ public:
+  Child(std::vector<std::string> argv, const std::string& log) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    std::vector<char*> words;
+    for (auto& word : argv) words.push_back(word.data());
+    words.push_back(nullptr);
+    const int error = posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) Die(absl::StrCat(argv[0], ": ", strerrordesc_np(error)));
+  }
+  ~Child() {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+ private:
+  pid_t pid_ = 0;
+};
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& socket) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  auto channel =
+      grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
+  if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(20))) {
+    Die(socket + " does not answer");
+  }
+  return channel;
+}
+
+std::string Command(const std::string& prefix) {
+  v1::CommandsRunRequest request;
+  request.set_command_json(nlohmann::json{{"prefix", prefix}}.dump());
+  return request.SerializeAsString();
+}
+
+// Waits until the module's command answers: the manager holds it while the
+// module is starting.
+void WaitForModule(const std::shared_ptr<grpc::Channel>& channel, const std::string& prefix) {
+  auto stub = v1::Commands::NewStub(channel);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(deadline));
+    v1::CommandsRunRequest request;
+    request.set_command_json(nlohmann::json{{"prefix", prefix}}.dump());
+    v1::CommandsRunResponse response;
+    const grpc::Status status = stub->Run(&context, request, &response);
+    if (status.ok() && response.result().retval() == 0) return;
+    if (absl::Now() > deadline) {
+      Die(absl::StrCat(prefix, " does not answer: ", status.error_message(),
+                       response.result().stderr()));
+    }
+  }
+}
+
+v1::ClusterGetResponse GetOsdMap(const std::shared_ptr<grpc::Channel>& channel) {
+  v1::ClusterGetRequest get;
+  get.set_name("osd_map");
+  v1::ClusterGetResponse response;
+  auto cluster = v1::Cluster::NewStub(channel);
+  grpc::ClientContext context;
+  const grpc::Status status = cluster->Get(&context, get, &response);
+  if (!status.ok()) Die(absl::StrCat("osd_map: ", status.error_message()));
+  return response;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Row {
+  std::string name;
+  double ours = 0;
+  double unit = 0;
+  std::string what;  // of ours and unit
+  double ratio = 0;
+  double bar = 0;
+  bool at_most = false;  // the bar is the largest ratio allowed, else the smallest
+
+  bool Holds() const { return bar == 0 || (at_most ? ratio <= bar : ratio >= bar); }
+};
+
+using Measure = std::function<double()>;
+
+// Takes `ours` and `unit` in turn.
+Row Compare(const std::string& name, const std::string& what, int rounds, const Measure& ours,
+            const Measure& unit, double bar, bool at_most) {
+  std::vector<double> our_values;
+  std::vector<double> unit_values;
+  std::vector<double> ratios;
+  for (int round = 0; round < rounds; ++round) {
+    unit_values.push_back(unit());
+    our_values.push_back(ours());
+    ratios.push_back(our_values.back() / unit_values.back());
+  }
+  std::fprintf(stderr, "  %s\n", name.c_str());
+  return {name, Median(our_values), Median(unit_values), what, Median(ratios), bar, at_most};
+}
+
+// How often a block can be appended to a file in `directory` and made durable, a second.
+double FdatasyncRate(const std::string& directory, absl::Duration time) {
+  const std::string path = directory + "/fdatasync";
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const std::string block(4096, 'x');
+  const absl::Time begin = absl::Now();
+  int n = 0;
+  for (; absl::Now() - begin < time; ++n) {
+    if (write(fd, block.data(), block.size()) < 0 || fdatasync(fd) != 0) Die("fdatasync fails");
+  }
+  close(fd);
+  return n / absl::ToDoubleSeconds(absl::Now() - begin);
+}
+
+struct Settings {
+  std::string json_file;
+  double seconds = 1.0;
+  int rounds = 5;
+};
+
+std::vector<Row> Measurements(
+    const Settings& settings, const std::string& directory,
+    const std::shared_ptr<grpc::Channel>& manager,
+    const std::function<std::shared_ptr<grpc::Channel>(size_t)>& echo_of) {
+  const absl::Duration time = absl::Seconds(settings.seconds);
+  const v1::ClusterGetResponse map = GetOsdMap(manager);
+  const std::shared_ptr<grpc::Channel> echo = echo_of(map.ByteSizeLong());
+  const Call echo_call = {"/bench.Echo/Echo", Always(Command("noop-cpp"))};
+  const Call slice_call = {"/bench.Echo/Slice", Always("x")};
+  const Call cpp_call = {"/outpost.v1.Commands/Run", Always(Command("noop-cpp"))};
+  const Call python_call = {"/outpost.v1.Commands/Run", Always(Command("noop-py"))};
+  v1::ClusterGetRequest get;
+  get.set_name("osd_map");
+  const Call get_call = {"/outpost.v1.Cluster/Get", Always(get.SerializeAsString())};
+  get.set_if_newer_than(map.version());
+  const Call unchanged_call = {"/outpost.v1.Cluster/Get", Always(get.SerializeAsString())};
+  const Call put_call = {"/outpost.v1.KeyValue/Put", [](uint64_t n) {
+                           v1::KeyValuePutRequest put;
+                           put.set_module("bench");
+                           put.set_key(absl::StrCat("key-", n % 1000));
+                           put.set_value(absl::StrCat("value-", n));
+                           const grpc::Slice slice(put.SerializeAsString());
+                           return grpc::ByteBuffer(&slice, 1);
+                         }};
+
+  const auto p50 = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call) {
+    return [&, channel] { return Run(channel, call, 1, time).Quantile(0.5); };
+  };
+  const auto rate = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call, int n) {
+    return [&, channel, n] { return Run(channel, call, n, time).calls_per_second; };
+  };
+  const auto megabytes = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call) {
+    return [&, channel] { return Run(channel, call, 1, time).bytes_per_second / 1e6; };
+  };
+  for (const Call* call : {&cpp_call, &python_call, &get_call}) Run(manager, *call, 8, time);
+  Run(echo, echo_call, 8, time);
+
+  const int n = settings.rounds;
+  return {
+      Compare("command to the C++ module, 1 in flight", "p50 us", n, p50(manager, cpp_call),
+              p50(echo, echo_call), 2.6, true),
+      Compare("command to the C++ module, 64 in flight", "calls/s", n, rate(manager, cpp_call, 64),
+              rate(echo, echo_call, 64), 0.35, false),
+      Compare("command to the Python module, 1 in flight", "p50 us", n, p50(manager, python_call),
+              p50(echo, echo_call), 0, true),
+      Compare("command to the Python module, 64 in flight", "calls/s", n,
+              rate(manager, python_call, 64), rate(echo, echo_call, 64), 0, false),
+      Compare(absl::StrFormat("Get of a %.2f MB osd_map", map.ByteSizeLong() / 1e6), "MB/s", n,
+              megabytes(manager, get_call), megabytes(echo, slice_call), 0.85, false),
+      Compare("Get of an unchanged osd_map", "p50 us", n, p50(manager, unchanged_call),
+              p50(echo, echo_call), 1.2, true),
+      Compare(
+          "KV writes, 1 writer (unit: fdatasync)", "writes/s", n, rate(manager, put_call, 1),
+          [&] { return FdatasyncRate(directory, time); }, 0, false),
+      Compare("KV writes, 64 writers (unit: 1 writer)", "writes/s", n, rate(manager, put_call, 64),
+              rate(manager, put_call, 1), 10, false),
+  };
+}
+
+int Main(const Settings& settings) {
+  char pattern[] = "/tmp/outpost-bench-XXXXXX";
+  const std::string directory = mkdtemp(pattern);
+  // On the disk that the checkout is on, where there is a choice: /tmp may be memory.
+  const char* const disk = std::getenv("BUILD_WORKSPACE_DIRECTORY");
+  const std::string data =
+      disk == nullptr ? directory + "/data" : absl::StrCat(disk, "/.outpost/bench-", getpid());
+  fs::create_directories(data);
+  fs::permissions(data, fs::perms::owner_all);
+  std::vector<Row> rows;
+  {
+    const fs::path here = fs::current_path();
+    const Child manager(
+        {(here / "server/outpostd").string(), "--data-dir", data, "--run-dir", directory + "/run",
+         "--module-path", (here / "tests/bench/modules").string(), "--initial-modules",
+         "noop_cpp,noop_py", "--python-path", (here / "sdk/python").string(), "--sim-osds", "1000",
+         "--sim-speed", "0"},
+        directory + "/outpostd.log");
+    // The socket is there when the manager listens on it.
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!fs::exists(directory + "/run/outpost.sock") && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    const auto channel = Connect(directory + "/run/outpost.sock");
+    WaitForModule(channel, "noop-cpp");
+    WaitForModule(channel, "noop-py");
+    std::unique_ptr<Child> echo;
+    rows = Measurements(settings, data, channel, [&](size_t bytes) {
+      const std::string socket = directory + "/echo.sock";
+      echo = std::make_unique<Child>(
+          std::vector<std::string>{(here / "tests/bench/echo_server").string(), socket,
+                                   absl::StrCat(bytes)},
+          directory + "/echo.log");
+      while (!fs::exists(socket) && absl::Now() < deadline) {
+        absl::SleepFor(absl::Milliseconds(10));
+      }
+      return Connect(socket);
+    });
+  }
+  fs::remove_all(directory);
+  fs::remove_all(data);
+
+  using Align = Table::Align;
+  Table table({{"MEASURED"},
+               {"UNIT OF"},
+               {"OUTPOST", Align::kRight},
+               {"BARE", Align::kRight},
+               {"RATIO", Align::kRight},
+               {"BAR", Align::kRight},
+               {""}});
+  nlohmann::json json = nlohmann::json::array();
+  bool all_hold = true;
+  for (const Row& row : rows) {
+    all_hold &= row.Holds();
+    table.AddRow({row.name, row.what, absl::StrFormat("%.0f", row.ours),
+                  absl::StrFormat("%.0f", row.unit), absl::StrFormat("%.2f", row.ratio),
+                  row.bar == 0 ? "-" : absl::StrCat(row.at_most ? "<= " : ">= ", row.bar),
+                  row.bar == 0  ? ""
+                  : row.Holds() ? "holds"
+                                : "MISSED"});
+    json.push_back({{"measured", row.name},
+                    {"unit", row.what},
+                    {"outpost", row.ours},
+                    {"bare", row.unit},
+                    {"ratio", row.ratio},
+                    {"bar", row.bar},
+                    {"bar_is", row.at_most ? "at most" : "at least"},
+                    {"holds", row.Holds()}});
+  }
+  std::printf("%s\n", table.Print().c_str());
+  if (!settings.json_file.empty()) std::ofstream(settings.json_file) << json.dump(2) << "\n";
+  return all_hold ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace outpost::bench
+
+int main(int argc, char** argv) {
+  outpost::bench::Settings settings;
+  CLI::App app("what Outpost costs, as ratios to a bare gRPC echo", "bench");
+  app.add_option("--json", settings.json_file, "also write the rows to this file, as JSON");
+  app.add_option("--seconds", settings.seconds, "of each measurement")->capture_default_str();
+  app.add_option("--rounds", settings.rounds, "of each row")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  return outpost::bench::Main(settings);
+}

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# Bazel, and the tree that a manager runs from. Sourced by ./dev.
+
+# Without a terminal, Bazel's progress is thousands of lines.
+bazel_flags=()
+[[ -t 2 ]] || bazel_flags+=(--noshow_progress --noshow_loading_progress)
+
+build() {
+  (($#)) || set -- //...
+  say "building $*"
+  bazel build "${bazel_flags[@]}" "$@" || die "the build failed"
+}
+
+bench() {
+  say "building and running the benchmarks"
+  exec bazel run "${bazel_flags[@]}" -c opt //tests/bench:bench -- "$@"
+}
+
+# Puts the Python SDK, with the code generated for it, into a directory. It must
+# be built.
+# stage_python BAZEL_BIN DESTINATION (both absolute)
+stage_python() {
+  local from dest=$2
+  rm -rf "$dest"
+  mkdir -p "$dest"
+  for from in sdk/python "$1/sdk/python"; do
+    (cd "$from" && find . \( -name '*.runfiles' -o -name tests -o -name '.*_cache' \) -prune -o \
+      -type f \( -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print0 |
+      xargs -0 cp -L --parents -t "$dest") || die "the Python SDK in $from can't be staged"
+  done
+}
+
+# The modules that ship, by name.
+shipped_modules() {
+  local build_file
+  for build_file in modules/*/BUILD.bazel; do basename "$(dirname "$build_file")"; done
+}
+
+# Lines "modules/NAME FILE", for each file of the targets //modules/NAME.
+module_files() {
+  local targets
+  targets=$(shipped_modules | sed 's|.*|//modules/&:&|')
+  bazel cquery "${bazel_flags[@]}" -c opt "set($(xargs <<<"$targets"))" --output=starlark \
+    --starlark:expr='"\n".join([target.label.package + " " + f.path for f in target.files.to_list()])'
+}
+
+# Puts a manager, the command line, the SDK and the modules that ship into a
+# directory, as an installed package would: bin, lib/outpost/python,
+# share/outpost/modules. All of it must be built with -c opt.
+# stage DESTINATION (absolute)
+stage() {
+  local dest=$1 modules=$1/share/outpost/modules bin files package file
+  bin=$(bazel info "${bazel_flags[@]}" -c opt bazel-bin 2>/dev/null)
+  mkdir -p "$dest/bin" "$dest/lib/outpost"
+  install -m 755 "$bin/server/outpostd" "$bin/cli/outpost" "$dest/bin"
+  stage_python "$bin" "$dest/lib/outpost/python"
+
+  rm -rf "$modules"
+  files=$(module_files 2>.tools/log/module-files.log) ||
+    die "Bazel does not tell what the modules are (.tools/log/module-files.log)"
+  while read -r package file; do
+    mkdir -p "$dest/share/outpost/$package"
+    cp -L "$file" "$dest/share/outpost/$package"
+  done <<<"$files"
+  for file in modules/*/module.toml; do cp "$file" "$dest/share/outpost/$file"; done
+}

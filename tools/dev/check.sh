@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# Tests and lint. Sourced by ./dev.
+
+passed=0
+failed=0
+
+# Runs one check and counts it; its output is shown only if it fails. (Functions
+# that are checks join their commands by &&: under an `if` there is no set -e.)
+# step NAME COMMAND…
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  local log=".tools/log/${name// /-}.log"
+  if (quietly "$log" "$@"); then # in a subshell: a check may cd, and may die
+    echo "  ok    $name ($((SECONDS - start)) s)"
+    passed=$((passed + 1))
+  else
+    echo "  FAIL  $name ($((SECONDS - start)) s); all of it is in $log"
+    failed=$((failed + 1))
+  fi
+}
+
+# Our files with these endings. (Not `git ls-files`: a checkout may be a tarball.)
+our_files() {
+  local ending expression=()
+  for ending in "$@"; do expression+=(-o -name "*$ending"); done
+  find . \( -name 'bazel-*' -o -name '.?*' \) -prune -o -type f \( "${expression[@]:1}" \) -print0
+}
+
+# Runs a set of Bazel tests and counts each.
+# bazel_tests NAME ARGUMENTS…
+bazel_tests() {
+  local name=$1 start=$SECONDS counts status=0
+  shift
+  local events=.tools/log/${name// /-}.events.json
+  mkdir -p .tools/log
+  rm -f "$events"
+  say "$name: bazel test $*"
+  bazel test "${bazel_flags[@]}" --keep_going --local_test_jobs=2 --test_summary=terse \
+    --build_event_json_file="$events" "$@" || status=$?
+  counts=$(tools/count_tests.py "$events" "$status") || counts="0 1"
+  passed=$((passed + ${counts% *}))
+  failed=$((failed + ${counts#* }))
+  echo "  ${counts% *} passed, ${counts#* } failed: $name ($((SECONDS - start)) s)"
+}
+
+# For a CI: the last line, alone.
+report() {
+  echo "$passed passed, $failed failed"
+  ((failed == 0))
+}
+
+# Wire compatibility with the last commit of main.
+proto_breaking() {
+  local tree=.tools/proto-of-main
+  rm -rf "$tree" &&
+    mkdir -p "$tree" &&
+    git -c safe.directory="$root" archive "$1" proto | tar -x -C "$tree" &&
+    "$venv/bin/buf" breaking proto --against "$tree/proto"
+}
+
+main_with_protos() {
+  local commit
+  for commit in main origin/main; do
+    if git -c safe.directory="$root" cat-file -e "$commit:proto/buf.yaml" 2>/dev/null; then
+      echo "$commit"
+      return
+    fi
+  done
+  return 1
+}
+
+lint_format() { our_files .cc .h | xargs -0 clang-format --dry-run -Werror; }
+
+lint_types() {
+  local tree=$root/.tools/python
+  stage_python "$(bazel info bazel-bin 2>/dev/null)" "$tree" &&
+  cd "$tree" && "$root/$venv/bin/mypy" --strict --cache-dir "$root/.tools/mypy" \
+    --config-file "$root/sdk/python/pyproject.toml" .
+}
+
+lint_shell() {
+  shellcheck --external-sources --check-sourced dev .ci/run
+}
+
+# All checks but clang-tidy. The Python SDK must be built.
+lint() {
+  say "lint"
+  local main
+  step "buf lint" "$venv/bin/buf" lint proto
+  step "buf format" "$venv/bin/buf" format --diff --exit-code proto
+  if main=$(main_with_protos); then
+    step "buf breaking" proto_breaking "$main"
+  else
+    echo "  --    buf breaking: there is no main with protos to compare with"
+  fi
+  step "clang-format" lint_format
+  step "ruff check" "$venv/bin/ruff" check --quiet .
+  step "ruff format" "$venv/bin/ruff" format --quiet --diff .
+  step "mypy" lint_types
+  step "shellcheck" lint_shell
+}
+
+lint_tidy() {
+  local files=("$@")
+  build //...
+  say "clang-tidy"
+  tools/compile_commands.py
+  ((${#files[@]})) || mapfile -d '' files < <(our_files .cc)
+  step "clang-tidy" tidy_files "${files[@]}"
+}
+
+tidy_files() {
+  printf '%s\0' "$@" |
+    xargs -0 --max-args=1 --max-procs="$(nproc)" clang-tidy --quiet -p .
+}
+
+check_lint() {
+  install_packages
+  if [[ ${1:-} == --tidy ]]; then
+    shift
+    lint_tidy "$@"
+  else
+    (($# == 0)) || die "lint knows --tidy, not $*"
+    install_tools
+    build //sdk/python/...
+    lint
+  fi
+  report
+}
+
+format() {
+  say "formatting"
+  our_files .cc .h | xargs -0 clang-format -i
+  "$venv/bin/ruff" check --quiet --select I --fix .
+  "$venv/bin/ruff" format --quiet .
+  "$venv/bin/buf" format --write proto
+}
+
+check_test() {
+  install_packages
+  if (($#)); then
+    bazel_tests "tests" "$@"
+  else
+    install_tools
+    bazel_tests "tests" //...
+    lint
+    bazel_tests "tests with asan" --config=asan --build_tests_only --test_lang_filters=cc \
+      --test_tag_filters=-no-asan //...
+    bazel_tests "tests with tsan" --config=tsan --build_tests_only --test_lang_filters=cc \
+      --test_tag_filters=-no-tsan //...
+  fi
+  report
+}
