@@ -139,7 +139,9 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args) {
   if (arguments.timeout == absl::ZeroDuration()) arguments.timeout = absl::InfiniteDuration();
 
   if (arguments.address.empty()) arguments.address = DefaultAddress();
-  if (absl::StartsWith(arguments.address, "/")) arguments.address.insert(0, "unix:");
+  if (absl::StrContains(arguments.address, '/') && !absl::StrContains(arguments.address, ':')) {
+    arguments.address.insert(0, "unix:");  // a path
+  }
   if (absl::Status status = CheckAddress(arguments.address); !status.ok()) return status;
   return arguments;
 }

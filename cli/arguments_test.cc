@@ -107,6 +107,8 @@ TEST(ParseArguments, TheAddressIsTheFlagThenTheEnvironmentThenASocketThatExists)
   setenv("OUTPOST_ADDRESS", "127.0.0.1:7780", 1);
   EXPECT_EQ(MustParse({"x"}).address, "127.0.0.1:7780");
   EXPECT_EQ(MustParse({"x", "-a", "/tmp/o.sock"}).address, "unix:/tmp/o.sock");
+  EXPECT_EQ(MustParse({"x", "-a", "run/o.sock"}).address, "unix:run/o.sock");
+  EXPECT_EQ(MustParse({"x", "-a", "dns:///host:1"}).address, "dns:///host:1");
   std::filesystem::remove_all(directory);
 }
 

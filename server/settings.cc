@@ -26,6 +26,13 @@ std::string BesideProgram(const std::string& relative) {
   return fs::exists(path, error) ? path.string() : "";
 }
 
+// A module runs in a directory of its own, where a relative path is another one.
+void MakeAbsolute(std::string& path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  if (!path.empty() && !error) path = absolute.lexically_normal().string();
+}
+
 void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("-c,--config", config_file, "a TOML file with these settings as keys");
   app.add_option("--id", s.id, "the manager's name, as in localized options")
@@ -232,6 +239,11 @@ absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
   }
   if (s.python_path.empty()) s.python_path = BesideProgram("lib/outpost/python");
   if (auto status = Validate(s); !status.ok()) return status;
+  MakeAbsolute(s.data_dir);
+  MakeAbsolute(s.run_dir);
+  MakeAbsolute(s.python_path);
+  if (absl::StrContains(s.python, '/')) MakeAbsolute(s.python);  // else a name for PATH
+  for (std::string& directory : s.module_path) MakeAbsolute(directory);
   return invocation;
 }
 

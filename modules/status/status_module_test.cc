@@ -87,7 +87,8 @@ TEST_F(StatusModuleTest, OsdStatusOfABucketAndAllBelowIt) {
     const CommandResult result =
         manager_->RunCommand({{"prefix", "osd status"}, {"bucket", bucket}, {"format", "json"}});
     std::vector<int> ids;
-    for (const Json& osd : Json::parse(result.out).at("osds")) ids.push_back(osd.at("id"));
+    const Json answer = Json::parse(result.out);
+    for (const Json& osd : answer.at("osds")) ids.push_back(osd.at("id"));
     return ids;
   };
   EXPECT_THAT(ids("host2"), ::testing::ElementsAre(1, 12));

@@ -2,12 +2,15 @@
 // source publishes; everybody else reads.
 //
 // **Thread safety.** All methods may be called from any thread. Listeners run on
-// the publisher's thread, one publication at a time, and must not block.
+// the publisher's thread, one publication at a time, and must not block; they may
+// read, but must not publish, set the connection or add listeners.
 //
 // **Invariants.**
 // 1. A Snapshot never changes; a reader may keep it as long as it likes.
-// 2. The versions of one structure grow. Publishing a text equal to the present
-//    one makes no new version and no notification, but confirms it.
+// 2. The versions of one structure grow by one a change, from a number that is the
+//    same for all structures of a process and higher than those of earlier
+//    processes. Publishing a text equal to the present one makes no new version
+//    and no notification, but confirms it.
 // 3. A snapshot is encoded once, when it is published: what Cluster.Get sends is
 //    `encoded`, by reference.
 #ifndef OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
@@ -49,14 +52,17 @@ class ClusterState {
  public:
   using Listener = std::function<void(const SnapshotPtr&)>;
 
-  // Makes `json` (valid JSON text) the newest version of `name`. `id` is the
-  // structure's own epoch, if it has one.
+  // Makes `json` (valid JSON text, below protobuf's limit of 2 GiB) the newest
+  // version of `name`. `id` is the structure's own epoch, if it has one. The text
+  // is copied once.
   void Publish(absl::string_view name, absl::string_view json, absl::string_view id = "");
 
-  // Says that the present version of `name` is still current.
+  // Says that the present version of `name` is still current. A name that was never
+  // published stays unknown.
   void Confirm(absl::string_view name);
 
-  // The newest snapshot. NOT_FOUND names the nearest structures.
+  // The newest snapshot. NOT_FOUND names the nearest structures, or says why
+  // nothing is known yet.
   absl::StatusOr<SnapshotPtr> Get(absl::string_view name) const;
 
   // A structure and when its source last confirmed it.

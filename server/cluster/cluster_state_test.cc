@@ -206,6 +206,7 @@ TEST(ClusterStateTest, ReadersAndPublishersAtOnce) {
   std::atomic<bool> done = false;
 
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
       uint64_t last = 0;
@@ -221,10 +222,12 @@ TEST(ClusterStateTest, ReadersAndPublishersAtOnce) {
     });
   }
   std::vector<std::thread> publishers;
+  publishers.reserve(kPublishers);
   for (int p = 0; p < kPublishers; ++p) {
     publishers.emplace_back([&state, p] {
       for (int i = 0; i < kChanges; ++i) {
-        state.Publish("n", absl::StrCat("\"", p, " ", i, " ", std::string(i * 10, '.'), "\""));
+        state.Publish("n", absl::StrCat("\"", p, " ", i, " ",
+                                        std::string(static_cast<size_t>(i) * 10, '.'), "\""));
         state.Confirm("n");
       }
     });

@@ -563,7 +563,7 @@ void Supervisor::Stopped(Module& m) {
   }
   m.failures = 0;
   m.last_crash = absl::InfinitePast();
-  SetState(m, v1::MODULE_STATE_DISABLED, "");
+  SetState(m, v1::MODULE_STATE_DISABLED, shutting_down_ ? "the manager stops" : "");
 }
 
 // Of a module that was started by hand nothing stays when it has gone, unless an

@@ -2,8 +2,10 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <cerrno>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/internal/utf8.h"
@@ -13,6 +15,8 @@
 
 namespace outpost::rpc {
 namespace {
+
+constexpr size_t kMaxInbuf = size_t{64} << 20;  // bytes
 
 void Fill(command::Result result, v1::CommandResult* out) {
   out->set_retval(result.retval);
@@ -54,6 +58,12 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     return FinishNow(context, absl::InvalidArgumentError(
                                   "neither `words` nor `command_json` is set; e.g. {\"words\": "
                                   "[\"osd\", \"status\"]}"));
+  }
+  if (request->inbuf().size() > kMaxInbuf) {
+    return FinishNow(context, ToGrpc(absl::InvalidArgumentError(absl::StrCat(
+                                         "the input has ", request->inbuf().size(),
+                                         " bytes; at most ", kMaxInbuf, " (64 MiB) are allowed")),
+                                     "", {{"field", "inbuf"}, {"errno", absl::StrCat(EFBIG)}}));
   }
   command::Request run;
   run.words = {request->words().begin(), request->words().end()};

@@ -61,6 +61,7 @@ stage() {
   while read -r package file; do
     mkdir -p "$dest/share/outpost/$package"
     cp -L "$file" "$dest/share/outpost/$package"
+    # A module that is a program: what the manager reads stands beside it.
+    [[ ! -f $package/module.toml ]] || cp "$package/module.toml" "$dest/share/outpost/$package"
   done <<<"$files"
-  for file in modules/*/module.toml; do cp "$file" "$dest/share/outpost/$file"; done
 }

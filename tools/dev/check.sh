@@ -144,6 +144,8 @@ check_test() {
   else
     install_tools
     bazel_tests "tests" //...
+    say "what the documents tell"
+    step "docs/writing-a-module.md" run_documents
     lint
     bazel_tests "tests with asan" --config=asan --build_tests_only --test_lang_filters=cc \
       --test_tag_filters=-no-asan //...

@@ -5,7 +5,7 @@ state=$root/.outpost
 outpostd=$state/bin/outpostd
 pid_file=$state/run/outpostd.pid
 initial_modules=(hello hello_cpp status iostat)
-readonly start_seconds=30 stop_seconds=15
+readonly start_seconds=15 stop_seconds=15
 
 # Where the socket is. The kernel allows its path 107 characters.
 run_directory() {
@@ -41,8 +41,8 @@ within() {
 
 outpost() { "$state/bin/outpost" "$@"; }
 
-# Whether the manager answers, or is dead and never will.
-answers_or_ended() { outpost --timeout 5 status >/dev/null 2>&1 || ! running_pid >/dev/null; }
+# Whether the manager with this pid answers, or is dead and never will.
+answers_or_ended() { outpost --timeout 5 status >/dev/null 2>&1 || ! kill -0 "$1" 2>/dev/null; }
 
 server_start() {
   local run=$1 pid
@@ -54,6 +54,7 @@ server_start() {
     --data-dir "$state/data" \
     --run-dir "$run" \
     --module-path "$state/share/outpost/modules" \
+    --module-path "$root/my_modules" \
     --python-path "$state/lib/outpost/python" \
     --log-file "$state/log/outpostd.log" \
     --source sim \
@@ -61,35 +62,39 @@ server_start() {
     "$@" </dev/null >"$state/log/outpostd.out" 2>&1 &
   pid=$!
   echo "$pid" >"$pid_file"
-  if ! within $start_seconds answers_or_ended || ! running_pid >/dev/null; then
-    tail -n 20 "$state/log/outpostd.out" "$state/log/outpostd.log" >&2 || true
+  if ! within $start_seconds answers_or_ended "$pid" || ! running_pid >/dev/null; then
+    # Before it has a log, outpostd speaks to standard error.
+    tail -n 20 "$state/log/outpostd.log" "$state/log/outpostd.out" >&2 || true
     if running_pid >/dev/null; then
       server_down
-      die "outpostd did not answer within $start_seconds s"
+      die "outpostd did not answer within $start_seconds s; its last words are above"
     fi
     rm -f "$pid_file"
     die "outpostd ended at once; its last words are above"
   fi
 }
 
+try_outpost() { outpost "$@" 2>"$state/log/up.err"; }
+
 # Shows a command and what it prints. A module may still be starting.
 show() {
   echo "\$ outpost $*"
-  within $start_seconds outpost "$@" 2>"$state/log/show.err" || {
-    cat "$state/log/show.err" >&2
-    die "\"outpost $*\" failed"
+  within $start_seconds try_outpost "$@" || {
+    cat "$state/log/up.err" >&2
+    die "\"outpost $*\" still fails after $start_seconds s; why: $state/bin/outpost module ls"
   }
 }
 
 server_up() {
-  local run pid
+  local run pid modules
   run=$(run_directory)
   export OUTPOST_ADDRESS=unix:$run/$socket_name
   if pid=$(running_pid); then
     say "outpostd is already running (pid $pid); ./dev down, then up, takes new code and flags"
   else
     install_packages
-    build -c opt //server:outpostd //cli:outpost //sdk/python/... //modules/...
+    mapfile -t modules < <(shipped_modules)
+    build -c opt //server:outpostd //cli:outpost //sdk/python:run "${modules[@]/#///modules/}"
     say "staging into .outpost"
     stage "$state"
     [[ $run == "$state/run" ]] ||

@@ -23,6 +23,40 @@ using ::testing::Pair;
 using testing::RunningModule;
 using ::testing::UnorderedElementsAre;
 
+// How many are somewhere, and were at most.
+class Gauge {
+ public:
+  void Add(int n) {
+    absl::MutexLock lock(&mu_);
+    now_ += n;
+    most_ = std::max(most_, now_);
+    entered_ += n > 0;
+  }
+  bool AwaitAtLeast(int n) {
+    const auto there = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return now_ >= n; };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
+  }
+  int now() const {
+    absl::MutexLock lock(&mu_);
+    return now_;
+  }
+  int most() const {
+    absl::MutexLock lock(&mu_);
+    return most_;
+  }
+  int entered() const {
+    absl::MutexLock lock(&mu_);
+    return entered_;
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  int now_ ABSL_GUARDED_BY(mu_) = 0;
+  int most_ ABSL_GUARDED_BY(mu_) = 0;
+  int entered_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
 // Every part of a module, each as small as it can be.
 class Everything : public Module {
  public:
@@ -53,13 +87,10 @@ class Everything : public Module {
     });
     commands().Add("every bytes").Handle([] { return CommandResult::Ok("a\xff\x00z"); });
     commands().Add("every block").Handle([this](const CommandContext& context) {
-      const int now = ++running_;
-      int most = most_running_;
-      while (now > most && !most_running_.compare_exchange_weak(most, now)) {
-      }
+      running_.Add(1);
       std::stop_callback stop(context.stop_token(), [this] { release_.Notify(); });
       release_.WaitForNotification();
-      --running_;
+      running_.Add(-1);
       return CommandResult::Ok(context.cancelled() ? "cancelled" : "released");
     });
     commands()
@@ -93,10 +124,10 @@ class Everything : public Module {
     return start_status_;
   }
   absl::Status Serve(ServeContext& context) override {
-    ++serving_;
+    serving_.Add(1);
     while (context.WaitFor(absl::InfiniteDuration())) {
     }
-    --serving_;
+    serving_.Add(-1);
     return absl::OkStatus();
   }
   void Notify(const Notification& notification) override {
@@ -147,7 +178,7 @@ class Everything : public Module {
   Option<std::optional<absl::Duration>> pause_ =
       options().AddUnset<absl::Duration>("pause", "How long between");
 
-  std::atomic<int> running_{0}, most_running_{0}, serving_{0};
+  Gauge running_, serving_;
   std::atomic<bool> shut_down_{false};
   struct Gate {  // may be opened more than once
     void Notify() {
@@ -260,15 +291,15 @@ TEST_F(SessionTest, AtMostMaxConcurrencyCommandsRunAtOnce) {
   for (int i = 0; i < 4; ++i) ids.push_back(manager_->StartCommand({{"prefix", "every block"}}));
   // Two block both threads: whoever is answered now did not need one.
   EXPECT_TRUE(manager_->Ping());
-  while (module().running_ < 2) std::this_thread::yield();
+  ASSERT_TRUE(module().running_.AwaitAtLeast(2));
   module().release_.Notify();
   for (uint64_t id : ids) EXPECT_EQ(manager_->AwaitCommand(id).out, "released");
-  EXPECT_EQ(module().most_running_, 2);
+  EXPECT_EQ(module().running_.most(), 2);
 }
 
 TEST_F(SessionTest, CancelReachesTheHandlerAndIsAnswered) {
   const uint64_t id = manager_->StartCommand({{"prefix", "every block"}});
-  while (module().running_ < 1) std::this_thread::yield();
+  ASSERT_TRUE(module().running_.AwaitAtLeast(1));
   manager_->CancelCommand(id);
   EXPECT_EQ(manager_->AwaitCommand(id).out, "cancelled");
 }
@@ -281,7 +312,7 @@ TEST_F(SessionTest, CommandWhoseTimeIsOverIsNotRun) {
 
 TEST_F(SessionTest, DrainedComesAfterTheLastAnswer) {
   const uint64_t id = manager_->StartCommand({{"prefix", "every block"}});
-  while (module().running_ < 1) std::this_thread::yield();
+  ASSERT_TRUE(module().running_.AwaitAtLeast(1));
   module().release_.Notify();
   EXPECT_TRUE(manager_->Drain());
   EXPECT_EQ(manager_->AwaitCommand(id).retval, 0);
@@ -433,10 +464,10 @@ TEST_F(SessionTest, ClusterCommands) {
 
 TEST_F(SessionTest, ServeRunsUntilShutdown) {
   EXPECT_EQ(manager_->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
-  while (module().serving_ == 0) std::this_thread::yield();
+  ASSERT_TRUE(module().serving_.AwaitAtLeast(1));
   manager_->Shutdown(kPatience);
   EXPECT_EQ(module_->Wait(), 0);
-  EXPECT_EQ(module().serving_, 0);
+  EXPECT_EQ(module().serving_.now(), 0);
   EXPECT_TRUE(module().shut_down_);
   EXPECT_TRUE(manager_->WaitForGoodbye());
 }
@@ -468,14 +499,15 @@ TEST_F(SessionTest, AttachesAgainAfterACrashAndCatchesUp) {
   ASSERT_TRUE(manager_->WaitForSubscriber());
   EXPECT_EQ(module().Get("osd_map")->version(), 1);
   EXPECT_EQ(manager_->Serve()->state(), v1::ServeStatus::STATE_RUNNING);
-  EXPECT_EQ(module().serving_, 1);  // it never ended
+  EXPECT_EQ(module().serving_.now(), 1);
+  EXPECT_EQ(module().serving_.entered(), 1);  // it never ended
   EXPECT_EQ(manager_->RunCommand({{"prefix", "every echo"}, {"text", "x"}}).retval, 0);
   EXPECT_TRUE(manager_->WaitForLog("attached again"));
 }
 
 TEST_F(SessionTest, WorkInHandIsCancelledWhenTheSessionBreaks) {
   manager_->StartCommand({{"prefix", "every block"}});
-  while (module().running_ < 1) std::this_thread::yield();
+  ASSERT_TRUE(module().running_.AwaitAtLeast(1));
   manager_->BreakSession();
   module().release_.WaitForNotification();  // the handler's stop_callback opens it
   ASSERT_TRUE(manager_->WaitForModule());
@@ -501,6 +533,7 @@ TEST_F(SessionTest, RefusalsEndIt) {
 TEST_F(SessionTest, AStandbyManagerIsAskedAgain) {
   manager_->Refuse(absl::UnavailableError("x is a standby"), "NOT_ACTIVE");
   manager_->BreakSession();
+  ASSERT_TRUE(manager_->WaitForRefusal());
   manager_->Refuse(absl::OkStatus(), "");
   EXPECT_TRUE(manager_->WaitForModule());
 }

@@ -12,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "outpost/internal/wire.h"
-#include "outpost/testing/fake_services.h"
-#include "outpost/testing/fake_state.h"
-#include "outpost/testing/fake_streams.h"
+#include "sdk/cpp/testing/fake_services.h"
+#include "sdk/cpp/testing/fake_state.h"
+#include "sdk/cpp/testing/fake_streams.h"
 
 namespace outpost::testing {
 namespace {
@@ -76,6 +76,10 @@ class GrpcFakeManager final : public FakeManager {
     absl::MutexLock lock(&state_.mu);
     state_.refusal = std::move(status);
     state_.refusal_reason = std::move(reason);
+    state_.refused = false;
+  }
+  bool WaitForRefusal() override {
+    return Await([this]() ABSL_SHARED_LOCKS_REQUIRED(state_.mu) { return state_.refused; });
   }
 
   bool WaitForModule() override {

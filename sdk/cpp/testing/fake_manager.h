@@ -67,6 +67,8 @@ class FakeManager {
   // Refuses every Register from now on with this status and reason; an OK status
   // accepts again.
   virtual void Refuse(absl::Status status, std::string reason) = 0;
+  // A module was refused since Refuse was called.
+  virtual bool WaitForRefusal() = 0;
 
   // The module has registered and is configured (again, after a break).
   virtual bool WaitForModule() = 0;

@@ -1,4 +1,4 @@
-#include "outpost/testing/fake_services.h"
+#include "sdk/cpp/testing/fake_services.h"
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
@@ -8,13 +8,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "outpost/internal/wire.h"
-#include "outpost/testing/fake_streams.h"
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/config.grpc.pb.h"
 #include "outpost/v1/health.grpc.pb.h"
 #include "outpost/v1/key_value.grpc.pb.h"
 #include "outpost/v1/remote.grpc.pb.h"
+#include "sdk/cpp/testing/fake_streams.h"
 
 namespace outpost::testing {
 namespace {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "outpost/testing/fake_state.h"
+#include "sdk/cpp/testing/fake_state.h"
 
 namespace outpost::testing {
 

@@ -46,6 +46,7 @@ struct FakeState {
   v1::Register registration ABSL_GUARDED_BY(mu);
   absl::Status refusal ABSL_GUARDED_BY(mu);
   std::string refusal_reason ABSL_GUARDED_BY(mu);
+  bool refused ABSL_GUARDED_BY(mu) = false;
   std::optional<v1::ServeStatus> serve_status ABSL_GUARDED_BY(mu);
   bool drained ABSL_GUARDED_BY(mu) = false;
   uint64_t heartbeat ABSL_GUARDED_BY(mu) = 0;

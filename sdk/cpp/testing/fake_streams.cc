@@ -1,4 +1,4 @@
-#include "outpost/testing/fake_streams.h"
+#include "sdk/cpp/testing/fake_streams.h"
 
 #include <algorithm>
 #include <utility>
@@ -137,6 +137,7 @@ void FakeAttach::OnDone() {
 
 void FakeAttach::Register(v1::Register registration) {
   if (!state_->refusal.ok()) {
+    state_->refused = true;
     return End(StatusWithReason(state_->refusal, state_->refusal_reason));
   }
   state_->registration = std::move(registration);

@@ -10,9 +10,9 @@
 
 #include <deque>
 
-#include "outpost/testing/fake_state.h"
 #include "outpost/v1/module_host.grpc.pb.h"
 #include "outpost/v1/notifications.grpc.pb.h"
+#include "sdk/cpp/testing/fake_state.h"
 
 namespace outpost::testing {
 

@@ -89,8 +89,8 @@ class Host:
     # options
 
     def require_option(self, name: str) -> None:
-        """Raise RuntimeError unless the module declared this option."""
-        if name not in self._option_names:
+        """Raise RuntimeError unless the module has this option: declared, or from the manager."""
+        if name not in self._option_names and name not in self.options:
             raise RuntimeError(f"Config option '{name}' is not in Module.MODULE_OPTIONS")
 
     def option(self, name: str) -> OptionValue:

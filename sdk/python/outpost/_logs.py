@@ -46,7 +46,8 @@ class LogShipper(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line from logging."""
         try:
-            self.add(record.created, record.levelno, record.name, self.format(record))
+            logger = "" if record.name == "root" else record.name
+            self.add(record.created, record.levelno, logger, self.format(record))
         except Exception:
             self.handleError(record)
 

@@ -46,6 +46,7 @@ def test_logs_are_shipped(manager: FakeManager, run: Runner) -> None:
         "two\nlines",
         types_pb2.LOG_LEVEL_ERROR,
     )
+    assert caught.logger == ""
     assert caught.message.startswith("caught\nTraceback")
     assert caught.message.endswith("OSError: disk gone")
     assert (cluster.logger, cluster.message) == ("clog.audit", "somebody came")

@@ -66,7 +66,7 @@ void CheckOsds(const Cluster& cluster, std::vector<HealthCheck>& checks) {
 // A check of PGs in the making: how many of them have which word in their state.
 class PgCheck {
  public:
-  PgCheck(const char* code, std::vector<const char*> words) : check_{code, "", 0, {}} {
+  PgCheck(const char* code, const std::vector<const char*>& words) : check_{code, "", 0, {}} {
     for (const char* word : words) words_.emplace_back(word, 0);
   }
 

@@ -13,6 +13,7 @@ namespace outpost::cluster::sim {
 namespace {
 
 constexpr uint64_t kOsdBytes = uint64_t{1} << 40;
+constexpr uint64_t kOsdObjects = kOsdBytes / kObjectBytes;
 constexpr double kInitialUsage = 0.3;                           // of the raw capacity
 constexpr double kReadsPerOsd = 12;                             // a second
 constexpr double kWritesPerOsd = 6;                             // a second
@@ -104,8 +105,8 @@ void Model::BuildPools(const SimOptions& options) {
     Pool& pool = cluster_.pools.back();
     const double share = 1.0 / options.pools;
     pool.application = "rbd";
-    pool.objects = static_cast<uint64_t>(osds * static_cast<double>(kOsdBytes / kObjectBytes) *
-                                         kInitialUsage * share / pool.size);
+    pool.objects = static_cast<uint64_t>(osds * static_cast<double>(kOsdObjects) * kInitialUsage *
+                                         share / pool.size);
     pool.wanted_objects = pool.objects;
     pool.read_rate = osds * kReadsPerOsd * share * (0.5 + Random());
     pool.write_rate = osds * kWritesPerOsd * share * (0.5 + Random());

@@ -69,10 +69,10 @@ void WritePgMapSummary(const Cluster& cluster, JsonWriter& out) {
   const Capacity capacity = CountCapacity(cluster);
   out.Object([&] {
     out.Array("pgs_by_state", [&] {
-      for (const auto& [state, count] : states) {
+      for (const auto& state : states) {
         out.Object([&] {
-          out.Field("state_name", state);
-          out.Field("count", count);
+          out.Field("state_name", state.first);
+          out.Field("count", state.second);
         });
       }
     });

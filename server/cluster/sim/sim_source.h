@@ -31,7 +31,7 @@
 
 namespace outpost::cluster::sim {
 
-class SimSource : public Source {
+class SimSource final : public Source {
  public:
   // `state` outlives the source.
   SimSource(const SimOptions& options, ClusterState& state);

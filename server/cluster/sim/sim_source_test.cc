@@ -172,6 +172,7 @@ TEST_F(SimSourceTest, TimeMovesAtItsSpeed) {
   mu.LockWhenWithTimeout(absl::Condition(&enough), kLong);
   EXPECT_GT(changes, 20);
   mu.Unlock();
+  source_->Stop();  // before what the listener uses goes out of scope
   EXPECT_EQ(Get("io_rate")["pg_stats_delta"]["stamp_delta"], "10.000000");
 }
 
@@ -194,7 +195,7 @@ TEST_F(SimSourceTest, WithoutSpeedTicksOnlyConfirm) {
 class Hold {
  public:
   command::ResultCallback Callback() {
-    return [this](Result) {
+    return [this](const Result&) {
       held_.Notify();
       release_.WaitForNotification();
     };

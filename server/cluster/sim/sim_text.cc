@@ -43,6 +43,7 @@ std::string PercentText(double ratio) {
 std::string Table(const std::vector<std::string>& columns, bool justify_headings,
                   const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
+  widths.reserve(columns.size());
   for (const std::string& column : columns) widths.push_back(column.size() - 1);
   for (const std::vector<std::string>& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -79,6 +80,7 @@ std::string PgLines(const Cluster& cluster) {
     for (const Pg& pg : pool.pgs) ++states[pg.state];
   }
   std::vector<std::pair<uint64_t, std::string>> by_count;
+  by_count.reserve(states.size());
   for (const auto& [state, count] : states) by_count.emplace_back(count, state);
   std::stable_sort(by_count.begin(), by_count.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -118,13 +120,14 @@ std::string CountText(uint64_t count) {
 std::string AgeText(absl::Duration age) {
   const int64_t seconds = absl::ToInt64Seconds(age);
   if (seconds < 120) return absl::StrCat(seconds, "s");
-  if (seconds < 120 * 60) return absl::StrCat(seconds / 60, "m");
-  const int64_t hours = seconds / 3600;
+  const int64_t minutes = seconds / 60;
+  if (minutes < 120) return absl::StrCat(minutes, "m");
+  const int64_t hours = minutes / 60;
   if (hours < 48) return absl::StrCat(hours, "h");
   const int64_t days = hours / 24;
   if (days < 14) return absl::StrCat(days, "d");
-  if (days < 12 * 7) return absl::StrCat(days / 7, "w");
-  if (days < 2 * 365) return absl::StrCat(days / 30, "M");
+  if (days / 7 < 12) return absl::StrCat(days / 7, "w");
+  if (days / 30 < 24) return absl::StrCat(days / 30, "M");
   return absl::StrCat(days / 365, "y");
 }
 

@@ -99,8 +99,8 @@ void AttachStream::OnWritesDoneDone(bool) {
 }
 
 void AttachStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<AttachStream> self = std::move(self_);
-  observer_->OnEnded(self, status);
+  Observer* const observer = observer_;
+  observer->OnEnded(std::move(self_), status);
 }
 
 }  // namespace outpost::internal

@@ -38,8 +38,9 @@ class AttachStream final : public grpc::ClientBidiReactor<v1::AttachRequest, v1:
     // Nothing waits to be written: fills `message`, or gives false. Runs with the
     // stream's lock held.
     virtual bool OnIdle(v1::AttachRequest* message) = 0;
-    virtual void OnEnded(const std::shared_ptr<AttachStream>& stream,
-                         const grpc::Status& status) = 0;
+    // The observer lets go of `stream` on a thread of its own: it holds the channel,
+    // and the last reference to a channel must not go on one of gRPC's threads.
+    virtual void OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& status) = 0;
   };
 
   static std::shared_ptr<AttachStream> Start(v1::ModuleHost::Stub& stub, v1::AttachRequest first,

@@ -35,6 +35,13 @@ struct ManagerClient::Stubs {
   std::unique_ptr<v1::Remote::Stub> remote;
 };
 
+struct ManagerClient::SentCommand {
+  std::shared_ptr<Stubs> stubs;
+  grpc::ClientContext context;
+  v1::SendClusterCommandRequest request;
+  v1::SendClusterCommandResponse response;
+};
+
 ManagerClient::ManagerClient(absl::Duration call_timeout, absl::Duration work_timeout)
     : call_timeout_(call_timeout), work_timeout_(work_timeout) {}
 
@@ -49,9 +56,10 @@ void ManagerClient::Connect(std::shared_ptr<grpc::Channel> channel, EventThread 
 void ManagerClient::Disconnect() {
   absl::MutexLock lock(&mu_);
   stubs_ = nullptr;
-  for (grpc::ClientContext* context : sent_commands_) context->TryCancel();
+  for (const auto& [sent, owner] : sent_commands_) sent->context.TryCancel();
   const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return sent_commands_.empty(); };
   mu_.Await(absl::Condition(&none));
+  answered_commands_.clear();
   event_thread_ = nullptr;
 }
 
@@ -381,18 +389,13 @@ absl::StatusOr<Json> ManagerClient::Remote(absl::string_view module, absl::strin
 
 void ManagerClient::SendCommand(const ClusterCommand& command,
                                 std::function<void(absl::StatusOr<CommandResult>)> callback) {
-  struct Sent {
-    std::shared_ptr<Stubs> stubs;
-    grpc::ClientContext context;
-    v1::SendClusterCommandRequest request;
-    v1::SendClusterCommandResponse response;
-  };
   auto stubs = this->stubs();
   if (!stubs.ok()) {
     callback(stubs.status());
     return;
   }
-  auto sent = std::make_shared<Sent>();
+  auto owner = std::make_shared<SentCommand>();
+  SentCommand* const sent = owner.get();
   sent->stubs = *std::move(stubs);
   sent->request.set_service_type(command.service_type);
   sent->request.set_service_id(command.service_id);
@@ -402,9 +405,11 @@ void ManagerClient::SendCommand(const ClusterCommand& command,
   sent->request.set_tag(command.tag);
   *sent->request.mutable_timeout() = ToProto(command.timeout);
   Prepare(sent->context, command.timeout);
+  std::vector<std::shared_ptr<SentCommand>> answered;  // destroyed without the lock
   {
     absl::MutexLock lock(&mu_);
-    sent_commands_.insert(&sent->context);
+    answered.swap(answered_commands_);
+    sent_commands_.emplace(sent, std::move(owner));
   }
   sent->stubs->commands->async()->SendClusterCommand(
       &sent->context, &sent->request, &sent->response,
@@ -415,7 +420,9 @@ void ManagerClient::SendCommand(const ClusterCommand& command,
           callback(FromGrpcStatus(status));
         }
         absl::MutexLock lock(&mu_);
-        sent_commands_.erase(&sent->context);
+        const auto it = sent_commands_.find(sent);
+        answered_commands_.push_back(std::move(it->second));
+        sent_commands_.erase(it);
       });
 }
 

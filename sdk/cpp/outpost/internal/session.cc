@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <utility>
 
@@ -166,8 +167,8 @@ void Session::RequestShutdown(absl::Duration grace, absl::string_view reason) {
 }
 
 bool Session::HasNews() const {
-  return shutdown_ || inbox_.stream_ended || inbox_.configure || inbox_.start_hook_done ||
-         inbox_.serve || inbox_.first_ping || inbox_.subscription_ended;
+  return shutdown_ || inbox_.ended_stream || inbox_.configure || inbox_.start_hook_done ||
+         inbox_.serve || inbox_.first_ping || inbox_.ended_subscription;
 }
 
 bool Session::Send(v1::AttachRequest message) {
@@ -208,9 +209,10 @@ std::optional<SessionOutcome> Session::RunStream() {
       }
       mu_.AwaitWithDeadline(absl::Condition(this, &Session::HasNews), wake_at);
       inbox = std::exchange(inbox_, {});
+      if (inbox.ended_subscription) subscription_ = nullptr;
       shutdown = shutdown_;
     }
-    if (inbox.stream_ended) {
+    if (inbox.ended_stream) {
       {
         absl::MutexLock lock(&mu_);
         stream_ = nullptr;
@@ -219,7 +221,7 @@ std::optional<SessionOutcome> Session::RunStream() {
       EndSubscription();
       calls_.StreamLost();
       if (shutdown) return std::nullopt;
-      return Judge(FromGrpcStatus(*inbox.stream_ended));
+      return Judge(FromGrpcStatus(inbox.stream_status));
     }
     if (shutdown) return std::nullopt;
     if (inbox.start_hook_done) start_hook_done_ = true;
@@ -230,7 +232,7 @@ std::optional<SessionOutcome> Session::RunStream() {
     }
     if (inbox.serve) StartServe();
     const absl::Time now = absl::Now();
-    if (inbox.subscription_ended) subscribe_at_ = now + subscription_backoff_.Next();
+    if (inbox.ended_subscription) subscribe_at_ = now + subscription_backoff_.Next();
     if (now >= subscribe_at_) Subscribe();
     if (registering && now >= register_by) stream->Cancel();
     if (last_ping_nanos_ != 0 && now >= SilentAt()) {
@@ -326,9 +328,10 @@ bool Session::OnIdle(v1::AttachRequest* message) {
   return false;
 }
 
-void Session::OnEnded(const std::shared_ptr<AttachStream>&, const grpc::Status& status) {
+void Session::OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& status) {
   absl::MutexLock lock(&mu_);
-  inbox_.stream_ended = status;
+  inbox_.ended_stream = std::move(stream);
+  inbox_.stream_status = status;
 }
 
 void Session::Configure(const v1::Configure& configure) {
@@ -366,6 +369,7 @@ void Session::Configure(const v1::Configure& configure) {
 
 void Session::FinishConfigure() {
   absl::Status status;
+  std::shared_ptr<AttachStream> stream;
   {
     absl::MutexLock lock(&mu_);
     status = start_status_;
@@ -377,7 +381,9 @@ void Session::FinishConfigure() {
   {
     absl::MutexLock lock(&mu_);
     SetState(State::kAttached, absl::StrCat("manager ", module_.client_->identity().manager_id));
+    stream = stream_;
   }
+  if (stream != nullptr) stream->Poke();  // log lines that waited may go now
   if (!status.ok()) log_.Error("Start failed: %s", status.message());
   backoff_.Reset();
   subscription_backoff_.Reset();
@@ -468,17 +474,21 @@ void Session::Subscribe() {
   const std::shared_ptr<Subscription> subscription = Subscription::Start(
       *notifications_, module_.client_->identity().session_key, module_.info_.notify_types, this);
   absl::MutexLock lock(&mu_);
-  if (!inbox_.subscription_ended) subscription_ = subscription;
+  if (inbox_.ended_subscription == nullptr) subscription_ = subscription;
 }
 
 void Session::EndSubscription() {
   subscribe_at_ = absl::InfiniteFuture();
   absl::MutexLock lock(&mu_);
-  if (subscription_ == nullptr) return;
-  subscription_->Cancel();
-  mu_.Await(absl::Condition(
-      +[](std::shared_ptr<Subscription>* s) { return *s == nullptr; }, &subscription_));
-  inbox_.subscription_ended = false;
+  if (subscription_ != nullptr) {
+    subscription_->Cancel();
+    const auto ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return inbox_.ended_subscription != nullptr;
+    };
+    mu_.Await(absl::Condition(&ended));
+    subscription_ = nullptr;
+  }
+  inbox_.ended_subscription = nullptr;
 }
 
 void Session::OnNotification(uint64_t subscription_id, v1::Notification notification) {
@@ -500,15 +510,14 @@ void Session::OnNotification(uint64_t subscription_id, v1::Notification notifica
   });
 }
 
-void Session::OnSubscriptionEnded(const std::shared_ptr<Subscription>&,
+void Session::OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
                                   const grpc::Status& status) {
   if (!status.ok() && status.error_code() != grpc::StatusCode::CANCELLED) {
     log_.Warning("the subscription to notifications ended: %s; subscribing again",
                  status.error_message());
   }
   absl::MutexLock lock(&mu_);
-  subscription_ = nullptr;
-  inbox_.subscription_ended = true;
+  inbox_.ended_subscription = std::move(subscription);
 }
 
 std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
@@ -532,10 +541,16 @@ std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
   }
   if (!outage_told_) {
     outage_told_ = true;
-    log_.Warning(
-        "%s %s: %s; trying again",
-        before == State::kAttached ? "lost the manager at" : "can't attach to the manager at",
-        config_.address, status.ok() ? "it closed the session" : status.ToString());
+    const std::string why =
+        absl::StrCat(config_.address, ": ",
+                     status.ok() ? "it closed the session" : std::string(status.message()));
+    if (was_attached_) {
+      log_.Warning("lost the manager at %s; trying again", why);
+    } else {
+      // No manager reads the log yet.
+      std::fprintf(stderr, "outpost: module %s: waiting for a manager at %s\n",
+                   config_.name.c_str(), why.c_str());
+    }
   }
   if (now < give_up_at_) return std::nullopt;
   return SessionOutcome{
@@ -592,7 +607,7 @@ SessionOutcome Session::EndInOrder() {
   if (stream != nullptr) {
     stream->HalfClose();
     const auto ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-      return inbox_.stream_ended.has_value();
+      return inbox_.ended_stream != nullptr;
     };
     absl::MutexLock lock(&mu_);
     if (!mu_.AwaitWithTimeout(absl::Condition(&ended), kGoodbye)) {

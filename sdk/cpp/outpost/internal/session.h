@@ -78,19 +78,20 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
 
   // What wakes the driver.
   struct Inbox {
-    std::optional<grpc::Status> stream_ended = {};
+    std::shared_ptr<AttachStream> ended_stream = {};
+    grpc::Status stream_status = {};  // of ended_stream
     std::optional<v1::Configure> configure = {};
     bool start_hook_done = false;  // of the process, not of a stream
     bool first_ping = false;       // the watch over pings begins
     bool serve = false;
-    bool subscription_ended = false;
+    std::shared_ptr<Subscription> ended_subscription = {};
   };
 
   void OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) override;
   bool OnIdle(v1::AttachRequest* message) override;
-  void OnEnded(const std::shared_ptr<AttachStream>& stream, const grpc::Status& status) override;
+  void OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& status) override;
   void OnNotification(uint64_t subscription_id, v1::Notification notification) override;
-  void OnSubscriptionEnded(const std::shared_ptr<Subscription>& subscription,
+  void OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
                            const grpc::Status& status) override;
 
   void SetState(State state, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

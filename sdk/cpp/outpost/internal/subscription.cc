@@ -31,8 +31,8 @@ void Subscription::OnReadDone(bool ok) {
 }
 
 void Subscription::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<Subscription> self = std::move(self_);
-  observer_->OnSubscriptionEnded(self, status);
+  Observer* const observer = observer_;
+  observer->OnSubscriptionEnded(std::move(self_), status);
 }
 
 }  // namespace outpost::internal

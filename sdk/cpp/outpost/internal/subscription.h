@@ -27,7 +27,9 @@ class Subscription final : public grpc::ClientReadReactor<v1::SubscribeResponse>
     virtual ~Observer() = default;
     // Must not block. `subscription_id` is for the ack.
     virtual void OnNotification(uint64_t subscription_id, v1::Notification notification) = 0;
-    virtual void OnSubscriptionEnded(const std::shared_ptr<Subscription>& subscription,
+    // The observer lets go of `subscription` on a thread of its own; see
+    // AttachStream::Observer::OnEnded.
+    virtual void OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
                                      const grpc::Status& status) = 0;
   };
 

@@ -1,0 +1,150 @@
+#include "outpost/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace outpost {
+
+enum class Color { kRed, kGreen };
+template <>
+struct EnumChoices<Color> {
+  static constexpr std::pair<const char*, Color> kChoices[] = {{"red", Color::kRed},
+                                                               {"green", Color::kGreen}};
+};
+
+namespace {
+
+using ::testing::HasSubstr;
+
+class CommandTest : public ::testing::Test {
+ protected:
+  CommandResult Run(const std::string& prefix, const Json& args) {
+    const Command* command = set_.Find(prefix);
+    if (command == nullptr) return CommandResult::Error(ENOENT, "no such command");
+    const CommandContext context(std::make_shared<internal::CallState>(), prefix, "", std::nullopt);
+    return command->handler(context, args);
+  }
+  std::string Signature(const std::string& prefix) { return set_.Find(prefix)->signature; }
+
+  CommandSet set_;
+};
+
+TEST_F(CommandTest, EveryTypeHasItsSignature) {
+  set_.Add("all types")
+      .Describe("d")
+      .Perm("rw")
+      .Poll()
+      .Arg<std::string>("s", {.goodchars = "[a-z]"})
+      .Arg<int64_t>("i", {.min = -5, .max = 5})
+      .Arg<double>("f", {.min = 0.5})
+      .Arg<bool>("b")
+      .Arg<Color>("color")
+      .Arg<std::string>("size", {.choices = {"s", "m"}})
+      .Arg<std::optional<std::string>>("pool", {.type = "CephPoolname", .positional = false})
+      .Arg<std::string>("with_default", {.default_value = "x"})
+      .Arg<std::optional<std::vector<std::string>>>("rest")
+      .Handle([](std::string, int64_t, double, bool, Color, std::string, std::optional<std::string>,
+                 std::string,
+                 std::optional<std::vector<std::string>>) { return CommandResult::Ok(); });
+  EXPECT_EQ(Signature("all types"),
+            "all types name=s,type=CephString,goodchars=[a-z] "
+            "name=i,type=CephInt,range=-5|5 "
+            "name=f,type=CephFloat,range=0.5 "
+            "name=b,type=CephBool "
+            "name=color,type=CephChoices,strings=red|green "
+            "name=size,type=CephChoices,strings=s|m "
+            "name=pool,type=CephPoolname,req=false,positional=false "
+            "name=with_default,type=CephString,req=false "
+            "name=rest,type=CephString,n=N,req=false");
+  const Command* command = set_.Find("all types");
+  EXPECT_EQ(command->description, "d");
+  EXPECT_EQ(command->permissions, "rw");
+  EXPECT_TRUE(command->poll);
+  EXPECT_TRUE(set_.status().ok());
+}
+
+TEST_F(CommandTest, HandlerGetsTheValues) {
+  set_.Add("c")
+      .Arg<Color>("color")
+      .Arg<std::vector<int64_t>>("nums", {.min = 0, .max = 9})
+      .Arg<std::optional<bool>>("flag")
+      .Arg<double>("factor", {.default_value = 1.5})
+      .Handle([](Color color, const std::vector<int64_t>& nums, std::optional<bool> flag,
+                 double factor) -> absl::StatusOr<std::string> {
+        return absl::StrCat(color == Color::kGreen ? "green" : "red", " ", absl::StrJoin(nums, "+"),
+                            " ", flag ? (*flag ? "yes" : "no") : "none", " ", factor);
+      });
+  EXPECT_EQ(Run("c", {{"color", "green"}, {"nums", {1, 2}}}).out, "green 1+2 none 1.5");
+  EXPECT_EQ(Run("c", {{"color", "red"}, {"nums", 7}, {"flag", false}, {"factor", 2}}).out,
+            "red 7 no 2");
+  EXPECT_EQ(Run("c", {{"color", "red"}, {"nums", {1}}, {"flag", nullptr}}).out, "red 1 none 1.5");
+}
+
+TEST_F(CommandTest, WrongArgumentsAreNamed) {
+  set_.Add("c")
+      .Arg<Color>("color")
+      .Arg<std::vector<int64_t>>("nums", {.min = 0, .max = 9})
+      .Arg<std::optional<bool>>("flag")
+      .Handle([](Color, std::vector<int64_t>, std::optional<bool>) { return CommandResult::Ok(); });
+  const auto error = [this](const Json& args) {
+    const CommandResult result = Run("c", args);
+    EXPECT_EQ(result.retval, -EINVAL);
+    return result.err;
+  };
+  EXPECT_EQ(error({{"nums", {1}}}), "missing required parameter color");
+  EXPECT_EQ(error({{"color", "blue"}, {"nums", {1}}}),
+            "argument color: \"blue\" is not one of red, green");
+  EXPECT_EQ(error({{"color", 5}, {"nums", {1}}}), "argument color: 5 is not one of red, green");
+  EXPECT_EQ(error({{"color", "red"}, {"nums", {1, 10}}}), "argument nums: 10 not in range [0, 9]");
+  EXPECT_EQ(error({{"color", "red"}, {"nums", {1, 2.5}}}), "argument nums: 2.5 is not an integer");
+  EXPECT_EQ(error({{"color", "red"}, {"nums", uint64_t{1} << 63}}),
+            "argument nums: 9223372036854775808 is not an integer");
+  EXPECT_EQ(error({{"color", "red"}, {"nums", {1}}, {"flag", "true"}}),
+            "argument flag: \"true\" is not true or false");
+  EXPECT_EQ(error({{"color", "\xff"}, {"nums", {1}}}),
+            "argument color: \"\xEF\xBF\xBD\" is not one of red, green");
+}
+
+TEST_F(CommandTest, RawFormGetsTheJson) {
+  set_.AddRaw(
+      "raw  form name=x,type=CephString", "d", "w",
+      [](const CommandContext&, const Json& args) { return CommandResult::Ok(args.dump()); });
+  EXPECT_EQ(Run("raw form", {{"x", "y"}}).out, R"({"x":"y"})");
+}
+
+TEST_F(CommandTest, DeclarationsThatAreWrongAreTold) {
+  const auto handler = [](const CommandContext&, const Json&) { return CommandResult::Ok(); };
+  set_.AddRaw("name=x,type=CephString", "", "r", handler);
+  EXPECT_THAT(set_.status().message(), HasSubstr("has no literal words"));
+  CommandSet perms;
+  perms.AddRaw("a", "", "rq", handler);
+  EXPECT_THAT(perms.status().message(), HasSubstr("\"rq\" are no permissions"));
+  CommandSet twice;
+  twice.AddRaw("a", "", "r", handler);
+  twice.AddRaw("a name=x,type=CephInt", "", "r", handler);
+  EXPECT_THAT(twice.status().message(), HasSubstr("declared twice"));
+}
+
+TEST(CommandResultTest, StatusBecomesAnErrno) {
+  EXPECT_EQ(CommandResult(absl::OkStatus()).retval, 0);
+  EXPECT_EQ(CommandResult(absl::NotFoundError("x")).retval, -ENOENT);
+  EXPECT_EQ(CommandResult(absl::DeadlineExceededError("x")).retval, -ETIMEDOUT);
+  EXPECT_EQ(CommandResult(WithErrno(absl::UnknownError("x"), ENOTEMPTY)).retval, -ENOTEMPTY);
+  EXPECT_EQ(CommandResult(absl::StatusOr<std::string>("text")).out, "text");
+}
+
+TEST(RemoteFailureTest, SurvivesInAStatus) {
+  const absl::Status status = internal::RemoteFailureStatus(
+      "m", "f", {.kind = "RAISED", .type = "KeyError", .message = "\xff", .traceback = "a\nb"});
+  const auto failure = GetRemoteFailure(status);
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->kind, "RAISED");
+  EXPECT_EQ(failure->type, "KeyError");
+  EXPECT_EQ(failure->traceback, "a\nb");
+  EXPECT_FALSE(GetRemoteFailure(absl::UnknownError("x")).has_value());
+}
+
+}  // namespace
+}  // namespace outpost

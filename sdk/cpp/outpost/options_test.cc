@@ -1,0 +1,90 @@
+#include "outpost/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace outpost {
+namespace {
+
+using internal::OptionDeclaration;
+using ::testing::ElementsAre;
+
+TEST(OptionsTest, DeclarationsCarryEverything) {
+  OptionSet set;
+  set.Add<double>("ratio", 0.1, "d",
+                  {.min = 0,
+                   .max = 1,
+                   .long_description = "l",
+                   .level = OptionLevel::kBasic,
+                   .tags = {"t"},
+                   .see_also = {"other"},
+                   .runtime = false,
+                   .secret = true});
+  set.Add<std::string>("who", "1.2.3.4", "d", {.type = OptionType::kAddr});
+  const OptionDeclaration& ratio = *set.Find("ratio");
+  EXPECT_EQ(ratio.type, OptionType::kFloat);
+  EXPECT_EQ(ratio.default_value, "0.1");
+  EXPECT_EQ(ratio.min, "0");
+  EXPECT_EQ(ratio.max, "1");
+  EXPECT_EQ(ratio.level, OptionLevel::kBasic);
+  EXPECT_FALSE(ratio.runtime);
+  EXPECT_TRUE(ratio.secret);
+  EXPECT_EQ(set.Find("who")->type, OptionType::kAddr);
+  EXPECT_EQ(set.Find("nosuch"), nullptr);
+  EXPECT_NE(set.Find("log_level"), nullptr);
+}
+
+TEST(OptionsTest, EveryTypeReadsWhatItWrites) {
+  OptionSet set;
+  const auto text = set.Add<std::string>("text", "a b", "");
+  const auto i = set.Add<int64_t>("i", -5, "");
+  const auto u = set.Add<uint64_t>("u", 18446744073709551615u, "");
+  const auto f = set.Add<double>("f", 1.0 / 3, "");
+  const auto b = set.Add<bool>("b", true, "");
+  const auto size = set.Add<ByteSize>("size", {4096}, "");
+  const auto secs = set.Add<absl::Duration>("secs", absl::Milliseconds(2500), "");
+  const auto none = set.AddUnset<int64_t>("none", "");
+  std::vector<internal::OptionValues::Update> updates;
+  for (const OptionDeclaration& d : set.declarations())
+    updates.emplace_back(d.name, d.default_value);
+  set.values()->Apply(updates);
+  EXPECT_EQ(text.Get(), "a b");
+  EXPECT_EQ(i.Get(), -5);
+  EXPECT_EQ(u.Get(), 18446744073709551615u);
+  EXPECT_EQ(f.Get(), 1.0 / 3);
+  EXPECT_TRUE(b.Get());
+  EXPECT_EQ(size.Get(), ByteSize{4096});
+  EXPECT_EQ(secs.Get(), absl::Milliseconds(2500));
+  EXPECT_EQ(none.Get(), std::nullopt);
+  set.values()->Apply({{"none", "7"}, {"b", "false"}});
+  EXPECT_EQ(none.Get(), 7);
+  EXPECT_FALSE(b.Get());
+}
+
+TEST(OptionsTest, AValueThatDoesNotFitIsTheDefault) {
+  OptionSet set;
+  const auto i = set.Add<int64_t>("i", 3, "");
+  set.values()->Apply({{"i", "many"}});
+  EXPECT_EQ(i.Get(), 3);
+}
+
+TEST(OptionValuesTest, TellsWhatChanged) {
+  internal::OptionValues values;
+  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", std::nullopt}}), ElementsAre("a", "b"));
+  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", "2"}}), ElementsAre("b"));
+  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", std::nullopt}}), ElementsAre("b"));
+}
+
+TEST(OptionValuesTest, AnAnswerDoesNotUndoWhatTheManagerSentMeanwhile) {
+  internal::OptionValues values;
+  values.Apply({{"a", "1"}});
+  const uint64_t before = values.changes("a");
+  values.ApplyOwn({"a", "2"}, before);
+  EXPECT_EQ(values.Get("a"), "2");
+  values.Apply({{"a", "3"}});  // somebody else's, after our own
+  values.ApplyOwn({"a", "2"}, before);
+  EXPECT_EQ(values.Get("a"), "3");
+}
+
+}  // namespace
+}  // namespace outpost

@@ -1,0 +1,179 @@
+// A process that outlives its manager, and the manager after that.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/module/process.h"
+#include "server/store/sqlite/scratch_dir.h"
+
+namespace outpost::module {
+namespace {
+
+class AdoptTest : public testing::Test {
+ protected:
+  // Starts `script` as a manager in a process of its own that dies at once without
+  // a word, and waits for the pid which that wrote.
+  void StartUnderAnotherManager(const std::string& script) {
+    const pid_t manager = fork();
+    ASSERT_GE(manager, 0);
+    if (manager == 0) {
+      // Only this thread is here: no gtest from here on.
+      ProcessRunner runner;
+      auto process = runner.Spawn({.argv = {"/bin/sh", "-c", script},
+                                   .environment = {},
+                                   .directory = scratch_.path(),
+                                   .output_fifo = Fifo(),
+                                   .token = "secret"},
+                                  {[](absl::string_view) {}, [](ExitStatus) {}});
+      if (!process.ok()) _exit(1);
+      std::ofstream(scratch_.File("pid"))
+          << (*process)->pid() << " " << (*process)->start_ticks() << std::flush;
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(manager, &status, 0), manager);
+    ASSERT_EQ(status, 0);
+    std::ifstream(scratch_.File("pid")) >> pid_ >> ticks_;
+    ASSERT_GT(pid_, 0);
+    ASSERT_GT(ticks_, 0u);
+  }
+
+  ProcessCallbacks Callbacks() {
+    return {.on_output =
+                [this](absl::string_view line) {
+                  absl::MutexLock lock(&mu_);
+                  lines_.emplace_back(line);
+                },
+            .on_exit =
+                [this](ExitStatus status) {
+                  absl::MutexLock lock(&mu_);
+                  exit_ = status.ToString();
+                }};
+  }
+  bool WaitForLine(const std::string& line) {
+    absl::MutexLock lock(&mu_);
+    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return std::find(lines_.begin(), lines_.end(), line) != lines_.end();
+    };
+    return mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(30));
+  }
+  std::string WaitForExit() {
+    absl::MutexLock lock(&mu_);
+    const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return exit_.has_value(); };
+    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), absl::Seconds(30))) return "did not end";
+    return *exit_;
+  }
+  std::string Fifo() const { return scratch_.File("out"); }
+
+  store::ScratchDir scratch_;
+  pid_t pid_ = 0;
+  uint64_t ticks_ = 0;
+  absl::Mutex mu_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
+  std::optional<std::string> exit_ ABSL_GUARDED_BY(mu_);
+};
+
+TEST_F(AdoptTest, OutputGoesOnWhereTheFirstReaderHasGone) {
+  // It writes while nobody reads; then when it is told to; then it ends.
+  StartUnderAnotherManager(
+      "echo unread; while [ ! -e go ]; do sleep 0.02; done; echo more; "
+      "while [ ! -e end ]; do sleep 0.02; done; printf last; exit 3");
+  ProcessRunner runner;
+  const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ((*process)->pid(), pid_);
+  EXPECT_TRUE(WaitForLine("unread"));
+  std::ofstream(scratch_.File("go")).flush();
+  EXPECT_TRUE(WaitForLine("more"));
+  std::ofstream(scratch_.File("end")).flush();
+  EXPECT_EQ(WaitForExit(), "ended; how is not known");
+  EXPECT_TRUE(WaitForLine("last"));
+}
+
+TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
+  StartUnderAnotherManager("sleep 600 & echo $! > child; wait");
+  ProcessRunner runner;
+  const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_GT((*process)->ResidentBytes(), 0u);
+  (*process)->KillGroup();
+  EXPECT_EQ(WaitForExit(), "ended; how is not known");
+}
+
+TEST_F(AdoptTest, WhatAnAdoptedProcessLeavesBehindGoesWithIt) {
+  StartUnderAnotherManager("sleep 600 & echo child $!; while [ ! -e end ]; do sleep 0.02; done");
+  ProcessRunner runner;
+  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
+  pid_t child = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !lines_.empty(); };
+    ASSERT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(30)));
+    ASSERT_TRUE(absl::SimpleAtoi(lines_[0].substr(6), &child));
+  }
+  ASSERT_TRUE(StartTicks(child).ok());
+  std::ofstream(scratch_.File("end")).flush();
+  EXPECT_EQ(WaitForExit(), "ended; how is not known");
+  const OwnedFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  pollfd end = {.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  EXPECT_TRUE(!pidfd.valid() || poll(&end, 1, 20'000) == 1) << "it still runs";
+}
+
+TEST_F(AdoptTest, AnotherProcessWithTheSamePidIsNotAdopted) {
+  StartUnderAnotherManager("exec sleep 600");
+  ProcessRunner runner;
+  const auto process = runner.Adopt(pid_, ticks_ + 1, Fifo(), Callbacks());
+  EXPECT_TRUE(absl::IsNotFound(process.status())) << process.status();
+  EXPECT_EQ(process.status().message(), absl::StrCat("process ", pid_, " has ended"));
+  EXPECT_TRUE(StartTicks(pid_).ok()) << "it was left alone";
+  kill(pid_, SIGKILL);
+}
+
+TEST_F(AdoptTest, WhatHasEndedIsNotAdopted) {
+  ProcessRunner runner;
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(child, 1, Fifo(), Callbacks()).status()));
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(0, 1, Fifo(), Callbacks()).status()));
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(-1, 1, Fifo(), Callbacks()).status()));
+}
+
+TEST_F(AdoptTest, WithoutItsFifoAProcessIsAdoptedAllTheSame) {
+  StartUnderAnotherManager("while [ ! -e end ]; do sleep 0.02; done");
+  ASSERT_EQ(unlink(Fifo().c_str()), 0);
+  ProcessRunner runner;
+  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
+  std::ofstream(scratch_.File("end")).flush();
+  EXPECT_EQ(WaitForExit(), "ended; how is not known");
+}
+
+TEST(StartTicksTest, TellsProcessesApart) {
+  EXPECT_GT(*StartTicks(getpid()), 0u);
+  EXPECT_EQ(*StartTicks(getpid()), *StartTicks(getpid()));
+  const auto none = StartTicks(99'999'999);
+  EXPECT_EQ(none.status(), absl::NotFoundError("there is no process 99999999"));
+}
+
+TEST(BootIdTest, IsTheSameAllTheTime) {
+  EXPECT_EQ(BootId().size(), 36u);
+  EXPECT_EQ(BootId(), BootId());
+}
+
+}  // namespace
+}  // namespace outpost::module

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# The documents' own commands, run as they stand. Sourced by ./dev.
+
+# Starts a manager from a staged tree as `./dev up` does, in directories of its
+# own, and does what docs/writing-a-module.md tells.
+run_documents() (
+  [[ ! -e my_modules ]] || die "the test of the documents writes my_modules: move yours away first"
+  stage_dir=$root/.tools/stage
+  work=$(mktemp -d /tmp/outpost-documents.XXXXXX)
+  manager=
+  finish() {
+    [[ -z $manager ]] || { kill "$manager" && wait "$manager"; } || true
+    rm -rf "$work" my_modules
+  }
+  trap finish EXIT
+  stage "$stage_dir"
+  PATH=$stage_dir/bin:$PATH
+  OUTPOST_ADDRESS=unix:$work/run/outpost.sock
+  export PATH OUTPOST_ADDRESS
+  outpostd --data-dir "$work/data" --run-dir "$work/run" --log-file "$work/log" \
+    --module-path "$stage_dir/share/outpost/modules" --module-path "$root/my_modules" \
+    --python-path "$stage_dir/lib/outpost/python" --sim-speed 0 \
+    --initial-modules hello,hello_cpp,status,iostat &
+  manager=$!
+  within 30 "$stage_dir/bin/outpost" --timeout 5 status >/dev/null &&
+    tools/run_document.py docs/writing-a-module.md
+)
