@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/text/nearest.h"
 
@@ -68,12 +69,10 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--ready-timeout", s.ready_timeout,
                  "seconds that a module has from its start until it serves")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->capture_default_str();
   app.add_option("--shutdown-grace", s.shutdown_grace,
                  "seconds that a module has to end before SIGTERM, and then before SIGKILL")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->capture_default_str();
 }
 
 // Words, as a flag would have them.
@@ -82,7 +81,7 @@ absl::StatusOr<std::vector<std::string>> Words(const toml::node& value) {
   if (const auto* array = value.as_array()) {
     for (const auto& element : *array) {
       auto word = Words(element);
-      if (!word.ok() || word->size() != 1) {
+      if (!word.ok() || element.is_array()) {
         return absl::InvalidArgumentError("must be a list of strings");
       }
       words.push_back((*word)[0]);
@@ -186,6 +185,21 @@ absl::Status Validate(const Settings& s) {
   }
   if (s.sim_speed < 0) {
     return absl::InvalidArgumentError(absl::StrCat("--sim-speed ", s.sim_speed, " is negative"));
+  }
+  for (const auto& [flag, seconds] : {std::pair("--ready-timeout", s.ready_timeout),
+                                      std::pair("--shutdown-grace", s.shutdown_grace)}) {
+    if (seconds > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " ", seconds, " is not a number of seconds greater than 0"));
+  }
+  for (const std::string& address : s.plaintext_tcp) {
+    const size_t colon = address.rfind(':');
+    int port = -1;  // gRPC would take 65537 for 1
+    if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+        port < 0 || port > 65535) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--listen-plaintext-tcp \"", address, "\" is not HOST:PORT with a port from 0 to 65535"));
+    }
   }
   return absl::OkStatus();
 }

@@ -39,7 +39,9 @@ Counters StatusModule::GetAllCounters(const std::string& daemon_type,
                                       std::vector<std::string> paths) {
   auto series = GetCounters({.daemon = {.type = daemon_type}, .paths = std::move(paths)});
   if (series.ok()) return Counters(*std::move(series));
-  log().Warning("no counters of %s daemons: %s", daemon_type, series.status().message());
+  if (!absl::IsUnimplemented(series.status())) {
+    log().Warning("no counters of %s daemons: %s", daemon_type, series.status().message());
+  }
   return Counters();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 #include "server/command/command_index.h"
+#include "server/log/log.h"
 #include "server/text/nearest.h"
 
 namespace outpost::command {
@@ -100,6 +101,15 @@ absl::StatusOr<std::vector<CommandPtr>> ParseDeclarations(const Provider& provid
 }
 
 }  // namespace
+
+std::vector<Declaration> WithValidSignatures(std::vector<Declaration> declarations) {
+  std::erase_if(declarations, [](const Declaration& declaration) {
+    const absl::Status status = Signature::Parse(declaration.signature).status();
+    if (!status.ok()) log::Get("command").warn("{}", status.ToString());
+    return !status.ok();
+  });
+  return declarations;
+}
 
 CommandTable::CommandTable() : index_(std::make_shared<const Index>()) {}
 CommandTable::~CommandTable() = default;

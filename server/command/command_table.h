@@ -49,6 +49,11 @@ struct CompletionCandidate {
   std::string description;  // may be empty
 };
 
+// Those of `declarations` whose signatures can be parsed; the others are logged. For
+// commands that come from elsewhere (a newer Ceph may have a type unknown here), of which
+// one bad one must not cost the rest.
+std::vector<Declaration> WithValidSignatures(std::vector<Declaration> declarations);
+
 class CommandTable {
  public:
   CommandTable();

@@ -319,5 +319,13 @@ TEST_F(CommandTableTest, LookupTime) {
   std::cout << "ResolveWords among 400 commands: " << (absl::Now() - begin) / kRounds << "\n";
 }
 
+TEST(WithValidSignatures, OneBadOneDoesNotCostTheRest) {
+  const std::vector<Declaration> kept =
+      WithValidSignatures({{"osd set name=key,type=CephString", "", "rw"},
+                           {"osd new name=x,type=CephQuark", "", "rw"}});
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].signature, "osd set name=key,type=CephString");
+}
+
 }  // namespace
 }  // namespace outpost::command

@@ -35,7 +35,7 @@ absl::Status Dispatcher::PublishBuiltins() {
 
 void Dispatcher::PublishClusterCommands() {
   const absl::Status status =
-      table_->SetCommands({Provider::Kind::kCluster, ""}, source_->Commands());
+      table_->SetCommands({Provider::Kind::kCluster, ""}, WithValidSignatures(source_->Commands()));
   if (!status.ok()) log::Get("command").warn("commands of the cluster: {}", status.ToString());
 }
 

@@ -113,6 +113,7 @@ InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRu
   }
   if (auto status = ValidateModuleName(module.name); !status.ok() && module.problem.empty()) {
     module.problem = absl::StrCat(directory, ": ", status.message());
+    module.name = fs::path(directory).filename().string();
   }
   return module;
 }

@@ -118,6 +118,7 @@ TEST_F(RestartOfManagerTest, ARecordOfAnotherBootOrWithoutSenseMeansNoProcess) {
   StartManager();
   ASSERT_TRUE(manager->Enable("hello").ok());
   const StartedProcess process = NextProcess();
+  ASSERT_TRUE(manager->store().WriteAndWait({}).ok());  // all writes before it are done, too
   auto record = nlohmann::json::parse(*manager->store().Get("module/process/hello"));
   EXPECT_EQ(record["pid"], process.pid);
   EXPECT_EQ(record.dump().find(process.token), std::string::npos) << "only its fingerprint";

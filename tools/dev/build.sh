@@ -37,26 +37,29 @@ shipped_modules() {
 }
 
 # Lines "modules/NAME FILE", for each file of the targets //modules/NAME.
+# module_files BAZEL_FLAGS…
 module_files() {
   local targets
   targets=$(shipped_modules | sed 's|.*|//modules/&:&|')
-  bazel cquery "${bazel_flags[@]}" -c opt "set($(xargs <<<"$targets"))" --output=starlark \
+  bazel cquery "${bazel_flags[@]}" "$@" "set($(xargs <<<"$targets"))" --output=starlark \
     --starlark:expr='"\n".join([target.label.package + " " + f.path for f in target.files.to_list()])'
 }
 
 # Puts a manager, the command line, the SDK and the modules that ship into a
 # directory, as an installed package would: bin, lib/outpost/python,
-# share/outpost/modules. All of it must be built with -c opt.
-# stage DESTINATION (absolute)
+# share/outpost/modules. All of it must be built, with the flags that are given.
+# stage DESTINATION (absolute) BAZEL_FLAGS…
 stage() {
   local dest=$1 modules=$1/share/outpost/modules bin files package file
-  bin=$(bazel info "${bazel_flags[@]}" -c opt bazel-bin 2>/dev/null)
+  shift
+  bin=$(bazel info "${bazel_flags[@]}" "$@" bazel-bin 2>/dev/null)
   mkdir -p "$dest/bin" "$dest/lib/outpost"
   install -m 755 "$bin/server/outpostd" "$bin/cli/outpost" "$dest/bin"
   stage_python "$bin" "$dest/lib/outpost/python"
 
+  mkdir -p .tools/log
   rm -rf "$modules"
-  files=$(module_files 2>.tools/log/module-files.log) ||
+  files=$(module_files "$@" 2>.tools/log/module-files.log) ||
     die "Bazel does not tell what the modules are (.tools/log/module-files.log)"
   while read -r package file; do
     mkdir -p "$dest/share/outpost/$package"

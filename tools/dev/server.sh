@@ -96,7 +96,7 @@ server_up() {
     mapfile -t modules < <(shipped_modules)
     build -c opt //server:outpostd //cli:outpost //sdk/python:run "${modules[@]/#///modules/}"
     say "staging into .outpost"
-    stage "$state"
+    stage "$state" -c opt
     [[ $run == "$state/run" ]] ||
       say "the path of this checkout is too long for a socket: it is in $run"
     server_start "$run" "$@"

@@ -1,0 +1,205 @@
+// The session's stream as a module sees it: a real server and a real client.
+#include "server/rpc/module_host_service.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/synchronization/notification.h"
+#include "outpost/v1/error_details.pb.h"
+#include "server/module/supervisor_fixture.h"
+
+namespace outpost::rpc {
+namespace {
+
+using testing::HasSubstr;
+using Stream = grpc::ClientReaderWriter<v1::AttachRequest, v1::AttachResponse>;
+
+// The reason in the ErrorInfo of `status`.
+std::string Reason(const grpc::Status& status) {
+  v1::RpcStatus details;
+  v1::ErrorInfo info;
+  if (!details.ParseFromString(status.error_details()) || details.details_size() != 1 ||
+      !info.ParseFromString(details.details(0).value())) {
+    return "";
+  }
+  return info.reason();
+}
+
+class ModuleHostTest : public module::SupervisorTest {
+ protected:
+  ModuleHostTest() {
+    StartManager();
+    service_ = std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_);
+    const std::string address = "unix:" + scratch.File("sock");
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(service_.get());
+    server_ = builder.BuildAndStart();
+    stub_ =
+        v1::ModuleHost::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  }
+  ~ModuleHostTest() override {
+    (*manager)->Stop();
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  }
+
+  static v1::AttachRequest Register(const std::string& name) {
+    v1::AttachRequest message;
+    v1::Register& registration = *message.mutable_register_();
+    registration.set_name(name);
+    registration.add_protocol_versions(1);
+    registration.set_can_run(true);
+    return message;
+  }
+  static v1::AttachRequest Running() {
+    v1::AttachRequest message;
+    message.mutable_serve_status()->set_state(v1::ServeStatus::STATE_RUNNING);
+    return message;
+  }
+  // What is left in the stream is read, so that its status comes.
+  static grpc::Status Finish(Stream& stream) {
+    v1::AttachResponse rest;
+    while (stream.Read(&rest)) {
+    }
+    return stream.Finish();
+  }
+
+  notify::NotificationHub hub_;
+  std::unique_ptr<ModuleHostService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<v1::ModuleHost::Stub> stub_;
+  grpc::ClientContext context_;
+};
+
+TEST_F(ModuleHostTest, ASessionFromRegisterToHalfClose) {
+  const auto stream = stub_->Attach(&context_);
+  ASSERT_TRUE(stream->Write(Register("hand")));
+  v1::AttachResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(response.has_configure());
+  v1::AttachRequest configured;
+  configured.mutable_configured();
+  stream->Write(configured);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(response.has_serve());
+  stream->Write(Running());
+  ASSERT_TRUE(manager->AwaitState("hand", v1::MODULE_STATE_RUNNING));
+
+  absl::Notification answered;
+  (*manager)->WhenRunning("hand", absl::InfiniteFuture(), [&](auto session) {
+    ASSERT_TRUE(session.ok());
+    v1::AttachResponse command;
+    command.mutable_run_command()->set_prefix("hello");
+    (*session)->Start(command, "hello", absl::InfiniteFuture(), [&](auto answer) {
+      ASSERT_TRUE(answer.ok()) << answer.status();
+      EXPECT_EQ(answer->command_result().result().stdout(), "hi");
+      answered.Notify();
+    });
+  });
+  ASSERT_TRUE(stream->Read(&response));
+  v1::AttachRequest result;
+  result.mutable_command_result()->set_id(response.run_command().id());
+  result.mutable_command_result()->mutable_result()->set_stdout("hi");
+  stream->Write(result);
+  EXPECT_TRUE(answered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+
+  stream->WritesDone();
+  const grpc::Status status = Finish(*stream);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(manager->Info("hand").name(), "") << "nothing of it stays";
+}
+
+TEST_F(ModuleHostTest, TheFirstMessageIsRegister) {
+  const auto stream = stub_->Attach(&context_);
+  stream->Write(Running());
+  const grpc::Status status = Finish(*stream);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Reason(status), "PROTOCOL_ERROR");
+  EXPECT_THAT(status.error_message(), HasSubstr("the first message"));
+}
+
+TEST_F(ModuleHostTest, RegisterComesOnceAlsoWhileConfigureIsBeingWritten) {
+  for (int round = 0; round < 20; ++round) {
+    grpc::ClientContext context;
+    const auto stream = stub_->Attach(&context);
+    stream->Write(Register("hand"));
+    stream->Write(Register("hand"));
+    const grpc::Status status = Finish(*stream);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+    EXPECT_EQ(Reason(status), "PROTOCOL_ERROR");
+    ASSERT_TRUE(manager->Await("hand", [](const auto& info) { return info.name().empty(); }));
+  }
+}
+
+TEST_F(ModuleHostTest, ARefusalHasItsReason) {
+  v1::AttachRequest message = Register("hand");
+  message.mutable_register_()->set_token("guessed");
+  const auto stream = stub_->Attach(&context_);
+  stream->Write(message);
+  const grpc::Status status = Finish(*stream);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Reason(status), "BAD_TOKEN");
+}
+
+TEST_F(ModuleHostTest, ABrokenStreamEndsWhatIsInHand) {
+  const auto stream = stub_->Attach(&context_);
+  stream->Write(Register("hand"));
+  v1::AttachRequest configured;
+  configured.mutable_configured();
+  stream->Write(configured);
+  stream->Write(Running());
+  ASSERT_TRUE(manager->AwaitState("hand", v1::MODULE_STATE_RUNNING));
+  absl::Notification ended;
+  absl::Status how;
+  (*manager)->WhenRunning("hand", absl::InfiniteFuture(), [&](auto session) {
+    ASSERT_TRUE(session.ok());
+    v1::AttachResponse command;
+    command.mutable_run_command()->set_prefix("hello");
+    (*session)->Start(command, "hello", absl::InfiniteFuture(), [&](auto answer) {
+      how = answer.status();
+      ended.Notify();
+    });
+  });
+  context_.TryCancel();
+  ASSERT_TRUE(ended.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_TRUE(absl::IsAborted(how)) << how;
+  Finish(*stream);
+  EXPECT_TRUE(manager->Await("hand", [](const auto& info) { return info.name().empty(); }));
+}
+
+TEST_F(ModuleHostTest, OneThatDoesNotReadLosesItsSession) {
+  const auto stream = stub_->Attach(&context_);
+  stream->Write(Register("hand"));
+  v1::AttachResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  const auto session = (*manager)->FindByKey(response.configure().session_key());
+  ASSERT_NE(session, nullptr);
+  v1::AttachResponse ping;
+  ping.mutable_shutdown()->set_reason(std::string(1000, 'x'));
+  int sent = 0;
+  while (sent < 1'000'000 && session->Send(ping)) ++sent;
+  EXPECT_LT(sent, 1'000'000);
+  EXPECT_TRUE(manager->Await("hand", [](const auto& info) { return info.name().empty(); }));
+  EXPECT_EQ(Finish(*stream).error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ModuleHostTest, TheManagerCanEndASession) {
+  const auto stream = stub_->Attach(&context_);
+  stream->Write(Register("hand"));
+  v1::AttachResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  (*manager)
+      ->FindByKey(response.configure().session_key())
+      ->Close(absl::UnavailableError("no time for you"), "");
+  const grpc::Status status = Finish(*stream);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "no time for you");
+}
+
+}  // namespace
+}  // namespace outpost::rpc
