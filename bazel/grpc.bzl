@@ -1,25 +1,30 @@
 """cc_grpc_library and py_grpc_library over a native proto_library, with Debian's protoc and gRPC plugins.
 
-A generated file stands, below the package that asks for it, where its proto stands below the proto's import root:
-outpost/v1/x.proto becomes <package>/outpost/v1/x.grpc.pb.h."""
+A generated file of a proto_library with strip_import_prefix stands, below the package that asks for it, where its proto
+stands below the import root: outpost/v1/x.proto becomes <package>/outpost/v1/x.grpc.pb.h. That of any other stands beside
+its proto."""
 
 _SUFFIXES = {"cc": [".grpc.pb.h", ".grpc.pb.cc"], "py": ["_pb2.py", "_pb2_grpc.py"]}
 
 def _import_path(f):
     """The path by which other protos import f."""
-    for marker in ["/_virtual_imports/"]:
-        if marker in f.path:
-            rest = f.path.split(marker)[1]
-            return rest[rest.index("/") + 1:]
-    return f.short_path
+    marker = "/_virtual_imports/"
+    if marker not in f.path:
+        return f.short_path
+    rest = f.path.split(marker)[1]
+    return rest[rest.index("/") + 1:]
 
 def _codegen_impl(ctx):
     info = ctx.attr.proto[ProtoInfo]
     py = ctx.attr.lang == "py"
     protos = [_import_path(f) for f in info.direct_sources]
-    outs = [ctx.actions.declare_file(p[:-len(".proto")] + s) for p in protos for s in _SUFFIXES[ctx.attr.lang]]
     plugin = ctx.executable._py_plugin if py else ctx.executable._cc_plugin
-    root = ctx.bin_dir.path + "/" + ctx.label.package
+
+    # Protos with an import root of their own are generated below this package; others where they stand.
+    below_package = any(["/_virtual_imports/" in f.path for f in info.direct_sources])
+    root = ctx.bin_dir.path + ("/" + ctx.label.package if below_package else "")
+    prefix = "" if below_package else ctx.label.package + "/"
+    outs = [ctx.actions.declare_file(p[len(prefix):-len(".proto")] + s) for p in protos for s in _SUFFIXES[ctx.attr.lang]]
     args = ctx.actions.args()
     args.add_joined("--descriptor_set_in", info.transitive_descriptor_sets, join_with = ":")
     args.add("--plugin=protoc-gen-grpc=" + plugin.path)
@@ -27,7 +32,7 @@ def _codegen_impl(ctx):
     if py:
         args.add("--python_out=" + root)
         args.add("--pyi_out=" + root)
-        pyi = [ctx.actions.declare_file(p[:-len(".proto")] + "_pb2.pyi") for p in protos]
+        pyi = [ctx.actions.declare_file(p[len(prefix):-len(".proto")] + "_pb2.pyi") for p in protos]
     else:
         pyi = []
     args.add_all(protos)

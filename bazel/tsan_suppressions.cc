@@ -44,6 +44,22 @@ Function Original(const char* symbol) {
 
 #define ORIGINAL(symbol, type) static const auto original = Original<type>(symbol)
 
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+
+namespace {
+
+// Whoever lets go of a Mutex evaluates the Conditions of those who wait for it, on
+// their stacks, under its inner lock: TSan would see a race with what the waiter
+// puts there next.
+class EvaluatesConditions {
+ public:
+  EvaluatesConditions() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~EvaluatesConditions() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+};
+
+}  // namespace
+
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 
@@ -55,6 +71,7 @@ void Mutex::Lock() {
 void Mutex::Unlock() {
   ORIGINAL("_ZN4absl7debian35Mutex6UnlockEv", void (*)(Mutex*));
   __tsan_release(this);
+  const EvaluatesConditions evaluates;
   original(this);
 }
 bool Mutex::TryLock() {
@@ -71,11 +88,13 @@ void Mutex::ReaderLock() {
 void Mutex::ReaderUnlock() {
   ORIGINAL("_ZN4absl7debian35Mutex12ReaderUnlockEv", void (*)(Mutex*));
   __tsan_release(this);
+  const EvaluatesConditions evaluates;
   original(this);
 }
 void Mutex::Await(const Condition& condition) {
   ORIGINAL("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE", void (*)(Mutex*, const Condition&));
   __tsan_release(this);
+  const EvaluatesConditions evaluates;
   original(this, condition);
   __tsan_acquire(this);
 }
@@ -83,6 +102,7 @@ bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
   ORIGINAL("_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE",
            bool (*)(Mutex*, const Condition&, Duration));
   __tsan_release(this);
+  const EvaluatesConditions evaluates;
   const bool held = original(this, condition, timeout);
   __tsan_acquire(this);
   return held;
@@ -91,6 +111,7 @@ bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
   ORIGINAL("_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE",
            bool (*)(Mutex*, const Condition&, Time));
   __tsan_release(this);
+  const EvaluatesConditions evaluates;
   const bool held = original(this, condition, deadline);
   __tsan_acquire(this);
   return held;
@@ -103,6 +124,7 @@ void Mutex::LockWhen(const Condition& condition) {
 void CondVar::Wait(Mutex* mu) {
   ORIGINAL("_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE", void (*)(CondVar*, Mutex*));
   __tsan_release(mu);
+  const EvaluatesConditions evaluates;
   original(this, mu);
   __tsan_acquire(mu);
 }
@@ -110,6 +132,7 @@ bool CondVar::WaitWithTimeout(Mutex* mu, Duration timeout) {
   ORIGINAL("_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE",
            bool (*)(CondVar*, Mutex*, Duration));
   __tsan_release(mu);
+  const EvaluatesConditions evaluates;
   const bool timed_out = original(this, mu, timeout);
   __tsan_acquire(mu);
   return timed_out;
@@ -118,6 +141,7 @@ bool CondVar::WaitWithDeadline(Mutex* mu, Time deadline) {
   ORIGINAL("_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE",
            bool (*)(CondVar*, Mutex*, Time));
   __tsan_release(mu);
+  const EvaluatesConditions evaluates;
   const bool timed_out = original(this, mu, deadline);
   __tsan_acquire(mu);
   return timed_out;

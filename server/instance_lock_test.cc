@@ -23,6 +23,10 @@ using testing::StartsWith;
 
 class InstanceLockTest : public testing::Test {
  protected:
+  // Sockets have relative paths here: that of the scratch directory may be too long.
+  InstanceLockTest() { std::filesystem::current_path(scratch_.path()); }
+  ~InstanceLockTest() override { std::filesystem::current_path("/"); }
+
   // A socket on `path` with room for no more than one connection; -1: failed.
   int Listen(const std::string& path) {
     sockaddr_un address = {};
@@ -88,7 +92,7 @@ TEST_F(InstanceLockTest, ADirectoryIsMadeForItsOwnerOnly) {
 }
 
 TEST_F(InstanceLockTest, AStaleSocketIsTakenAwayAndALiveOneIsNot) {
-  const std::string path = scratch_.File("s");
+  const std::string path = "s";
   EXPECT_TRUE(ClearSocket(path).ok()) << "there is none";
   const int live = Listen(path);
   const absl::Status refusal = absl::FailedPreconditionError(absl::StrCat(
@@ -104,7 +108,7 @@ TEST_F(InstanceLockTest, AStaleSocketIsTakenAwayAndALiveOneIsNot) {
 }
 
 TEST_F(InstanceLockTest, WhatIsNoSocketStays) {
-  const std::string path = scratch_.File("s");
+  const std::string path = "s";
   std::ofstream(path) << "precious";
   EXPECT_EQ(ClearSocket(path),
             absl::InvalidArgumentError(path + " is there and is no socket; move it away"));

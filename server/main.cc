@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "server/builtin/builtin_commands.h"
@@ -228,6 +229,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   supervisor.Stop();
   (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));
   (*source)->Stop();
+  // These call the supervisor, which goes before they do.
+  processes.Stop();
+  timers.Stop();
   unlink(socket.c_str());
   log::Get("main").info("stopped");
   return status;
@@ -237,6 +241,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
 }  // namespace outpost
 
 int main(int argc, char** argv) {
+  // Debian's Abseil looks for lock cycles at every lock, under one lock for all:
+  // gRPC's many locks make that the costliest thing there is.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Before any thread is made, so that all of them leave these to sigwait.
   sigset_t signals;
   sigemptyset(&signals);

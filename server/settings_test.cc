@@ -152,7 +152,8 @@ TEST_F(SettingsTest, AWrongTypeNamesFileAndLine) {
   EXPECT_EQ(FileError("module-path = [['a']]"), " line 1: module-path must be a list of strings");
   EXPECT_THAT(FileError("id = ['a', 'b']"), HasSubstr(" line 1: "));
   EXPECT_THAT(FileError("sim-osds = [1, 2]"), HasSubstr(" line 1: "));
-  EXPECT_THAT(FileError("ready-timeout = 0"), HasSubstr(" line 1: "));
+  EXPECT_EQ(Error({"-c", File("ready-timeout = 0")}),
+            "--ready-timeout 0 is not a number of seconds greater than 0");
   EXPECT_EQ(FileError("options = 3"), " line 1: options must be a table, [options]");
   EXPECT_EQ(FileError("[options]\n'mgr/a/b' = 1\n'mgr/a/c' = [1]"),
             " line 3: options.\"mgr/a/c\" must be a string, a number or a boolean");

@@ -4,9 +4,9 @@
     run_document.py FILE.md
 
 Of the fenced blocks, those whose info string names a file ("python my_modules/a/module.py") are
-written to that file, and those called "console" that hold lines beginning with "$ " are run, each
-such line by bash in the current directory. The lines up to the next command are what it has to print,
-stdout and stderr together; a line "..." stands for any lines. Other blocks are left alone.
+written to that file, and those called "console" with lines that begin with "$ " are run, each
+such line by bash in the current directory. The lines up to the next command are what it has to
+print, stdout and stderr together; a line "..." stands for any lines. Other blocks are left alone.
 Exits with 1, and says what differs, at the first command that prints something else.
 """
 

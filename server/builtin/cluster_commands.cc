@@ -65,7 +65,8 @@ absl::StatusOr<std::string> ClusterCommandJson(const cluster::Source& source,
                                                const std::vector<std::string>& words) {
   if (words.size() == 1 && !words[0].empty() && words[0][0] == '{') return words[0];
   command::CommandTable table;
-  if (auto status = table.SetCommands({command::Provider::Kind::kCluster, ""}, command::WithValidSignatures(source.Commands()));
+  if (auto status = table.SetCommands({command::Provider::Kind::kCluster, ""},
+                                      command::WithValidSignatures(source.Commands()));
       !status.ok()) {
     return status;
   }

@@ -69,7 +69,7 @@ std::string Why(const v1::ModuleInfo& m) {
   return why;
 }
 
-std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool verbose) {
+std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool detail) {
   using Align = Table::Align;
   std::vector<Table::Column> columns = {{"MODULE"},
                                         {"STATE"},
@@ -77,7 +77,7 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool verbose
                                         {"UPTIME", Align::kRight},
                                         {"RESTARTS", Align::kRight},
                                         {"RSS", Align::kRight}};
-  if (verbose) {
+  if (detail) {
     columns.insert(columns.end(), {{"IN FLIGHT", Align::kRight}, {"SDK"}, {"PATH"}, {"LAST EXIT"}});
   }
   columns.push_back({"WHY"});
@@ -92,7 +92,7 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool verbose
                          : "-",
         absl::StrCat(m.restarts()),
         Mebibytes(m.rss_bytes())};
-    if (verbose) {
+    if (detail) {
       row.insert(row.end(), {absl::StrCat(m.in_flight()), m.sdk(),
                              m.path().empty() ? "(started by hand)" : m.path(), m.last_exit()});
     }
@@ -125,13 +125,14 @@ command::Result Settled(const absl::StatusOr<v1::ModuleInfo>& module, absl::stri
 
 void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin(
-      {words + " ls name=verbose,type=CephBool,req=false", "list the modules: state, and why", "r"},
+      {words + " ls name=detail,type=CephChoices,strings=detail,req=false",
+       "list the modules: state, and why; with `detail`, all that is known", "r"},
       [s](const BuiltinCall& call, ResultCallback done) {
         const auto modules = s.modules->List();
         json data = json::array();
         for (const auto& m : modules) data.push_back(ModuleJson(m));
-        const bool verbose = call.args.value("verbose", false);
-        done(Render(call.format, data, [&] { return ModuleTable(modules, verbose); }));
+        const bool detail = call.args.contains("detail");
+        done(Render(call.format, data, [&] { return ModuleTable(modules, detail); }));
       });
 }
 

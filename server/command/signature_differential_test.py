@@ -73,7 +73,11 @@ class Parameter:
         self.many = self.keys.get("n", "1") == "N"
 
     def word(self, rng):
-        words = self.keys["strings"].split("|") + ["bad"] if self.type == "CephChoices" else WORDS[self.type]
+        words = (
+            self.keys["strings"].split("|") + ["bad"]
+            if self.type == "CephChoices"
+            else WORDS[self.type]
+        )
         # The first words of each list are good ones.
         word = rng.choice(words[:3] if rng.random() < 0.6 else words)
         if self.many and rng.random() < 0.2:
@@ -87,7 +91,9 @@ class Case:
         pieces = text.split(" ")
         self.words = [piece for piece in pieces if "=" not in piece]
         self.parameters = [Parameter(piece) for piece in pieces if "=" in piece]
-        self.descs = ceph_argparse.parse_funcsig(self.words + [dict(p.keys) for p in self.parameters])
+        self.descs = ceph_argparse.parse_funcsig(
+            self.words + [dict(p.keys) for p in self.parameters]
+        )
 
     def arguments(self, rng):
         """Words for the parameters in order, some by name, some missing, some wrong."""
@@ -95,7 +101,9 @@ class Case:
         for parameter in self.parameters:
             if rng.random() < (0.35 if parameter.keys.get("req") == "false" else 0.1):
                 continue
-            for _ in range(rng.choice([1, 1, 2, 3]) if parameter.many else int(parameter.keys.get("n", "1"))):
+            for _ in range(
+                rng.choice([1, 1, 2, 3]) if parameter.many else int(parameter.keys.get("n", "1"))
+            ):
                 groups.append(self._group(parameter, rng))
         while rng.random() < 0.3:
             extra = [rng.choice(ANY_WORDS)]
@@ -121,7 +129,7 @@ class Case:
         return [f"{name}={word}"] if rng.random() < 0.5 else [name, word]
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """ceph_argparse failed in a way that it does not mean to."""
 
 
@@ -134,7 +142,7 @@ def ceph_says(case, args):
     except ceph_argparse.ArgumentError as error:
         return False, f"{noise.getvalue()}Invalid command: {error}"
     except Exception as error:
-        raise Crash(repr(error)) from error
+        raise CrashError(repr(error)) from error
     values.pop("prefix")
     return True, values
 
@@ -142,9 +150,14 @@ def ceph_says(case, args):
 def comparable(message):
     """The message without what Ceph leaves to chance or to Python."""
     message = re.sub(
-        r"invalid chars (.*) in ", lambda m: f"invalid chars {''.join(sorted(m.group(1)))} in ", message, flags=re.S
+        r"invalid chars (.*) in ",
+        lambda m: f"invalid chars {''.join(sorted(m.group(1)))} in ",
+        message,
+        flags=re.S,
     )
-    return re.sub(r"(invalid UUID .*): (invalid literal.*|not hexadecimal)", r"\1: not hex", message)
+    return re.sub(
+        r"(invalid UUID .*): (invalid literal.*|not hexadecimal)", r"\1: not hex", message
+    )
 
 
 def has_type(case, *types):
@@ -196,13 +209,16 @@ def several_values_kept(case, args, ceph, ours):
 
 
 def odd_address(case, args, ceph, ours):
-    return has_type(case, "CephIPAddr", "CephEntityAddr") and any(odd in arg for arg in args for odd in ODD_ADDRESSES)
+    return has_type(case, "CephIPAddr", "CephEntityAddr") and any(
+        odd in arg for arg in args for odd in ODD_ADDRESSES
+    )
 
 
 def path_of_the_caller(case, args, ceph, ours):
     # Ceph asks its own machine's file system; the manager cannot ask the caller's.
     return has_type(case, "CephSocketpath") or (
-        has_type(case, "CephFilepath") and any("/nonexistent" in arg or arg[:1] != "/" for arg in args)
+        has_type(case, "CephFilepath")
+        and any("/nonexistent" in arg or arg[:1] != "/" for arg in args)
     )
 
 
@@ -228,7 +244,9 @@ class Differential(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         with open(f"{HERE}/testdata/signatures.txt", encoding="utf-8") as lines:
-            cls.cases = [Case(line) for line in lines.read().splitlines() if line and line[0] != "#"]
+            cls.cases = [
+                Case(line) for line in lines.read().splitlines() if line and line[0] != "#"
+            ]
 
     def probe(self, requests):
         result = subprocess.run(
@@ -247,7 +265,9 @@ class Differential(unittest.TestCase):
 
     def test_words(self):
         rng = random.Random(int(os.environ.get("OUTPOST_TEST_SEED", SEED)))
-        trials = [(case, case.arguments(rng)) for case in self.cases for _ in range(CASES_PER_SIGNATURE)]
+        trials = [
+            (case, case.arguments(rng)) for case in self.cases for _ in range(CASES_PER_SIGNATURE)
+        ]
         answers = self.probe([{"signature": case.text, "args": args} for case, args in trials])
         used = dict.fromkeys(EXCEPTIONS, 0)
         agreed = {True: 0, False: 0}
@@ -256,7 +276,7 @@ class Differential(unittest.TestCase):
             ours = (True, answer["values"]) if answer["ok"] else (False, answer["error"])
             try:
                 ceph = ceph_says(case, args)
-            except Crash:
+            except CrashError:
                 ceph = (False, "crash")
             if self.same(ceph, ours):
                 agreed[ours[0]] += 1
@@ -266,7 +286,9 @@ class Differential(unittest.TestCase):
                 used[exception] += 1
             else:
                 failures.append(f"{case.text}\n  args: {args}\n  ceph: {ceph}\n  ours: {ours}")
-        print(f"{len(trials)} argument lists: both accept {agreed[True]}, both refuse {agreed[False]}")
+        print(
+            f"{len(trials)} argument lists: both accept {agreed[True]}, both refuse {agreed[False]}"
+        )
         for exception, count in used.items():
             print(f"  {exception.__name__}: {count}")
         if failures:
@@ -274,7 +296,9 @@ class Differential(unittest.TestCase):
         self.assertGreater(agreed[True], 3000)
         self.assertGreater(agreed[False], 1500)
         if "OUTPOST_TEST_SEED" not in os.environ:
-            self.assertEqual([e.__name__ for e, count in used.items() if not count], [], "exceptions of no use")
+            self.assertEqual(
+                [e.__name__ for e, count in used.items() if not count], [], "exceptions of no use"
+            )
 
     def same(self, ceph, ours):
         if ceph[0] != ours[0]:

@@ -3,20 +3,23 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/module/process.h"
 #include "server/store/sqlite/scratch_dir.h"
@@ -29,6 +32,9 @@ class AdoptTest : public testing::Test {
   // Starts `script` as a manager in a process of its own that dies at once without
   // a word, and waits for the pid which that wrote.
   void StartUnderAnotherManager(const std::string& script) {
+    for (const char* fifo : {"go", "on", "end", "done"}) {
+      mkfifo(scratch_.File(fifo).c_str(), 0600);
+    }
     const pid_t manager = fork();
     ASSERT_GE(manager, 0);
     if (manager == 0) {
@@ -58,25 +64,40 @@ class AdoptTest : public testing::Test {
                 [this](absl::string_view line) {
                   absl::MutexLock lock(&mu_);
                   lines_.emplace_back(line);
+                  heard_.SignalAll();
                 },
             .on_exit =
                 [this](ExitStatus status) {
                   absl::MutexLock lock(&mu_);
                   exit_ = status.ToString();
+                  heard_.SignalAll();
                 }};
   }
-  bool WaitForLine(const std::string& line) {
+  // The first line that holds `part`, waiting for it; empty: none came.
+  std::string WaitForLine(const std::string& part) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::MutexLock lock(&mu_);
-    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-      return std::find(lines_.begin(), lines_.end(), line) != lines_.end();
-    };
-    return mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(30));
+    while (true) {
+      for (const std::string& line : lines_) {
+        if (absl::StrContains(line, part)) return line;
+      }
+      if (heard_.WaitWithDeadline(&mu_, deadline)) return "";
+    }
   }
   std::string WaitForExit() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::MutexLock lock(&mu_);
-    const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return exit_.has_value(); };
-    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), absl::Seconds(30))) return "did not end";
+    while (!exit_) {
+      if (heard_.WaitWithDeadline(&mu_, deadline)) return "did not end";
+    }
     return *exit_;
+  }
+  // The script waits for the FIFOs "go", "on" and "end" and writes to "done". (Each
+  // serves once: the next reader could meet the end of the last writer.)
+  void Tell(const std::string& fifo) { std::ofstream(scratch_.File(fifo)) << std::endl; }
+  void AwaitDone() {
+    std::string line;
+    std::getline(std::ifstream(scratch_.File("done")), line);
   }
   std::string Fifo() const { return scratch_.File("out"); }
 
@@ -84,29 +105,31 @@ class AdoptTest : public testing::Test {
   pid_t pid_ = 0;
   uint64_t ticks_ = 0;
   absl::Mutex mu_;
+  absl::CondVar heard_;
   std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
   std::optional<std::string> exit_ ABSL_GUARDED_BY(mu_);
 };
 
 TEST_F(AdoptTest, OutputGoesOnWhereTheFirstReaderHasGone) {
-  // It writes while nobody reads; then when it is told to; then it ends.
   StartUnderAnotherManager(
-      "echo unread; while [ ! -e go ]; do sleep 0.02; done; echo more; "
-      "while [ ! -e end ]; do sleep 0.02; done; printf last; exit 3");
+      "read x < go; echo unread; echo > done; read x < on; echo more; read x < end; "
+      "printf last; exit 3");
+  Tell("go");
+  AwaitDone();  // written while nobody reads
   ProcessRunner runner;
   const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
   EXPECT_EQ((*process)->pid(), pid_);
-  EXPECT_TRUE(WaitForLine("unread"));
-  std::ofstream(scratch_.File("go")).flush();
-  EXPECT_TRUE(WaitForLine("more"));
-  std::ofstream(scratch_.File("end")).flush();
+  EXPECT_EQ(WaitForLine("unread"), "unread");
+  Tell("on");
+  EXPECT_EQ(WaitForLine("more"), "more");
+  Tell("end");
   EXPECT_EQ(WaitForExit(), "ended; how is not known");
-  EXPECT_TRUE(WaitForLine("last"));
+  EXPECT_EQ(WaitForLine("last"), "last");
 }
 
 TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
-  StartUnderAnotherManager("sleep 600 & echo $! > child; wait");
+  StartUnderAnotherManager("sleep 600 & wait");
   ProcessRunner runner;
   const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
@@ -116,18 +139,15 @@ TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
 }
 
 TEST_F(AdoptTest, WhatAnAdoptedProcessLeavesBehindGoesWithIt) {
-  StartUnderAnotherManager("sleep 600 & echo child $!; while [ ! -e end ]; do sleep 0.02; done");
+  StartUnderAnotherManager("read x < go; sleep 600 & echo child $!; read x < end");
   ProcessRunner runner;
   ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
+  Tell("go");
+  const std::string line = WaitForLine("child ");
   pid_t child = 0;
-  {
-    absl::MutexLock lock(&mu_);
-    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !lines_.empty(); };
-    ASSERT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(30)));
-    ASSERT_TRUE(absl::SimpleAtoi(lines_[0].substr(6), &child));
-  }
+  ASSERT_TRUE(absl::SimpleAtoi(absl::StripPrefix(line, "child "), &child)) << line;
   ASSERT_TRUE(StartTicks(child).ok());
-  std::ofstream(scratch_.File("end")).flush();
+  Tell("end");
   EXPECT_EQ(WaitForExit(), "ended; how is not known");
   const OwnedFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
   pollfd end = {.fd = pidfd.get(), .events = POLLIN, .revents = 0};
@@ -155,11 +175,11 @@ TEST_F(AdoptTest, WhatHasEndedIsNotAdopted) {
 }
 
 TEST_F(AdoptTest, WithoutItsFifoAProcessIsAdoptedAllTheSame) {
-  StartUnderAnotherManager("while [ ! -e end ]; do sleep 0.02; done");
+  StartUnderAnotherManager("read x < end");
   ASSERT_EQ(unlink(Fifo().c_str()), 0);
   ProcessRunner runner;
   ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
-  std::ofstream(scratch_.File("end")).flush();
+  Tell("end");
   EXPECT_EQ(WaitForExit(), "ended; how is not known");
 }
 

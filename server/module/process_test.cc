@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/store/sqlite/scratch_dir.h"
 
@@ -41,26 +42,32 @@ class Heard {
                   absl::MutexLock lock(&mu_);
                   EXPECT_FALSE(exit_) << "output after the exit";
                   lines_.emplace_back(line);
+                  heard_.SignalAll();
                 },
             .on_exit =
                 [this](ExitStatus status) {
                   absl::MutexLock lock(&mu_);
                   EXPECT_FALSE(exit_) << "a second exit";
                   exit_ = status;
+                  heard_.SignalAll();
                 }};
   }
   std::string Exit() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::MutexLock lock(&mu_);
-    const auto ended = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return exit_.has_value(); };
-    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), absl::Seconds(30))) return "did not end";
+    while (!exit_) {
+      if (heard_.WaitWithDeadline(&mu_, deadline)) return "did not end";
+    }
     return exit_->ToString();
   }
   // The first `n` lines, waiting for them.
   std::vector<std::string> Lines(size_t n) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::MutexLock lock(&mu_);
-    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return lines_.size() >= n; };
-    if (!mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(30))) {
+    while (lines_.size() < n) {
+      if (!heard_.WaitWithDeadline(&mu_, deadline)) continue;
       ADD_FAILURE() << "only " << lines_.size() << " lines came";
+      break;
     }
     return lines_;
   }
@@ -71,6 +78,7 @@ class Heard {
 
  private:
   absl::Mutex mu_;
+  absl::CondVar heard_;
   std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
   std::optional<ExitStatus> exit_ ABSL_GUARDED_BY(mu_);
 };

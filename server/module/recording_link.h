@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "outpost/v1/module_host.pb.h"
 #include "server/module/session.h"
@@ -31,6 +32,7 @@ class RecordingLink : public SessionLink {
     absl::MutexLock lock(&mu_);
     if (closed_) return false;
     messages_.push_back(std::move(message));
+    came_.SignalAll();
     return true;
   }
 
@@ -44,14 +46,15 @@ class RecordingLink : public SessionLink {
   // The next message of the kind `which`; those before it are thrown away. Fails the
   // test, and is empty, when none comes in 20 s.
   v1::AttachResponse Next(Case which) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
     absl::MutexLock lock(&mu_);
-    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    while (true) {
       while (!messages_.empty() && messages_.front().message_case() != which) messages_.pop_front();
-      return !messages_.empty();
-    };
-    if (!mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(20))) {
-      ADD_FAILURE() << "no message of kind " << which << " came";
-      return {};
+      if (!messages_.empty()) break;
+      if (came_.WaitWithDeadline(&mu_, deadline)) {
+        ADD_FAILURE() << "no message of kind " << which << " came";
+        return {};
+      }
     }
     v1::AttachResponse message = std::move(messages_.front());
     messages_.pop_front();
@@ -78,6 +81,7 @@ class RecordingLink : public SessionLink {
 
  private:
   mutable absl::Mutex mu_;
+  absl::CondVar came_;
   std::deque<v1::AttachResponse> messages_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> closed_ ABSL_GUARDED_BY(mu_);
   std::string reason_ ABSL_GUARDED_BY(mu_);

@@ -149,7 +149,7 @@ TEST_F(AttachTest, AnotherProtocolIsRefused) {
 
 TEST_F(AttachTest, ACommandBelongsToOneModuleAndTheLoserSaysSo) {
   Install("loser", "while [ ! -e end ]; do sleep 0.02; done; exit 2");
-  StartManager();
+  StartManager([](auto& options) { options.first_backoff = options.max_backoff = absl::Hours(1); });
   FakeModule first(*manager, "first");
   AddCommand(first, "do it");
   ASSERT_TRUE(first.AttachAndServe());

@@ -41,6 +41,7 @@ class Bell : public spdlog::sinks::base_sink<std::mutex> {
   void Ring() {
     absl::MutexLock lock(&mu_);
     ++rung_;
+    rings_.SignalAll();
   }
   uint64_t rung() const {
     absl::MutexLock lock(&mu_);
@@ -49,8 +50,10 @@ class Bell : public spdlog::sinks::base_sink<std::mutex> {
   // False: it is too late.
   bool Await(uint64_t more_than, absl::Time deadline) const {
     absl::MutexLock lock(&mu_);
-    const auto rings = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return rung_ > more_than; };
-    return mu_.AwaitWithDeadline(absl::Condition(&rings), deadline);
+    while (rung_ <= more_than) {
+      if (rings_.WaitWithDeadline(&mu_, deadline)) return rung_ > more_than;
+    }
+    return true;
   }
 
  protected:
@@ -59,6 +62,7 @@ class Bell : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   mutable absl::Mutex mu_;
+  mutable absl::CondVar rings_;
   uint64_t rung_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -89,7 +89,9 @@ class StreamLink final : public module::SessionLink {
     writing_ = true;
     current_ = std::move(queue_.front());
     queue_.pop_front();
-    stream_->StartWrite(&current_);
+    // With more behind it, it may wait for that: one system call for several messages.
+    stream_->StartWrite(
+        &current_, queue_.empty() ? grpc::WriteOptions() : grpc::WriteOptions().set_buffer_hint());
   }
 
   void Finish(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

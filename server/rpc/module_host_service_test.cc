@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "outpost/v1/error_details.pb.h"
 #include "server/module/supervisor_fixture.h"
@@ -34,13 +35,13 @@ class ModuleHostTest : public module::SupervisorTest {
   ModuleHostTest() {
     StartManager();
     service_ = std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_);
-    const std::string address = "unix:" + scratch.File("sock");
+    int port = 0;
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(service_.get());
     server_ = builder.BuildAndStart();
-    stub_ =
-        v1::ModuleHost::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    stub_ = v1::ModuleHost::NewStub(
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
   }
   ~ModuleHostTest() override {

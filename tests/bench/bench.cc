@@ -26,12 +26,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/table.h"
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/key_value.pb.h"
+#include "tests/bench/echo.pb.h"
 #include "tests/bench/load.h"
 
 extern char** environ;
@@ -104,6 +106,12 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& socket) {
 std::string Command(const std::string& prefix) {
   v1::CommandsRunRequest request;
   request.set_command_json(nlohmann::json{{"prefix", prefix}}.dump());
+  return request.SerializeAsString();
+}
+
+std::string Payload(const std::string& bytes) {
+  EchoRequest request;
+  request.set_payload(bytes);
   return request.SerializeAsString();
 }
 
@@ -227,8 +235,8 @@ std::vector<Row> Measurements(
   const absl::Duration time = absl::Seconds(settings.seconds);
   const v1::ClusterGetResponse map = GetOsdMap(manager);
   const std::shared_ptr<grpc::Channel> echo = echo_of(map.ByteSizeLong());
-  const Call echo_call = {"/bench.Echo/Echo", Always(Command("noop-cpp"))};
-  const Call slice_call = {"/bench.Echo/Slice", Always("x")};
+  const Call echo_call = {"/outpost.bench.Echo/Unary", Always(Payload(Command("noop-cpp")))};
+  const Call slice_call = {"/outpost.bench.Echo/Slice", Always(Payload("x"))};
   const Call cpp_call = {"/outpost.v1.Commands/Run", Always(Command("noop-cpp"))};
   const Call python_call = {"/outpost.v1.Commands/Run", Always(Command("noop-py"))};
   v1::ClusterGetRequest get;
@@ -246,13 +254,13 @@ std::vector<Row> Measurements(
                          }};
 
   const auto p50 = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call) {
-    return [&, channel] { return Run(channel, call, 1, time).Quantile(0.5); };
+    return [&, channel] { return RunBlocking(channel, call, time).Quantile(0.5); };
   };
   const auto rate = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call, int n) {
     return [&, channel, n] { return Run(channel, call, n, time).calls_per_second; };
   };
   const auto megabytes = [&](const std::shared_ptr<grpc::Channel>& channel, const Call& call) {
-    return [&, channel] { return Run(channel, call, 1, time).bytes_per_second / 1e6; };
+    return [&, channel] { return RunBlocking(channel, call, time).bytes_per_second / 1e6; };
   };
   for (const Call* call : {&cpp_call, &python_call, &get_call}) Run(manager, *call, 8, time);
   Run(echo, echo_call, 8, time);
@@ -350,6 +358,8 @@ int Main(const Settings& settings) {
 }  // namespace outpost::bench
 
 int main(int argc, char** argv) {
+  // As outpostd and modules do.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   outpost::bench::Settings settings;
   CLI::App app("what Outpost costs, as ratios to a bare gRPC echo", "bench");
   app.add_option("--json", settings.json_file, "also write the rows to this file, as JSON");

@@ -3,9 +3,8 @@
 //
 //     echo_server SOCKET BYTES
 //
-// /bench.Echo/Echo answers what it was sent; /bench.Echo/Slice answers BYTES
-// bytes that were made once, by reference. Ends on SIGTERM.
-#include <grpcpp/generic/async_generic_service.h>
+// Echo.Unary answers what it was sent; Echo.Slice answers BYTES bytes that were
+// made once, by reference, as a raw method. Ends on SIGTERM.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
@@ -14,38 +13,38 @@
 #include <memory>
 #include <string>
 
+#include "absl/synchronization/mutex.h"
+#include "tests/bench/echo.grpc.pb.h"
+
 namespace {
 
-class EchoReactor final : public grpc::ServerGenericBidiReactor {
- public:
-  EchoReactor(bool slice, const grpc::ByteBuffer& payload) : slice_(slice), payload_(payload) {
-    StartRead(&request_);
-  }
-  void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "no request"));
-    StartWriteAndFinish(slice_ ? &payload_ : &request_, grpc::WriteOptions(), grpc::Status::OK);
-  }
-  void OnDone() override { delete this; }
+using outpost::bench::Echo;
+using outpost::bench::EchoRequest;
+using outpost::bench::EchoResponse;
 
- private:
-  const bool slice_;
-  grpc::ByteBuffer payload_;  // a reference to the bytes that all calls share
-  grpc::ByteBuffer request_;
-};
-
-class EchoService final : public grpc::CallbackGenericService {
+class EchoService final : public Echo::WithRawCallbackMethod_Slice<Echo::CallbackService> {
  public:
-  explicit EchoService(size_t bytes) {
-    const grpc::Slice slice(std::string(bytes, 'x'));
-    payload_ = grpc::ByteBuffer(&slice, 1);
+  explicit EchoService(size_t bytes) : slice_(std::string(bytes, 'x')) {}
+
+  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const EchoRequest* request,
+                                  EchoResponse* response) override {
+    response->set_payload(request->payload());
+    return Finish(context);
   }
-  grpc::ServerGenericBidiReactor* CreateReactor(
-      grpc::GenericCallbackServerContext* context) override {
-    return new EchoReactor(context->method() == "/bench.Echo/Slice", payload_);
+  grpc::ServerUnaryReactor* Slice(grpc::CallbackServerContext* context, const grpc::ByteBuffer*,
+                                  grpc::ByteBuffer* response) override {
+    *response = grpc::ByteBuffer(&slice_, 1);
+    return Finish(context);
   }
 
  private:
-  grpc::ByteBuffer payload_;
+  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  const grpc::Slice slice_;
 };
 
 }  // namespace
@@ -55,6 +54,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: echo_server SOCKET BYTES\n");
     return 2;
   }
+  // As outpostd and modules do.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(std::string("unix:") + argv[1], grpc::InsecureServerCredentials());
   builder.SetMaxSendMessageSize(-1);
-  builder.RegisterCallbackGenericService(&service);
+  builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return 1;
   int signal = 0;

@@ -15,6 +15,12 @@
 namespace outpost::bench {
 namespace {
 
+[[noreturn]] void DieOf(const Call& call, const grpc::Status& status) {
+  std::fprintf(stderr, "bench: %s failed: %s\n", call.method.c_str(),
+               status.error_message().c_str());
+  std::exit(1);
+}
+
 // One of the loops: the next call begins when the last has ended.
 class Loop {
  public:
@@ -37,11 +43,7 @@ class Loop {
  private:
   void Done(const grpc::Status& status) {
     const int64_t now = absl::GetCurrentTimeNanos();
-    if (!status.ok()) {
-      std::fprintf(stderr, "bench: %s failed: %s\n", call_->method.c_str(),
-                   status.error_message().c_str());
-      std::exit(1);
-    }
+    if (!status.ok()) DieOf(*call_, status);
     seconds.push_back(static_cast<double>(now - start_) * 1e-9);
     bytes += response_.Length();
     if (absl::FromUnixNanos(now) < end_) {
@@ -61,6 +63,16 @@ class Loop {
   grpc::ByteBuffer response_;
   int64_t start_ = 0;
 };
+
+Timing Sorted(std::vector<double> seconds, uint64_t bytes, absl::Duration elapsed) {
+  Timing timing;
+  timing.seconds = std::move(seconds);
+  std::sort(timing.seconds.begin(), timing.seconds.end());
+  const double total = absl::ToDoubleSeconds(elapsed);
+  timing.calls_per_second = static_cast<double>(timing.seconds.size()) / total;
+  timing.bytes_per_second = static_cast<double>(bytes) / total;
+  return timing;
+}
 
 }  // namespace
 
@@ -90,17 +102,43 @@ Timing Run(const std::shared_ptr<grpc::Channel>& channel, const Call& call, int 
     mu.Await(absl::Condition(
         +[](int* left) { return *left == 0; }, &running));
   }
-  const double elapsed = absl::ToDoubleSeconds(absl::Now() - begin);
-  Timing timing;
+  const absl::Duration elapsed = absl::Now() - begin;
+  std::vector<double> seconds;
   uint64_t bytes = 0;
   for (const auto& loop : loops) {
-    timing.seconds.insert(timing.seconds.end(), loop->seconds.begin(), loop->seconds.end());
+    seconds.insert(seconds.end(), loop->seconds.begin(), loop->seconds.end());
     bytes += loop->bytes;
   }
-  std::sort(timing.seconds.begin(), timing.seconds.end());
-  timing.calls_per_second = static_cast<double>(timing.seconds.size()) / elapsed;
-  timing.bytes_per_second = static_cast<double>(bytes) / elapsed;
-  return timing;
+  return Sorted(std::move(seconds), bytes, elapsed);
+}
+
+Timing RunBlocking(const std::shared_ptr<grpc::Channel>& channel, const Call& call,
+                   absl::Duration time) {
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  std::vector<double> seconds;
+  uint64_t bytes = 0;
+  const absl::Time begin = absl::Now();
+  const absl::Time end = begin + time;
+  for (absl::Time now = begin; now < end;) {
+    grpc::ClientContext context;
+    const grpc::ByteBuffer request = call.request(seconds.size());
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    const int64_t start = absl::GetCurrentTimeNanos();
+    auto reader = stub.PrepareUnaryCall(&context, call.method, request, &queue);
+    reader->StartCall();
+    reader->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    const int64_t done = absl::GetCurrentTimeNanos();
+    if (!status.ok()) DieOf(call, status);
+    seconds.push_back(static_cast<double>(done - start) * 1e-9);
+    bytes += response.Length();
+    now = absl::FromUnixNanos(done);
+  }
+  return Sorted(std::move(seconds), bytes, absl::Now() - begin);
 }
 
 std::function<grpc::ByteBuffer(uint64_t)> Always(const std::string& bytes) {

@@ -37,6 +37,11 @@ struct Timing {
 Timing Run(const std::shared_ptr<grpc::Channel>& channel, const Call& call, int in_flight,
            absl::Duration time);
 
+// One call after the other, each waited for by the calling thread: as a command
+// line does.
+Timing RunBlocking(const std::shared_ptr<grpc::Channel>& channel, const Call& call,
+                   absl::Duration time);
+
 // The bytes of `text` as a request of every call.
 std::function<grpc::ByteBuffer(uint64_t)> Always(const std::string& bytes);
 

@@ -75,7 +75,9 @@ def test_numbers_out_of_range_are_refused(manager: Manager, num: str) -> None:
     for command in ("hello", "hello-cpp"):
         rc, out, err = manager.outpost(command, "count", num)
         assert (rc, out) == (errno.EINVAL, "")
-        assert re.search(rf"(?<!\S){num} (is not from 1 to 1000|not in range \[1, 1000\])", err), err
+        assert re.search(rf"(?<!\S){num} (is not from 1 to 1000|not in range \[1, 1000\])", err), (
+            err
+        )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_osd_status(manager: Manager) -> None:
     osd_map = json.loads(manager.check("get", "osd_map"))
     table = manager.check("osd", "status").splitlines()
     assert table[0].split("  ")[0] == "ID"
-    assert [word for word in re.split(r"\s{2,}", table[0].strip())] == [
+    assert re.split(r"\s{2,}", table[0].strip()) == [
         *("ID", "HOST", "USED", "AVAIL", "WR OPS", "WR DATA", "RD OPS", "RD DATA", "STATE")
     ]
     rows = [line.split() for line in table[1:]]

@@ -371,9 +371,7 @@ class Manager:
     def start_module(self, directory: Path, *arguments: str) -> Background:
         """Run a Python module as a person would by hand."""
         environment = {**self.environment(), "PYTHONPATH": str(PYTHON_PATH)}
-        background = Background(
-            [_PYTHON, "-m", "outpost.run", directory, *arguments], environment
-        )
+        background = Background([_PYTHON, "-m", "outpost.run", directory, *arguments], environment)
         self._background.append(background)
         return background
 

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "outpost/internal/session.h"
 #include "outpost/internal/signal_watcher.h"
 
@@ -112,6 +113,9 @@ constexpr char kHelp[] =
 }  // namespace
 
 int Main(int argc, char** argv, const ModuleFactory& factory) {
+  // Debian's Abseil looks for lock cycles at every lock, under one lock for all:
+  // gRPC's many locks make that the costliest thing there is.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     PrintError(Environment("OUTPOST_MODULE"), flags.status().message());

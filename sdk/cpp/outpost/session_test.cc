@@ -8,209 +8,20 @@
 #include <stdexcept>
 
 #include "absl/synchronization/notification.h"
+#include "outpost/everything_module.h"
 #include "outpost/testing/fake_manager.h"
 #include "outpost/testing/running_module.h"
 
 namespace outpost {
 namespace {
 
-using ::testing::_;
 using ::testing::ElementsAre;
 using testing::FakeManager;
 using ::testing::HasSubstr;
 using testing::kPatience;
-using ::testing::Pair;
 using testing::RunningModule;
-using ::testing::UnorderedElementsAre;
 
-// How many are somewhere, and were at most.
-class Gauge {
- public:
-  void Add(int n) {
-    absl::MutexLock lock(&mu_);
-    now_ += n;
-    most_ = std::max(most_, now_);
-    entered_ += n > 0;
-  }
-  bool AwaitAtLeast(int n) {
-    const auto there = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return now_ >= n; };
-    absl::MutexLock lock(&mu_);
-    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-  }
-  int now() const {
-    absl::MutexLock lock(&mu_);
-    return now_;
-  }
-  int most() const {
-    absl::MutexLock lock(&mu_);
-    return most_;
-  }
-  int entered() const {
-    absl::MutexLock lock(&mu_);
-    return entered_;
-  }
-
- private:
-  mutable absl::Mutex mu_;
-  int now_ ABSL_GUARDED_BY(mu_) = 0;
-  int most_ ABSL_GUARDED_BY(mu_) = 0;
-  int entered_ ABSL_GUARDED_BY(mu_) = 0;
-};
-
-// Every part of a module, each as small as it can be.
-class Everything : public Module {
- public:
-  Everything()
-      : Module({.version = "7",
-                .notify_types = {"osd_map", "clog"},
-                .max_concurrency = 2,
-                .call_timeout = absl::Seconds(10)}) {
-    commands()
-        .Add("every echo")
-        .Describe("Give back the arguments")
-        .Perm("rw")
-        .Arg<std::string>("text")
-        .Arg<int64_t>("num", {.min = 0, .max = 10, .default_value = 3})
-        .Arg<std::optional<double>>("factor")
-        .Handle([](const CommandContext& context, std::string text, int64_t num,
-                   std::optional<double> factor) {
-          return CommandResult::Ok(
-              absl::StrCat(text, " ", num, " ", factor.value_or(0.5), " ",
-                           context.inbuf().value_or("(none)"), " ", std::string(context.caller())),
-              "a note");
-        });
-    commands().Add("every fail").Handle([] {
-      return absl::NotFoundError("there is no such thing");
-    });
-    commands().Add("every throw").Handle([]() -> CommandResult {
-      throw std::runtime_error("boom");
-    });
-    commands().Add("every bytes").Handle([] { return CommandResult::Ok("a\xff\x00z"); });
-    commands().Add("every block").Handle([this](const CommandContext& context) {
-      running_.Add(1);
-      std::stop_callback stop(context.stop_token(), [this] { release_.Notify(); });
-      release_.WaitForNotification();
-      running_.Add(-1);
-      return CommandResult::Ok(context.cancelled() ? "cancelled" : "released");
-    });
-    commands()
-        .Add("every get")
-        .Arg<std::string>("name")
-        .Handle([this](const std::string& name) -> absl::StatusOr<std::string> {
-          absl::StatusOr<StructureRef> structure = Get(name);
-          if (!structure.ok()) return structure.status();
-          return structure->parsed().dump();
-        });
-    commands().Add("every remote").Handle([this]() -> CommandResult {
-      absl::StatusOr<Json> value = Remote("other", "add", {1, 2}, {{"third", 3}});
-      if (!value.ok()) {
-        const auto failure = GetRemoteFailure(value.status());
-        return CommandResult::Error(
-            EIO, absl::StrCat(failure ? failure->kind : ErrorReason(value.status()), ": ",
-                              value.status().message()));
-      }
-      return CommandResult::Ok(value->dump());
-    });
-    methods().Add("add", [](const Json& args, const Json& kwargs) -> absl::StatusOr<Json> {
-      return args.at(0).get<int>() + args.at(1).get<int>() + kwargs.value("third", 0);
-    });
-    methods().Add("refuse", [](const Json&, const Json&) -> absl::StatusOr<Json> {
-      return absl::PermissionDeniedError("not you");
-    });
-  }
-
-  absl::Status Start() override {
-    started_.Notify();
-    return start_status_;
-  }
-  absl::Status Serve(ServeContext& context) override {
-    serving_.Add(1);
-    while (context.WaitFor(absl::InfiniteDuration())) {
-    }
-    serving_.Add(-1);
-    return absl::OkStatus();
-  }
-  void Notify(const Notification& notification) override {
-    absl::MutexLock lock(&mu_);
-    notified_.push_back(notification);
-  }
-  void ConfigChanged(const std::vector<std::string>& names) override {
-    absl::MutexLock lock(&mu_);
-    changed_.push_back(absl::StrCat(names.at(0), "=", times_.Get()));
-  }
-  void Shutdown() override { shut_down_ = true; }
-
-  bool AwaitNotified(const std::function<bool(const Notification&)>& wanted) {
-    const auto there = [this, &wanted]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-      return std::any_of(notified_.begin(), notified_.end(), wanted);
-    };
-    absl::MutexLock lock(&mu_);
-    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-  }
-  bool AwaitChanged(const std::string& wanted) {
-    const auto there = [this, &wanted]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-      return std::find(changed_.begin(), changed_.end(), wanted) != changed_.end();
-    };
-    absl::MutexLock lock(&mu_);
-    return mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-  }
-
-  // What tests reach for.
-  using Module::Apply;
-  using Module::Get;
-  using Module::GetCounters;
-  using Module::GetMetadata;
-  using Module::GetOption;
-  using Module::GetPart;
-  using Module::GetStore;
-  using Module::GetStorePrefix;
-  using Module::HaveMonConnection;
-  using Module::log;
-  using Module::MgrId;
-  using Module::MonCommand;
-  using Module::Name;
-  using Module::SendCommand;
-  using Module::SetHealthChecks;
-  using Module::SetOption;
-  using Module::SetStore;
-
-  Option<int64_t> times_ = options().Add<int64_t>("times", 1, "How often", {.min = 1, .max = 9});
-  Option<std::optional<absl::Duration>> pause_ =
-      options().AddUnset<absl::Duration>("pause", "How long between");
-
-  Gauge running_, serving_;
-  std::atomic<bool> shut_down_{false};
-  struct Gate {  // may be opened more than once
-    void Notify() {
-      absl::MutexLock lock(&mu);
-      open = true;
-    }
-    void WaitForNotification() {
-      absl::MutexLock lock(&mu);
-      mu.Await(absl::Condition(&open));
-    }
-    absl::Mutex mu;
-    bool open ABSL_GUARDED_BY(mu) = false;
-  } release_;
-  absl::Notification started_;
-  absl::Status start_status_;
-  absl::Mutex mu_;
-  std::vector<Notification> notified_ ABSL_GUARDED_BY(mu_);
-  std::vector<std::string> changed_ ABSL_GUARDED_BY(mu_);
-};
-
-class SessionTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_NE(manager_, nullptr);
-    module_ = std::make_unique<RunningModule<Everything>>(manager_->address());
-    ASSERT_TRUE(manager_->WaitForModule());
-  }
-  Everything& module() { return module_->module(); }
-
-  std::unique_ptr<FakeManager> manager_ = FakeManager::Start();
-  std::unique_ptr<RunningModule<Everything>> module_;
-};
+using SessionTest = AttachedTest;
 
 TEST_F(SessionTest, RegistersWhatTheConstructorDeclared) {
   const v1::Register r = manager_->registration();
@@ -332,88 +143,6 @@ TEST_F(SessionTest, MethodsAnswerAndFail) {
   EXPECT_EQ(thrown.error().kind(), "RAISED");
 }
 
-TEST_F(SessionTest, RemoteCarriesTheCallAndTellsFailuresApart) {
-  std::string parent;
-  manager_->OnRemote([&parent](const v1::RemoteCallRequest& request) -> absl::StatusOr<Json> {
-    parent = request.parent_call();
-    return Json{{"module", request.module()}, {"args", Json::parse(request.args_json())}};
-  });
-  const uint64_t id = manager_->StartCommand({{"prefix", "every remote"}});
-  EXPECT_EQ(manager_->AwaitCommand(id).out, R"({"args":[1,2],"module":"other"})");
-  EXPECT_EQ(parent, absl::StrCat("call-", id));
-  manager_->OnRemote([](const v1::RemoteCallRequest&) -> absl::StatusOr<Json> {
-    return absl::NotFoundError("no key");
-  });
-  EXPECT_THAT(manager_->RunCommand({{"prefix", "every remote"}}).err,
-              HasSubstr("RAISED: other.add failed: NOT_FOUND: no key"));
-  manager_->OnRemote(nullptr);
-  EXPECT_THAT(manager_->RunCommand({{"prefix", "every remote"}}).err,
-              HasSubstr("MODULE_NOT_ENABLED: module other is not enabled"));
-}
-
-TEST_F(SessionTest, StructuresAreReadOnceAVersion) {
-  EXPECT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).retval, -ENOENT);
-  manager_->SetStructure("osd_map", {{"epoch", 1}});
-  const absl::StatusOr<StructureRef> first = module().Get("osd_map");
-  ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_EQ(first->parsed().at("epoch"), 1);
-  const absl::StatusOr<StructureRef> again = module().Get("osd_map");
-  ASSERT_TRUE(again.ok());
-  EXPECT_EQ(&again->parsed(), &first->parsed());
-  EXPECT_EQ(manager_->whole_reads(), 1);
-  EXPECT_EQ(manager_->unchanged_reads(), 1);
-  manager_->SetStructure("osd_map", {{"epoch", 2}});
-  EXPECT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).out,
-            R"({"epoch":2})");
-  EXPECT_EQ(first->json(), R"({"epoch":1})");
-  EXPECT_EQ(module().GetPart("osd_map", "/epoch")->json(), "2");
-  EXPECT_TRUE(*module().HaveMonConnection());
-}
-
-TEST_F(SessionTest, MetadataAndCounters) {
-  manager_->SetMetadata("osd", "0", {{"hostname", "host1"}});
-  manager_->SetCounter("osd", "0", "osd.op_w", 100, 160, 3);
-  EXPECT_THAT(*module().GetMetadata("osd", "0"), ElementsAre(Pair("hostname", "host1")));
-  EXPECT_TRUE(absl::IsNotFound(module().GetMetadata("osd", "1").status()));
-  const auto series = module().GetCounters({.daemon = {"osd", "0"}, .paths = {"osd.op_w"}});
-  ASSERT_TRUE(series.ok());
-  ASSERT_EQ(series->size(), 1);
-  EXPECT_EQ(Rate(series->front()), 20);
-}
-
-TEST_F(SessionTest, OptionsAreKeptCurrent) {
-  EXPECT_EQ(module().times_.Get(), 1);
-  EXPECT_EQ(module().pause_.Get(), std::nullopt);
-  manager_->SetOption("times", "5");
-  EXPECT_TRUE(module().AwaitChanged("times=5"));
-  EXPECT_EQ(*module().GetOption<int64_t>("times"), 5);
-  ASSERT_TRUE(module().SetOption<int64_t>("times", 6).ok());
-  EXPECT_EQ(module().times_.Get(), 6);
-  EXPECT_EQ(manager_->GetOption("times"), "6");
-  ASSERT_TRUE(module().SetOption("pause", absl::Milliseconds(1500)).ok());
-  EXPECT_EQ(manager_->GetOption("pause"), "1.5");
-  EXPECT_EQ(module().pause_.Get(), absl::Milliseconds(1500));
-  EXPECT_TRUE(absl::IsNotFound(module().SetOption("nosuch", "1")));
-  EXPECT_THAT(module().GetOption<bool>("nosuch").status().message(),
-              HasSubstr("log_level, times, pause"));
-  EXPECT_TRUE(absl::IsInvalidArgument(module().GetOption<bool>("times").status()));
-}
-
-TEST_F(SessionTest, KeysAreKept) {
-  EXPECT_EQ(*module().GetStore("a/1"), std::nullopt);
-  ASSERT_TRUE(module().SetStore("a/1", std::string("x\0y", 3)).ok());
-  ASSERT_TRUE(module().SetStore("a/2", "z").ok());
-  EXPECT_EQ(*module().GetStore("a/1"), std::string("x\0y", 3));
-  EXPECT_THAT(*module().GetStorePrefix("a/"), ElementsAre(Pair("a/1", _), Pair("a/2", "z")));
-  EXPECT_TRUE(module().Apply(StoreBatch().Expect("a/2", "z").Set("b", "1").Remove("a/1")).ok());
-  EXPECT_THAT(manager_->store(), ElementsAre(Pair("a/2", "z"), Pair("b", "1")));
-  const absl::Status failed = module().Apply(StoreBatch().Expect("b", "2").Remove("b"));
-  EXPECT_TRUE(absl::IsAborted(failed));
-  EXPECT_THAT(failed.message(), HasSubstr("key b "));
-  ASSERT_TRUE(module().SetStore("b", std::nullopt).ok());
-  EXPECT_THAT(manager_->store(), ElementsAre(Pair("a/2", "z")));
-}
-
 TEST_F(SessionTest, NotificationsArriveAndAreAcknowledged) {
   ASSERT_TRUE(manager_->WaitForSubscriber());
   manager_->SetStructure("osd_map", {{"epoch", 1}});
@@ -427,39 +156,6 @@ TEST_F(SessionTest, NotificationsArriveAndAreAcknowledged) {
     return n.type == "clog" && n.id == "7" && n.payload == R"({"message":"m"})";
   }));
   EXPECT_TRUE(manager_->WaitForAcks());
-}
-
-TEST_F(SessionTest, LogLinesArriveFromTheLevelOn) {
-  module().log().Debug("unheard");
-  module().log().Info("%d lines of %s", 2, "text");
-  module().log().Warning("not\xffutf8");
-  EXPECT_TRUE(manager_->WaitForLog("2 lines of text"));
-  EXPECT_TRUE(manager_->WaitForLog("not?utf8"));
-  manager_->SetOption("log_level", "debug");
-  ASSERT_TRUE(module().AwaitChanged("log_level=1"));
-  module().log().Debug("heard");
-  EXPECT_TRUE(manager_->WaitForLog("heard"));
-  for (const v1::LogRecord& record : manager_->log()) EXPECT_NE(record.message(), "unheard");
-}
-
-TEST_F(SessionTest, ClusterCommands) {
-  const absl::StatusOr<CommandResult> away = module().MonCommand({{"prefix", "status"}});
-  EXPECT_TRUE(absl::IsUnavailable(away.status()));
-  manager_->OnClusterCommand([](const v1::SendClusterCommandRequest& request) {
-    return CommandResult(-2, request.service_type() + request.service_id(), request.command_json());
-  });
-  const absl::StatusOr<CommandResult> answer = module().MonCommand({{"prefix", "status"}});
-  ASSERT_TRUE(answer.ok());
-  EXPECT_EQ(answer->retval, -2);
-  EXPECT_EQ(answer->out, "mon");
-  EXPECT_EQ(answer->err, R"({"prefix":"status"})");
-  absl::Notification called;
-  module().SendCommand({.service_type = "osd", .service_id = "3"},
-                       [&called](absl::StatusOr<CommandResult> result) {
-                         EXPECT_EQ(result->out, "osd3");
-                         called.Notify();
-                       });
-  EXPECT_TRUE(called.WaitForNotificationWithTimeout(kPatience));
 }
 
 TEST_F(SessionTest, ServeRunsUntilShutdown) {
@@ -577,7 +273,7 @@ TEST_F(FragileTest, ServeThatFailsOrThrowsIsTold) {
   EXPECT_EQ(manager_->WaitForServeStatus(v1::ServeStatus::STATE_FAILED)->error(), "no disk");
   Fragile::throws = true;
   manager_->Serve();  // once more
-  EXPECT_TRUE(manager_->WaitForLog("serve failed: serve went wrong"));
+  EXPECT_TRUE(manager_->WaitForLog("Serve failed: serve went wrong"));
 }
 
 TEST_F(FragileTest, StartThatFailsIsTold) {

@@ -38,6 +38,7 @@ void AttachStream::HalfClose() {
 
 void AttachStream::Pump() {
   enum { kNothing, kWrite, kWritesDone, kRemoveHold } action = kNothing;
+  grpc::WriteOptions options;
   {
     absl::MutexLock lock(&mu_);
     if (write_pending_ || !held_) return;
@@ -49,6 +50,8 @@ void AttachStream::Pump() {
     } else if (!queue_.empty()) {
       outgoing_ = std::move(queue_.front());
       queue_.pop_front();
+      // It may wait for those behind it: one system call for several.
+      if (!queue_.empty()) options.set_buffer_hint();
       action = kWrite;
     } else if (outgoing_.Clear(); observer_->OnIdle(&outgoing_)) {
       action = kWrite;
@@ -58,7 +61,7 @@ void AttachStream::Pump() {
     }
     write_pending_ = action == kWrite || action == kWritesDone;
   }
-  if (action == kWrite) StartWrite(&outgoing_);
+  if (action == kWrite) StartWrite(&outgoing_, options);
   if (action == kWritesDone) StartWritesDone();
   if (action == kRemoveHold) RemoveHold();
 }

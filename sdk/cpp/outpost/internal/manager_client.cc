@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "outpost/call_context.h"
+#include "outpost/internal/command_sender.h"
 #include "outpost/internal/wire.h"
 #include "outpost/v1/cluster.grpc.pb.h"
-#include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/config.grpc.pb.h"
 #include "outpost/v1/health.grpc.pb.h"
 #include "outpost/v1/key_value.grpc.pb.h"
@@ -28,18 +28,11 @@ struct ManagerClient::Stubs {
         remote(v1::Remote::NewStub(channel)) {}
 
   std::unique_ptr<v1::Cluster::Stub> cluster;
-  std::unique_ptr<v1::Commands::Stub> commands;
+  CommandSender commands;
   std::unique_ptr<v1::Config::Stub> config;
   std::unique_ptr<v1::Health::Stub> health;
   std::unique_ptr<v1::KeyValue::Stub> key_value;
   std::unique_ptr<v1::Remote::Stub> remote;
-};
-
-struct ManagerClient::SentCommand {
-  std::shared_ptr<Stubs> stubs;
-  grpc::ClientContext context;
-  v1::SendClusterCommandRequest request;
-  v1::SendClusterCommandResponse response;
 };
 
 ManagerClient::ManagerClient(absl::Duration call_timeout, absl::Duration work_timeout)
@@ -54,12 +47,14 @@ void ManagerClient::Connect(std::shared_ptr<grpc::Channel> channel, EventThread 
 }
 
 void ManagerClient::Disconnect() {
+  std::shared_ptr<Stubs> stubs;
+  {
+    absl::MutexLock lock(&mu_);
+    stubs = std::exchange(stubs_, nullptr);
+  }
+  if (stubs == nullptr) return;
+  stubs->commands.Close();  // its callbacks may still need the event thread
   absl::MutexLock lock(&mu_);
-  stubs_ = nullptr;
-  for (const auto& [sent, owner] : sent_commands_) sent->context.TryCancel();
-  const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return sent_commands_.empty(); };
-  mu_.Await(absl::Condition(&none));
-  answered_commands_.clear();
   event_thread_ = nullptr;
 }
 
@@ -390,40 +385,11 @@ absl::StatusOr<Json> ManagerClient::Remote(absl::string_view module, absl::strin
 void ManagerClient::SendCommand(const ClusterCommand& command,
                                 std::function<void(absl::StatusOr<CommandResult>)> callback) {
   auto stubs = this->stubs();
-  if (!stubs.ok()) {
-    callback(stubs.status());
-    return;
-  }
-  auto owner = std::make_shared<SentCommand>();
-  SentCommand* const sent = owner.get();
-  sent->stubs = *std::move(stubs);
-  sent->request.set_service_type(command.service_type);
-  sent->request.set_service_id(command.service_id);
-  sent->request.set_command_json(
-      command.command.dump(-1, ' ', false, Json::error_handler_t::replace));
-  sent->request.set_inbuf(command.inbuf);
-  sent->request.set_tag(command.tag);
-  *sent->request.mutable_timeout() = ToProto(command.timeout);
-  Prepare(sent->context, command.timeout);
-  std::vector<std::shared_ptr<SentCommand>> answered;  // destroyed without the lock
-  {
-    absl::MutexLock lock(&mu_);
-    answered.swap(answered_commands_);
-    sent_commands_.emplace(sent, std::move(owner));
-  }
-  sent->stubs->commands->async()->SendClusterCommand(
-      &sent->context, &sent->request, &sent->response,
-      [this, sent, callback = std::move(callback)](const grpc::Status& status) {
-        if (status.ok()) {
-          callback(FromProto(sent->response.result()));
-        } else {
-          callback(FromGrpcStatus(status));
-        }
-        absl::MutexLock lock(&mu_);
-        const auto it = sent_commands_.find(sent);
-        answered_commands_.push_back(std::move(it->second));
-        sent_commands_.erase(it);
-      });
+  if (!stubs.ok()) return callback(stubs.status());
+  (*stubs)->commands.Send(
+      command,
+      [this, &command](grpc::ClientContext& context) { Prepare(context, command.timeout); },
+      std::move(callback));
 }
 
 void ManagerClient::RunOnEventThread(absl::AnyInvocable<void()> task) {

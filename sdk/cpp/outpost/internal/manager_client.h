@@ -102,7 +102,6 @@ class ManagerClient {
 
  private:
   struct Stubs;
-  struct SentCommand;
 
   absl::StatusOr<std::shared_ptr<Stubs>> stubs() const;
   // Who calls, until when.
@@ -124,10 +123,6 @@ class ManagerClient {
   Identity identity_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, StructureRef, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
   std::optional<std::vector<HealthCheck>> health_checks_ ABSL_GUARDED_BY(mu_);
-  std::map<SentCommand*, std::shared_ptr<SentCommand>> sent_commands_ ABSL_GUARDED_BY(mu_);
-  // Let go of on the module's threads: they hold the channel, and the last reference
-  // to it must not go on one of gRPC's.
-  std::vector<std::shared_ptr<SentCommand>> answered_commands_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace outpost::internal

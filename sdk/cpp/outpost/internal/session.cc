@@ -2,11 +2,9 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,16 +12,12 @@
 #include "absl/time/clock.h"
 #include "outpost/internal/log_buffer.h"
 #include "outpost/internal/manager_client.h"
+#include "outpost/internal/registration.h"
 #include "outpost/internal/utf8.h"
 #include "outpost/internal/wire.h"
 
 namespace outpost::internal {
 namespace {
-
-constexpr int kExitStuck = 1;
-constexpr int kExitNoManager = 75;
-constexpr int kExitRefused = 78;
-constexpr uint32_t kProtocolVersion = 1;
 
 // A manager that has pinged and then is silent for this many intervals is gone,
 // though its stream is not (a host that lost its power, say).
@@ -37,20 +31,6 @@ constexpr absl::Duration kGiveUpGrace = absl::Seconds(10);
 
 // How long an orderly goodbye may take on the wire.
 constexpr absl::Duration kGoodbye = absl::Seconds(1);
-
-bool RefusalIsFinal(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
-  if (reason.empty()) {
-    return absl::IsInvalidArgument(status) || absl::IsAlreadyExists(status) ||
-           absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ||
-           absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
-  }
-  for (absl::string_view final_one : {"NAME_TAKEN", "COMMAND_TAKEN", "BAD_REGISTER", "BAD_TOKEN",
-                                      "MODULE_DISABLED", "PROTOCOL_VERSION", "PROTOCOL_ERROR"}) {
-    if (reason == final_one) return true;
-  }
-  return false;
-}
 
 bool IsEventLike(absl::string_view type) {
   return type == "clog" || type == "command" || type == "config";
@@ -80,17 +60,16 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       module_host_(v1::ModuleHost::NewStub(channel_)),
       notifications_(v1::Notifications::NewStub(channel_)),
       log_(module.log_.Named("sdk")),
-      backoff_(config_.backoff),
+      policy_(config_.backoff, config_.first_grace, config_.address, absl::Now()),
       subscription_backoff_(config_.backoff),
       calls_(module.commands_, module.methods_, log_,
              std::max<size_t>(1, module.info_.max_concurrency)),
-      events_(1),
-      serve_(1) {
+      hooks_(module, has_serve, log_) {
   ManagerClient::Identity identity;
   identity.module = config_.name;
   module_.client_->SetIdentity(std::move(identity));
   module_.client_->Connect(
-      channel_, [this](absl::AnyInvocable<void()> task) { events_.Post(std::move(task)); });
+      channel_, [this](absl::AnyInvocable<void()> task) { hooks_.PostEvent(std::move(task)); });
   module_.log_buffer_->SetListener([this] {
     std::shared_ptr<AttachStream> stream;
     {
@@ -127,11 +106,12 @@ absl::string_view Session::StateName(State state) {
 }
 
 void Session::SetState(State state, absl::string_view why) {
-  if (log_.Enabled(LogLevel::kDebug))
+  if (log_.Enabled(LogLevel::kDebug)) {
     module_.log_buffer_->AppendQuietly(
         LogLevel::kDebug, "sdk",
         absl::StrCat("session: ", StateName(state_), " -> ", StateName(state),
                      why.empty() ? "" : ": ", why));
+  }
   state_ = state;
   // Not before Configured; and the last lines go while the module ends.
   ship_logs_ = state == State::kAttached || (state == State::kEnding && ship_logs_);
@@ -145,7 +125,6 @@ SessionOutcome Session::Run() {
   if (absl::Status status = module_.commands_.status(); !status.ok()) {
     return {kExitRefused, std::string(status.message()), false};
   }
-  give_up_at_ = absl::Now() + config_.first_grace;
   while (true) {
     if (std::optional<SessionOutcome> refused = RunStream()) {
       RequestShutdown(kGiveUpGrace, refused->message);
@@ -251,29 +230,10 @@ absl::Time Session::SilentAt() const {
 v1::AttachRequest Session::RegisterMessage() const {
   v1::AttachRequest message;
   v1::Register* r = message.mutable_register_();
+  *r = MakeRegistration(module_.info_, module_.commands_, module_.options_, module_.methods_,
+                        has_serve_, can_run_);
   r->set_name(config_.name);
   r->set_token(config_.token);
-  r->add_protocol_versions(kProtocolVersion);
-  r->set_sdk(absl::StrCat("outpost-cpp 0.1.0 (g++ ", __VERSION__, ")"));
-  r->set_version(module_.info_.version);
-  for (const Command& command : module_.commands_.commands()) {
-    v1::CommandDescriptor* descriptor = r->add_commands();
-    descriptor->set_signature(command.signature);
-    descriptor->set_description(command.description);
-    descriptor->set_permissions(command.permissions);
-    descriptor->set_poll(command.poll);
-  }
-  for (const OptionDeclaration& option : module_.options_.declarations()) {
-    *r->add_options() = ToProto(option);
-  }
-  for (const std::string& type : module_.info_.notify_types) r->add_notify_types(type);
-  r->set_can_run(can_run_.ok());
-  r->set_can_run_error(ToUtf8(can_run_.message()));
-  r->set_standby_capable(module_.info_.standby_capable);
-  r->set_max_concurrency(std::max(1U, module_.info_.max_concurrency));
-  r->set_pid(getpid());
-  for (const auto& [name, handler] : module_.methods_.methods()) r->add_methods(name);
-  r->set_has_serve(has_serve_);
   return message;
 }
 
@@ -354,13 +314,7 @@ void Session::Configure(const v1::Configure& configure) {
   if (start_hook_done_ || !can_run_.ok()) return FinishConfigure();
   if (start_hook_started_) return;  // since an earlier stream; it will say when it is done
   start_hook_started_ = true;
-  serve_.Post([this] {
-    absl::Status status;
-    try {  // the module's own code may throw; nothing of it goes further than here
-      status = module_.Start();
-    } catch (const std::exception& e) {
-      status = absl::InternalError(e.what());
-    }
+  hooks_.Start([this](absl::Status status) {
     absl::MutexLock lock(&mu_);
     start_status_ = std::move(status);
     inbox_.start_hook_done = true;
@@ -384,10 +338,8 @@ void Session::FinishConfigure() {
     stream = stream_;
   }
   if (stream != nullptr) stream->Poke();  // log lines that waited may go now
-  if (!status.ok()) log_.Error("Start failed: %s", status.message());
-  backoff_.Reset();
+  policy_.Attached(orphan_grace_);
   subscription_backoff_.Reset();
-  outage_told_ = false;
   if (can_run_.ok() && status.ok()) {
     if (!module_.info_.notify_types.empty()) Subscribe();
     if (was_attached_) CatchUpAfterReattach(changed_while_away_, other_manager_);
@@ -399,20 +351,16 @@ void Session::CatchUpAfterReattach(const std::vector<std::string>& changed_optio
                                    bool other_manager) {
   log_.Info("attached again to manager %s", module_.client_->identity().manager_id);
   if (other_manager) {
-    events_.Post([this] {
+    hooks_.PostEvent([this] {
       if (absl::Status status = module_.client_->ResendHealthChecks(); !status.ok()) {
         log_.Warning("the health checks could not be set again: %s", status.message());
       }
     });
   }
-  if (!changed_options.empty()) {
-    events_.Post([this, changed_options] { module_.ConfigChanged(changed_options); });
-  }
+  if (!changed_options.empty()) hooks_.ConfigChanged(changed_options);
   for (const std::string& type : module_.info_.notify_types) {
     if (IsEventLike(type)) continue;
-    events_.Post([this, type] {
-      module_.Notify({.type = type, .time = absl::Now(), .after_reattach = true});
-    });
+    hooks_.Notify({.type = type, .time = absl::Now(), .after_reattach = true}, nullptr);
   }
 }
 
@@ -425,7 +373,7 @@ void Session::TakeConfigChanged(const v1::ConfigChanged& changed) {
   }
   module_.options_.values()->Apply(updates);
   ApplyLogLevel();
-  events_.Post([this, names = std::move(names)] { module_.ConfigChanged(names); });
+  hooks_.ConfigChanged(std::move(names));
 }
 
 void Session::ApplyLogLevel() {
@@ -434,32 +382,12 @@ void Session::ApplyLogLevel() {
 }
 
 void Session::StartServe() {
-  bool already = !has_serve_;
-  {
-    absl::MutexLock lock(&mu_);
-    already = already || serving_;
-    serving_ = has_serve_;
-  }
-  if (already) return SendServeStatus(v1::ServeStatus::STATE_RUNNING, "");
-  serve_.Post([this] { RunServe(); });
-}
-
-void Session::RunServe() {
-  SendServeStatus(v1::ServeStatus::STATE_RUNNING, "");
-  absl::Status status;
-  try {  // the module's own code may throw; nothing of it goes further than here
-    status = module_.Serve(serve_context_);
-  } catch (const std::exception& e) {
-    status = absl::InternalError(e.what());
-  }
-  {
-    absl::MutexLock lock(&mu_);
-    serving_ = false;
-  }
-  if (!status.ok()) log_.Error("serve failed: %s", status.message());
-  if (serve_context_.stopping()) return;
-  SendServeStatus(status.ok() ? v1::ServeStatus::STATE_RETURNED : v1::ServeStatus::STATE_FAILED,
-                  status.message());
+  const auto running = [this] { SendServeStatus(v1::ServeStatus::STATE_RUNNING, ""); };
+  const auto ended = [this](const absl::Status& status) {
+    SendServeStatus(status.ok() ? v1::ServeStatus::STATE_RETURNED : v1::ServeStatus::STATE_FAILED,
+                    status.message());
+  };
+  if (!hooks_.Serve(running, ended)) running();  // there is none, or it runs since before
 }
 
 void Session::SendServeStatus(v1::ServeStatus::State state, absl::string_view error) {
@@ -495,19 +423,16 @@ void Session::OnNotification(uint64_t subscription_id, v1::Notification notifica
   if (notification.version() != 0) {
     module_.client_->ForgetOlder(notification.type(), notification.version());
   }
-  events_.Post([this, subscription_id, notification = std::move(notification)]() mutable {
-    const uint64_t sequence = notification.sequence();
-    module_.Notify({.type = std::move(*notification.mutable_type()),
-                    .id = std::move(*notification.mutable_id()),
-                    .version = notification.version(),
-                    .payload = std::move(*notification.mutable_payload_json()),
-                    .missed = notification.missed(),
-                    .time = FromProto(notification.time())});
-    v1::AttachRequest message;
-    message.mutable_notification_ack()->set_subscription_id(subscription_id);
-    message.mutable_notification_ack()->set_sequence(sequence);
-    Send(std::move(message));
-  });
+  v1::AttachRequest ack;
+  ack.mutable_notification_ack()->set_subscription_id(subscription_id);
+  ack.mutable_notification_ack()->set_sequence(notification.sequence());
+  hooks_.Notify({.type = std::move(*notification.mutable_type()),
+                 .id = std::move(*notification.mutable_id()),
+                 .version = notification.version(),
+                 .payload = std::move(*notification.mutable_payload_json()),
+                 .missed = notification.missed(),
+                 .time = FromProto(notification.time())},
+                [this, ack = std::move(ack)]() mutable { Send(std::move(ack)); });
 }
 
 void Session::OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
@@ -521,48 +446,28 @@ void Session::OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
 }
 
 std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
-  if (RefusalIsFinal(status)) {
-    return SessionOutcome{
-        kExitRefused,
-        absl::StrCat(reason.empty() ? absl::StatusCodeToString(status.code()) : reason, ": ",
-                     status.message()),
-        false};
-  }
-  const absl::Time now = absl::Now();
-  State before;
+  bool reached = false;
   {
     absl::MutexLock lock(&mu_);
-    before = state_;
+    reached = state_ != State::kRegistering;
     SetState(State::kBackingOff, status.ToString());
   }
-  if (before != State::kRegistering || reason == "NOT_ACTIVE") {
-    give_up_at_ = was_attached_ ? now + orphan_grace_ : now + config_.first_grace;
+  std::optional<SessionOutcome> end = policy_.StreamEnded(status, reached, absl::Now());
+  if (end || !policy_.TellOutage()) return end;
+  const std::string why = absl::StrCat(
+      config_.address, ": ", status.ok() ? "it closed the session" : std::string(status.message()));
+  if (was_attached_) {
+    log_.Warning("lost the manager at %s; trying again", why);
+  } else {
+    // No manager reads the log yet.
+    std::fprintf(stderr, "outpost: module %s: waiting for a manager at %s\n", config_.name.c_str(),
+                 why.c_str());
   }
-  if (!outage_told_) {
-    outage_told_ = true;
-    const std::string why =
-        absl::StrCat(config_.address, ": ",
-                     status.ok() ? "it closed the session" : std::string(status.message()));
-    if (was_attached_) {
-      log_.Warning("lost the manager at %s; trying again", why);
-    } else {
-      // No manager reads the log yet.
-      std::fprintf(stderr, "outpost: module %s: waiting for a manager at %s\n",
-                   config_.name.c_str(), why.c_str());
-    }
-  }
-  if (now < give_up_at_) return std::nullopt;
-  return SessionOutcome{
-      kExitNoManager,
-      absl::StrCat("no manager could be reached at ", config_.address, " for ",
-                   absl::FormatDuration(was_attached_ ? orphan_grace_ : config_.first_grace), ": ",
-                   status.message()),
-      false};
+  return std::nullopt;
 }
 
 bool Session::WaitBackoff() {
-  const absl::Time until = std::min(absl::Now() + backoff_.Next(), give_up_at_);
+  const absl::Time until = policy_.NextTry(absl::Now());
   absl::MutexLock lock(&mu_);
   mu_.AwaitWithDeadline(absl::Condition(&shutdown_), until);
   return !shutdown_;
@@ -577,24 +482,10 @@ SessionOutcome Session::EndInOrder() {
     stream = stream_;
     SetState(State::kEnding, shutdown_reason_);
   }
-  serve_context_.Stop();
   EndSubscription();
   calls_.Close();
-  events_.DropWaiting();
-  // Shutdown may hang as all of the module's code may.
-  auto shutdown_hook = std::make_unique<WorkerPool>(1);
-  shutdown_hook->Post([this] {
-    try {
-      module_.Shutdown();
-    } catch (const std::exception& e) {
-      log_.Error("Shutdown threw: %s", e.what());
-    }
-  });
-  std::vector<absl::string_view> stuck;
-  if (!shutdown_hook->AwaitIdle(deadline)) stuck.push_back("Shutdown");
-  if (!serve_.AwaitIdle(deadline)) stuck.push_back(has_serve_ ? "Serve" : "Start");
-  if (!calls_.AwaitIdle(deadline)) stuck.push_back("a command or method");
-  if (!events_.AwaitIdle(deadline)) stuck.push_back("Notify, ConfigChanged or a callback");
+  std::vector<std::string> stuck = hooks_.End(deadline);
+  if (!calls_.AwaitIdle(deadline)) stuck.emplace_back("a command or method");
   SessionOutcome outcome;
   if (!stuck.empty()) {
     outcome = {kExitStuck,
@@ -602,7 +493,6 @@ SessionOutcome Session::EndInOrder() {
                             absl::StrJoin(stuck, ", "), " still runs"),
                true};
     log_.Error(outcome.message);
-    shutdown_hook.release();  // its thread can't be joined; the process ends now
   }
   if (stream != nullptr) {
     stream->HalfClose();

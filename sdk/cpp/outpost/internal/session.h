@@ -30,8 +30,9 @@
 #include "outpost/internal/attach_stream.h"
 #include "outpost/internal/backoff.h"
 #include "outpost/internal/call_runner.h"
+#include "outpost/internal/hook_runner.h"
+#include "outpost/internal/reattach_policy.h"
 #include "outpost/internal/subscription.h"
-#include "outpost/internal/worker_pool.h"
 #include "outpost/module.h"
 
 namespace outpost::internal {
@@ -45,14 +46,6 @@ struct SessionConfig {
   absl::Duration first_grace = absl::InfiniteDuration();
   // How long a manager may take to answer Register.
   absl::Duration register_timeout = absl::Seconds(30);
-};
-
-// How a session ended; main.h lists the exit statuses.
-struct SessionOutcome {
-  int exit_status = 0;
-  std::string message;  // for a person; empty: all went well
-  // A thread of the module is still running: the process can't be left in order.
-  bool stuck = false;
 };
 
 class Session final : private AttachStream::Observer, private Subscription::Observer {
@@ -109,7 +102,6 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
   void FinishConfigure();
   void CatchUpAfterReattach(const std::vector<std::string>& changed_options, bool other_manager);
   void StartServe();
-  void RunServe();
   void SendServeStatus(v1::ServeStatus::State state, absl::string_view error);
   void Subscribe();
   void EndSubscription();
@@ -131,16 +123,14 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
   const Logger log_;
 
   // The driver's own.
-  Backoff backoff_;
+  ReattachPolicy policy_;
   Backoff subscription_backoff_;
   absl::Time subscribe_at_ = absl::InfiniteFuture();
-  absl::Time give_up_at_ = absl::InfiniteFuture();
   absl::Duration orphan_grace_ = absl::InfiniteDuration();
   absl::Duration heartbeat_interval_ = absl::InfiniteDuration();
   bool start_hook_started_ = false;
   bool start_hook_done_ = false;
   bool was_attached_ = false;
-  bool outage_told_ = false;
   std::vector<std::string> changed_while_away_;
   bool other_manager_ = false;
 
@@ -153,15 +143,12 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
   std::shared_ptr<AttachStream> stream_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Subscription> subscription_ ABSL_GUARDED_BY(mu_);
   absl::Status start_status_ ABSL_GUARDED_BY(mu_);
-  bool serving_ ABSL_GUARDED_BY(mu_) = false;
   bool shutdown_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time shutdown_deadline_ ABSL_GUARDED_BY(mu_);
   std::string shutdown_reason_ ABSL_GUARDED_BY(mu_);
 
-  ServeContext serve_context_;
   CallRunner calls_;
-  WorkerPool events_;  // Notify, ConfigChanged, callbacks of SendCommand
-  WorkerPool serve_;   // Start, then Serve
+  HookRunner hooks_;
 };
 
 // The channel of a module's session and calls.

@@ -112,6 +112,13 @@ class Module(MgrModule):
         """Return what can't be written as JSON."""
         return object()
 
+    # health
+
+    def raise_health(self, code: str, summary: str, detail: str) -> None:
+        """Raise a health check."""
+        check = {"severity": "warning", "summary": summary, "count": 1, "detail": [detail]}
+        self.set_health_checks({code: check})
+
     # logs
 
     def say(self, text: str) -> None:

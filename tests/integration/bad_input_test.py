@@ -1,0 +1,640 @@
+"""Whatever is wrong, the message names it and says what to do, and everybody else goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from fixture import DEADLINE, Manager, error_info, run_tests, until
+from outpost.v1 import (
+    config_pb2,
+    config_pb2_grpc,
+    key_value_pb2,
+    key_value_pb2_grpc,
+    manager_pb2,
+    manager_pb2_grpc,
+    module_host_pb2,
+)
+
+_MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[Manager]:
+    broken = ["not_executable", "no_such_program", "nonsense", "thief", "exits_78", "cannot_run"]
+    with Manager("hello", "probe", installed=[*broken, "slash_prefix"]) as manager:
+        yield manager
+
+
+@pytest.fixture(autouse=True)
+def others_still_answer(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test, another module answers."""
+    yield
+    if "manager" in request.fixturenames:
+        manager: Manager = request.getfixturevalue("manager")
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+
+
+# --- what is typed ---
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["hell"], "hello [<person_name>]"),
+        (["hello!", "count", "3"], "hello [<person_name>]"),
+        (["osd", "stats"], "osd stat"),
+        (["moduel", "ls"], "module ls [detail]"),
+    ],
+)
+def test_unknown_command(manager: Manager, words: list[str], nearest: str) -> None:
+    rc, out, err = manager.outpost(*words)
+    assert (rc, out) == (errno.EINVAL, "")
+    first, *closest = err.splitlines()
+    assert first == "Error EINVAL: no valid command found; 10 closest matches:"
+    assert nearest in closest[:4] and len(closest) == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["get"], "missing required parameter structure(<string>)"),
+        (["hello", "count", "3", "4"], "unused arguments: ['4']"),
+        (["hello", "count", "x"], "x doesn't represent an int"),
+        (["health", "all"], "all not in detail"),
+        (["hello", "--nosuch", "3"], "Unexpected argument '--nosuch'"),
+    ],
+)
+def test_arguments_that_do_not_fit(manager: Manager, words: list[str], message: str) -> None:
+    rc, out, err = manager.outpost(*words)
+    assert (rc, out) == (errno.EINVAL, "")
+    first, usage = err.splitlines()
+    assert first == f"Error EINVAL: Invalid command: {message}"
+    assert usage.startswith(words[0]) and " :  " in usage
+
+
+def test_unknown_module(manager: Manager) -> None:
+    rc, _, err = manager.outpost("module", "enable", "hullo")
+    assert rc == errno.ENOENT
+    assert err == (
+        f"Error ENOENT: module 'hullo' is not installed in {manager.module_path};"
+        " did you mean hello?\n"
+    )
+    assert manager.outpost("module", "restart", "thief") == (
+        errno.EOPNOTSUPP,
+        "",
+        "Error EOPNOTSUPP: module 'thief' is not enabled; `outpost module enable thief` enables"
+        " it\n",
+    )
+    # As ceph has it: the wish is fulfilled.
+    assert manager.outpost("module", "disable", "hullo") == (
+        0,
+        "",
+        "module 'hullo' is already disabled\n",
+    )
+
+
+def test_unknown_names(manager: Manager) -> None:
+    rc, _, err = manager.outpost("get", "osdmap")
+    assert rc == errno.ENOENT
+    assert err.startswith(
+        'Error ENOENT: structure "osdmap": there is no such structure; the nearest are osd_map'
+    )
+    rc, _, err = manager.outpost("config", "set", "mgr/hello/plaice", "Mars")
+    assert rc == errno.ENOENT
+    assert re.search(r"mgr/hello/plaice.*place", err), err
+    rc, _, err = manager.outpost("config", "set", "mgr/hello/emphatic", "maybe")
+    assert rc == errno.EINVAL
+    assert err == (
+        'Error EINVAL: option mgr/hello/emphatic: "maybe" is not a bool (true, false, yes, no,'
+        " on, off, 1, 0)\n"
+    )
+    rc, _, err = manager.outpost("config", "set", "mgr/probe/number", "11")
+    assert rc == errno.EINVAL
+    assert re.search(r"mgr/probe/number: .*11.* 10", err), err
+
+
+# --- modules that are no good ---
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "why"),
+    [
+        (
+            "not_executable",
+            "BACKOFF",
+            r"can't execute \S+/not_executable/program: Permission denied"
+            r" \(is it executable\? chmod \+x\)",
+        ),
+        (
+            "no_such_program",
+            "BACKOFF",
+            r"can't execute \S+/no_such_program/gone: No such file or directory",
+        ),
+        ("nonsense", "BACKOFF", r"ended with exit status 3: .* and neither is this"),
+        (
+            "thief",
+            "FAILED",
+            r"ended with exit status 78 after it was refused: command \"hello\" is already provided"
+            r" by module hello; mend it, then `outpost module restart thief`",
+        ),
+        (
+            "exits_78",
+            "FAILED",
+            r"ended with exit status 78: the license has expired; mend it, then"
+            r" `outpost module restart exits_78`",
+        ),
+        ("cannot_run", "CANNOT_RUN", "the library libcoffee is missing"),
+        (
+            "slash_prefix",
+            "FAILED",
+            r"ended with exit status 78 after it was refused: signature \"\.\./etc passwd\": the"
+            r" word \"\.\./etc\" may have letters, digits",
+        ),
+    ],
+)
+def test_a_module_that_is_no_good_says_why(
+    manager: Manager, name: str, state: str, why: str
+) -> None:
+    rc, _, err = manager.outpost("module", "enable", name)
+    assert rc == errno.EIO
+    shown = state.lower().replace("_", " ")
+    assert re.match(rf"Error EIO: module '{name}' is enabled, but is {shown}: {why}", err), err
+    # It stays in BACKOFF, but for the moments in which it is started again.
+    until(f"{name} to be {state}", lambda: manager.state(name) == state)
+
+    detail = manager.check("health", "detail")
+    failed = "failed dependency" if state == "CANNOT_RUN" else "failed"
+    assert re.search(rf"^    Module '{name}' has {failed}: {why}", detail, re.MULTILINE), detail
+    row = until(
+        f"{name} with a reason in `module ls`",
+        lambda: re.search(rf"^{name} +{shown} .*$", manager.check("module", "ls"), re.MULTILINE),
+    )
+    assert re.search(why, row.group()), row
+
+    assert manager.outpost("module", "disable", name) == (0, "", "")
+    assert manager.state(name) == "DISABLED"
+    assert f"'{name}' has failed" not in manager.check("health", "detail")
+
+
+def test_what_a_module_wrote_is_kept(manager: Manager) -> None:
+    manager.outpost("module", "enable", "nonsense")
+    described = manager.stub(manager_pb2_grpc.ManagerStub).DescribeModule(
+        manager_pb2.DescribeModuleRequest(name="nonsense")
+    )
+    assert "$GPGGA,this,is,no,module*" in described.stderr_tail
+    manager.wait_for_log(r"nonsense wrote: \$GPGGA")
+    manager.check("module", "disable", "nonsense")
+
+
+# --- sessions that are no good ---
+
+
+@pytest.mark.parametrize(
+    ("register", "code", "reason", "message"),
+    [
+        ({"name": "a/b"}, "INVALID_ARGUMENT", "BAD_REGISTER", r'module name "a/b": a name is a'),
+        ({"name": ""}, "INVALID_ARGUMENT", "BAD_REGISTER", 'module name "": a name is a letter'),
+        ({"name": "x" * 65}, "INVALID_ARGUMENT", "BAD_REGISTER", "xx.*at most 64"),
+        ({"name": "manager"}, "INVALID_ARGUMENT", "BAD_REGISTER", "the manager itself uses it"),
+        (
+            {"name": "me", "commands": [{"signature": "a/b c"}]},
+            *("INVALID_ARGUMENT", "BAD_REGISTER"),
+            'signature "a/b c": the word "a/b" may have letters',
+        ),
+        (
+            {"name": "me", "commands": [{"signature": "me name=x,type=CephFoo"}]},
+            *("INVALID_ARGUMENT", "BAD_REGISTER"),
+            "unknown type CephFoo; nearest: CephBool",
+        ),
+        (
+            {"name": "me", "commands": [{"signature": "me too"}, {"signature": "me too"}]},
+            *("INVALID_ARGUMENT", "BAD_REGISTER"),
+            'command "me too" is declared twice by module me',
+        ),
+        (
+            {"name": "me", "commands": [{"signature": "hello"}]},
+            *("ALREADY_EXISTS", "COMMAND_TAKEN"),
+            'command "hello" is already provided by module hello',
+        ),
+        (
+            {"name": "me", "commands": [{"signature": "status"}]},
+            *("ALREADY_EXISTS", "COMMAND_TAKEN"),
+            'command "status" is already provided by the manager',
+        ),
+        (
+            {"name": "me", "options": [{"name": "a/b"}]},
+            *("INVALID_ARGUMENT", "BAD_REGISTER"),
+            'option of module me: name: "a/b" is not a name',
+        ),
+        (
+            {"name": "hello"},
+            *("ALREADY_EXISTS", "NAME_TAKEN"),
+            r"module 'hello' is running as process \d+; end that one first",
+        ),
+        (
+            {"name": "hello", "token": "guessed"},
+            *("UNAUTHENTICATED", "BAD_TOKEN"),
+            "the token of module 'hello' is not that of a process of this manager's",
+        ),
+        (
+            {"name": "me", "protocol_versions": [2, 3]},
+            *("FAILED_PRECONDITION", "PROTOCOL_VERSION"),
+            "module 'me' does not speak version 1 of the protocol",
+        ),
+    ],
+)
+def test_a_register_that_is_refused(
+    manager: Manager, register: dict[str, object], code: str, reason: str, message: str
+) -> None:
+    error = manager.session(**register).refusal()
+    assert error.code().name == code
+    assert error_info(error).reason == reason
+    assert re.search(message, error.details()), error.details()
+    assert "me" not in manager.modules()
+
+
+def test_register_twice(manager: Manager) -> None:
+    session = manager.session(name="twice", commands=[{"signature": "twice"}]).serve()
+    manager.wait_for_state("twice", "RUNNING")
+    session.send(register=module_host_pb2.Register(name="twice", protocol_versions=[1]))
+    error = session.refusal()
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error_info(error).reason == "PROTOCOL_ERROR"
+    assert error.details() == "module 'twice' sent Register twice in one session"
+    until("it to be forgotten", lambda: "twice" not in manager.modules())
+    assert manager.outpost("twice").rc == errno.EINVAL
+
+
+def test_a_session_that_begins_otherwise(manager: Manager) -> None:
+    session = manager.session()
+    session.send(heartbeat=module_host_pb2.Heartbeat())
+    error = session.refusal()
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error_info(error).reason == "PROTOCOL_ERROR"
+    assert error.details().startswith("the first message of a session must be Register")
+
+
+def test_a_session_key_that_nobody_has(manager: Manager) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        manager.stub(config_pb2_grpc.ConfigStub).List(
+            config_pb2.ConfigListRequest(), metadata=(("outpost-session", "guessed"),)
+        )
+        manager.stub(key_value_pb2_grpc.KeyValueStub).List(
+            key_value_pb2.KeyValueListRequest(), metadata=(("outpost-session", "guessed"),)
+        )
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert "attach again" in caught.value.details()
+
+
+# --- input that is large ---
+
+
+def test_large_in_files(manager: Manager, tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    for size in (64 * _MIB, 64 * _MIB + 1):
+        with file.open("wb") as stream:
+            stream.truncate(size)
+        rc, out, err = manager.outpost("probe", "size", "-i", file)
+        if size == 64 * _MIB:
+            assert (rc, out, err) == (0, f"{size}\n", "")
+        else:
+            assert (rc, out) == (errno.EFBIG, "")
+            assert err == f"Error EFBIG: input file {file} is larger than 64 MiB\n"
+
+
+def test_large_input_past_the_command_line(manager: Manager) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        manager.run("probe", "size", inbuf=bytes(64 * _MIB + 1))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == (
+        "the input has 67108865 bytes; at most 67108864 (64 MiB) are allowed"
+    )
+    info = error_info(caught.value)
+    assert dict(info.metadata) == {"errno": str(errno.EFBIG), "field": "inbuf"}
+    # What is larger still is not even taken in.
+    with pytest.raises(grpc.RpcError) as caught:
+        manager.run("probe", "size", inbuf=bytes(66 * _MIB))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert re.search(r"larger than max \(\d+ vs\. \d+\)", caught.value.details())
+
+
+# --- disks and files ---
+
+
+def test_a_damaged_state_store() -> None:
+    with Manager("hello") as manager:
+        assert manager.outpost("hello").rc == 0
+        assert manager.stop() == 0
+        database = manager.data / "state.db"
+        whole = database.read_bytes()
+        for content, what in (
+            (whole[:4096] + b"\xff" * 2000 + whole[6096:], "is damaged ("),
+            (b"garbage " * 1000, "is not an SQLite database ("),
+            (whole[:100], "is cut off (it has 100 bytes)"),
+        ):
+            database.write_bytes(content)
+            rc, _, err = manager.refused()
+            assert rc == 1
+            assert f"outpostd: state store {database}: {what}" in err
+            assert "restore a backup of it, or move it and its -wal file away to begin" in err
+            assert database.read_bytes() == content
+        database.write_bytes(whole)
+        manager.restart()
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+
+
+class SmallDisk:
+    """A tmpfs of 1 MiB in a mount namespace of its own, for the data of a manager."""
+
+    def __init__(self, directory: Path) -> None:
+        script = 'mount -t tmpfs -o size=1m,mode=0700 none "$0" && echo ready && exec cat'
+        directory.mkdir()
+        for flags in (["--mount"], ["--mount", "--map-root-user"]):
+            self._holder = subprocess.Popen(
+                ["unshare", *flags, "sh", "-c", script, directory],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            assert self._holder.stdout is not None
+            if self._holder.stdout.readline() == b"ready\n":
+                user = ["--user", "--preserve-credentials"] if len(flags) > 1 else []
+                self.wrapper = ["nsenter", *user, "--mount", "-t", str(self._holder.pid), "--"]
+                self.path = Path(f"/proc/{self._holder.pid}/root{directory}")
+                return
+            refusal = self._holder.communicate()[1].decode()
+        pytest.skip(f"no disk can be made here: {refusal}")
+
+    def close(self) -> None:
+        self._holder.communicate(timeout=DEADLINE)
+
+
+def put(manager: Manager, key: str, value: bytes) -> None:
+    manager.stub(key_value_pb2_grpc.KeyValueStub).Put(
+        key_value_pb2.KeyValuePutRequest(module="hello", key=key, value=value), timeout=DEADLINE
+    )
+
+
+def keys(manager: Manager) -> dict[str, bytes]:
+    response = manager.stub(key_value_pb2_grpc.KeyValueStub).List(
+        key_value_pb2.KeyValueListRequest(module="hello"), timeout=DEADLINE
+    )
+    return {entry.key: entry.value for entry in response.entries}
+
+
+def test_a_full_disk() -> None:
+    manager = Manager("hello")
+    with contextlib.ExitStack() as stack:
+        stack.callback(manager.close)
+        disk = SmallDisk(manager.data)
+        stack.callback(disk.close)
+        manager.wrapper = disk.wrapper
+        manager.start()
+
+        # Half of the disk is somebody else's.
+        (disk.path / "ballast").write_bytes(bytes(512 * 1024))
+        kept: dict[str, bytes] = {}
+        with pytest.raises(grpc.RpcError) as caught:
+            for i in range(100):
+                value = os.urandom(32 * 1024)
+                put(manager, f"key{i}", value)
+                kept[f"key{i}"] = value
+        error = caught.value
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert re.search(r"state store \S+/state.db: the disk is full", error.details())
+        assert error_info(error).metadata["errno"] == str(errno.ENOSPC)
+        assert len(kept) > 2
+
+        # What was acknowledged is there; what failed is not; who writes nothing goes on.
+        assert keys(manager) == kept
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+        rc, _, err = manager.outpost("config", "set", "mgr/hello/place", "x" * 60_000)
+        assert rc == errno.ENOSPC, err
+        assert err.startswith("Error ENOSPC: ") and "the disk is full" in err
+        assert manager.outpost("config", "get", "mgr/hello/place") == (0, "world\n", "")
+
+        (disk.path / "ballast").unlink()
+        put(manager, "after", b"there is space again")
+        kept["after"] = b"there is space again"
+        assert keys(manager) == kept
+        assert manager.outpost("config", "set", "mgr/hello/place", "Mars") == (0, "", "")
+
+        manager.kill9()
+        manager.restart()
+        assert keys(manager) == kept
+        assert manager.outpost("hello") == (0, "Hello, Mars!\n", "")
+
+
+def test_a_second_manager() -> None:
+    with Manager("hello") as manager:
+        assert manager.process is not None
+        rc, _, err = manager.refused()
+        assert (rc, err) == (
+            1,
+            f"outpostd: the data directory {manager.data} is in use by another manager (process"
+            f" {manager.process.pid}); end that one, or choose another --data-dir\n",
+        )
+        other = Manager()
+        other.run_directory = manager.run_directory
+        try:
+            rc, _, err = other.refused()
+        finally:
+            other.close()
+        assert (rc, err) == (
+            1,
+            f"outpostd: another manager listens on {manager.run_directory}/outpost.sock; end that"
+            " one, or choose another --run-dir\n",
+        )
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+
+
+def test_sockets_that_are_left_over() -> None:
+    with Manager("hello") as manager:
+        path = manager.run_directory / "outpost.sock"
+        assert path.stat().st_mode & 0o777 == 0o600
+        manager.kill9()
+        assert path.is_socket()
+        manager.restart()
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+        manager.stop()
+        assert not path.exists()
+        path.write_text("precious")
+        assert manager.refused() == (
+            1,
+            "",
+            f"outpostd: {path} is there and is no socket; move it away\n",
+        )
+        assert path.read_text() == "precious"
+
+
+def test_no_manager() -> None:
+    manager = Manager()
+    try:
+        begin = time.monotonic()
+        rc, out, err = manager.outpost("status")
+        assert time.monotonic() - begin < 2
+        assert (rc, out) == (errno.ECONNREFUSED, "")
+        assert err == (
+            f"Error: no manager answers at {manager.address}: No such file or directory; is"
+            " outpostd running? (outpostd --help; set --address or OUTPOST_ADDRESS)\n"
+        )
+    finally:
+        manager.close()
+
+
+# --- settings ---
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('data_dir = "x"\n', 'line 1: there is no setting "data_dir"; did you mean data-dir?'),
+        (
+            'id = "y"\nshutdown-grase = 3\n',
+            'line 2: there is no setting "shutdown-grase"; did you mean shutdown-grace?',
+        ),
+        ('sim-osds = "many"\n', "line 1: Could not convert: --sim-osds = many"),
+        ("sim-osds = \n", "line 1: "),
+        ('[options]\n"mgr/hello/place" = []\n', 'line 2: options."mgr/hello/place" must be a'),
+    ],
+)
+def test_a_config_file_that_is_wrong(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "outpostd.toml"
+    file.write_text(content)
+    manager = Manager("hello", flags=["--config", file])
+    try:
+        rc, out, err = manager.refused()
+        assert (rc, out) == (2, "")
+        assert err.startswith(f"outpostd: {file} {message}"), err
+    finally:
+        manager.close()
+
+
+def test_a_config_file_that_is_right(tmp_path: Path) -> None:
+    file = tmp_path / "outpostd.toml"
+    file.write_text('id = "east"\nsim-osds = 5\n[options]\n"mgr/hello/place" = "Mars"\n')
+    with Manager("hello", flags=["--config", file, "--sim-osds", "4"]) as manager:
+        assert manager.outpost("hello") == (0, "Hello, Mars!\n", "")
+        status = manager.check("status")
+        assert "id:     east (" in status and "4 osds: 4 up" in status
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--sim-osd", "3"], 'there is no flag "--sim-osd"; did you mean --sim-osds?'),
+        (["--sim-osds", "0"], "--sim-osds 0 is not between 1 and 10000"),
+        (["--source", "zeph"], '--source "zeph" is not one of sim, ceph'),
+        (["--id", "a/b"], '--id "a/b": a manager\'s name is not empty and has no slash'),
+        (["--config", "/nosuch.toml"], "/nosuch.toml: File could not be opened for reading"),
+        (["--shutdown-grace", "-1"], "--shutdown-grace -1 is not a number of seconds greater"),
+        (
+            ["--listen-plaintext-tcp", "127.0.0.1:65537"],
+            '--listen-plaintext-tcp "127.0.0.1:65537" is not HOST:PORT with a port from 0 to 65535',
+        ),
+        (["start"], '"start" belongs to no flag'),
+    ],
+)
+def test_flags_that_are_wrong(flags: list[str], message: str) -> None:
+    manager = Manager("hello", flags=flags)
+    try:
+        rc, out, err = manager.refused()
+        assert (rc, out) == (2, "")
+        assert err.startswith(f"outpostd: {message}"), err
+    finally:
+        manager.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--log-level", "loud"], 'log level "loud" is not one of trace, debug, info, warning'),
+        (["--log-level", "mod=info"], 'log component "mod" is not one of main, module, rpc'),
+        (["--log-file", "/dev/null/x"], "log file /dev/null/x: "),
+        (["--ceph-conf", "/nosuch", "--source", "ceph"], 'ceph conf file "/nosuch" can\'t be read'),
+        (["--initial-modules", "hallo"], "initial module 'hallo' is not installed in"),
+        (["--listen-plaintext-tcp", "192.0.2.1:1"], "can't listen on 192.0.2.1:1: is it HOST:PORT"),
+    ],
+)
+def test_settings_that_can_not_be_had(flags: list[str], message: str) -> None:
+    manager = Manager(flags=flags)
+    try:
+        rc, _, err = manager.refused()
+        assert rc == 1
+        assert any(line.startswith(f"outpostd: {message}") for line in err.splitlines()), err
+    finally:
+        manager.close()
+
+
+def test_paths_may_be_relative(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = Manager("hello", "hello_cpp")
+    monkeypatch.chdir(manager.directory)
+    manager.data = Path("data")
+    manager.run_directory = Path("run")
+    manager.module_path = Path("modules")
+    with manager:
+        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+        assert manager.outpost("hello-cpp") == (0, "Hello, world!\n", "")
+
+
+def test_log_file(tmp_path: Path) -> None:
+    file = tmp_path / "outpostd.log"
+    with Manager("hello", flags=["--log-file", file]) as manager:
+        manager.wait_for_log(r"info \[main\] outpost \S+ \"x\" serves on unix:", file)
+        assert manager.log() == ""
+        old = file.rename(tmp_path / "outpostd.log.1")
+        manager.check("config", "set", "mgr/hello/place", "Mars")
+        manager.wait_for_log("place is now Mars", old)
+        assert not file.exists()
+
+        assert manager.process is not None
+        manager.process.send_signal(signal.SIGHUP)
+        until("the log file to be made", file.exists)
+        manager.wait_for_log("the log file was opened again", file)
+        size = old.stat().st_size
+        manager.check("config", "set", "mgr/hello/place", "Venus")
+        manager.wait_for_log("place is now Venus", file)
+        assert old.stat().st_size == size
+        assert manager.outpost("hello") == (0, "Hello, Venus!\n", "")
+
+
+# --- a cluster that is not there ---
+
+
+def test_monitors_that_are_not_there(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and never listens
+        monitor = f"127.0.0.1:{nobody.getsockname()[1]}"
+        conf = tmp_path / "ceph.conf"
+        conf.write_text(f"[global]\nmon_host = {monitor}\nauth_client_required = none\n")
+        flags = ["--source", "ceph", "--ceph-conf", conf]
+        with Manager("hello", "status", flags=flags) as manager:
+            pattern = rf"source: ceph, NOT CONNECTED: .*\b{re.escape(monitor)}\b"
+            assert re.search(pattern, manager.check("status"))
+            rc, _, err = manager.outpost("osd", "status")
+            assert rc == errno.ENOENT
+            assert re.match(
+                'Error ENOENT: structure "osd_map": .*nothing is known of the cluster yet'
+                rf" \(.*\b{re.escape(monitor)}\b",
+                err,
+            ), err
+            assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+            until(
+                "the reason to be that nobody answers",
+                lambda: re.search(r"can't be reached \(no answer", manager.check("status")),
+            )
+
+
+if __name__ == "__main__":
+    run_tests(__file__)
