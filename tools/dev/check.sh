@@ -137,20 +137,28 @@ format() {
   "$venv/bin/buf" format --write proto
 }
 
+# The C++ tests in builds with ASan and UBSan, and with TSan. Each compiles nearly
+# all there is once more, which is why it is not part of every test.
+check_sanitizers() {
+  local sanitizer
+  for sanitizer in asan tsan; do
+    bazel_tests "tests with $sanitizer" --config=$sanitizer --build_tests_only \
+      --test_lang_filters=cc --test_tag_filters=-no-$sanitizer //...
+  done
+}
+
 check_test() {
   install_packages
-  if (($#)); then
-    bazel_tests "tests" "$@"
-  else
-    install_tools
-    bazel_tests "tests" //...
-    say "what the documents tell"
-    step "docs/writing-a-module.md" run_documents
-    lint
-    bazel_tests "tests with asan" --config=asan --build_tests_only --test_lang_filters=cc \
-      --test_tag_filters=-no-asan //...
-    bazel_tests "tests with tsan" --config=tsan --build_tests_only --test_lang_filters=cc \
-      --test_tag_filters=-no-tsan //...
-  fi
+  case ${1:-} in
+    '')
+      install_tools
+      bazel_tests "tests" //...
+      say "what the documents tell"
+      step "docs/writing-a-module.md" run_documents
+      lint
+      ;;
+    --sanitizers) check_sanitizers ;;
+    *) bazel_tests "tests" "$@" ;;
+  esac
   report
 }
