@@ -12,6 +12,8 @@
 namespace outpost::module {
 namespace {
 
+constexpr size_t kMaxPrefetch = 256;
+
 void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) {
   google::protobuf::Duration* timeout = nullptr;
   const bool bounded = deadline != absl::InfiniteFuture();
@@ -44,7 +46,12 @@ Session::Session(std::string key, v1::Register registration, std::shared_ptr<Ses
       link_(std::move(link)),
       timers_(timers),
       attached_(absl::Now()),
-      max_with_module_(std::max<size_t>(1, registration_.max_concurrency())) {}
+      max_with_module_(max_concurrency() +
+                       std::min<size_t>(registration_.prefetch(), kMaxPrefetch)) {}
+
+size_t Session::max_concurrency() const {
+  return std::max<size_t>(1, registration_.max_concurrency());
+}
 
 RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time deadline,
                          AnswerCallback callback) {

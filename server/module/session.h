@@ -7,7 +7,7 @@
 // **Invariants.**
 // 1. Every request that was taken ends in exactly one callback: the module's
 //    answer, a deadline, a cancellation, or the end of the session.
-// 2. At most `max_concurrency` requests are with the module; the rest wait here,
+// 2. At most `max_concurrency` and `prefetch` requests are with the module; the rest wait here,
 //    and at most kMaxWaiting do.
 #ifndef OUTPOST_SERVER_MODULE_SESSION_H_
 #define OUTPOST_SERVER_MODULE_SESSION_H_
@@ -65,7 +65,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string& key() const { return key_; }
   const v1::Register& registration() const { return registration_; }
   absl::Time attached() const { return attached_; }
-  size_t max_concurrency() const { return max_with_module_; }
+  // How many requests the module works on at once.
+  size_t max_concurrency() const;
 
   // Sends a RunCommand or Call (`id` is filled in here; so is what is left of
   // the time as `timeout`). `who` names the request in errors: "command \"hello\"".

@@ -25,7 +25,8 @@ grpc::Status ToGrpc(const absl::Status& status, absl::string_view reason,
 }
 
 grpc::Status NotYet(absl::string_view words) {
-  return ToGrpc(absl::UnimplementedError(words), "NOT_IMPLEMENTED");
+  return ToGrpc(absl::UnimplementedError(absl::StrCat("not yet in this manager: ", words)),
+                "NOT_IMPLEMENTED");
 }
 
 }  // namespace outpost::rpc

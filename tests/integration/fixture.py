@@ -419,7 +419,7 @@ class Manager:
 
     def state(self, name: str) -> str:
         """The state of a module: "RUNNING"."""
-        state = manager_pb2.ModuleState.Name(self.modules()[name].state)
+        state: str = manager_pb2.ModuleState.Name(self.modules()[name].state)
         return state.removeprefix("MODULE_STATE_")
 
     def settled(self, name: str) -> manager_pb2.ModuleInfo:

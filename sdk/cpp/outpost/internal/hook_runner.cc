@@ -89,7 +89,7 @@ std::vector<std::string> HookRunner::End(absl::Time deadline) {
   std::vector<std::string> running;
   if (!shutdown->AwaitIdle(deadline)) {
     running.emplace_back("Shutdown");
-    shutdown.release();  // its thread can't be joined; the process ends now
+    (void)shutdown.release();  // its thread can't be joined; the process ends now
   }
   if (!serve_.AwaitIdle(deadline)) running.emplace_back(has_serve_ ? "Serve" : "Start");
   if (!events_.AwaitIdle(deadline)) {

@@ -12,6 +12,10 @@
 namespace outpost::internal {
 namespace {
 
+// Requests that wait here while the workers are busy: one that was cancelled, or
+// whose caller's time is over, before a worker takes it is not run.
+constexpr uint32_t kPrefetch = 16;
+
 constexpr uint32_t kProtocolVersion = 1;
 
 }  // namespace
@@ -36,6 +40,7 @@ v1::Register MakeRegistration(const ModuleInfo& info, const CommandSet& commands
   r.set_can_run_error(ToUtf8(can_run.message()));
   r.set_standby_capable(info.standby_capable);
   r.set_max_concurrency(std::max(1U, info.max_concurrency));
+  r.set_prefetch(kPrefetch);
   r.set_pid(getpid());
   for (const auto& [name, handler] : methods.methods()) r.add_methods(name);
   r.set_has_serve(has_serve);

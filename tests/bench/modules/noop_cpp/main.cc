@@ -7,7 +7,7 @@ namespace {
 
 class NoopModule : public outpost::Module {
  public:
-  NoopModule() : Module({.name = "noop_cpp", .version = "0.1.0", .max_concurrency = 8}) {
+  NoopModule() : Module({.name = "noop_cpp", .version = "0.1.0"}) {
     commands().Add("noop-cpp").Describe("Do nothing").Perm("r").Handle([] {
       return outpost::CommandResult::Ok("");
     });

@@ -121,9 +121,10 @@ class Module(MgrModule):
 
     # logs
 
-    def say(self, text: str) -> None:
-        """Log a line."""
+    def say(self, text: str, to_the_cluster: str) -> None:
+        """Log a line, and one for the cluster's log."""
         self.log.warning(text)
+        self.cluster_log("audit", self.ClusterLogPrio.INFO, to_the_cluster)
 
     # keys
 

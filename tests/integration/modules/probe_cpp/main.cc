@@ -94,8 +94,10 @@ class Probe : public outpost::Module {
       if (!status.ok()) return status;
       return nullptr;
     });
+    // [line for the log, line for the cluster's log]
     methods().Add("say", [this](const Json& args, const Json&) -> absl::StatusOr<Json> {
       log().Warning("%s", args.at(0).get<std::string>());
+      ClusterLog("audit", outpost::LogLevel::kInfo, args.at(1).get<std::string>());
       return nullptr;
     });
   }

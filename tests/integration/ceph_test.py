@@ -1,0 +1,148 @@
+"""The manager and modules in front of a real Ceph: three OSDs, a monitor, a mgr."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixture import Manager, run_tests, until
+
+from tests.integration.ceph.cluster import CephCluster
+
+_BOTH = ("probe", "probe_cpp")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephCluster]:
+    with CephCluster(tmp_path_factory.mktemp("ceph")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def manager(cluster: CephCluster) -> Iterator[Manager]:
+    conf = Path(cluster.conf_path)
+    flags = ["--source", "ceph", "--ceph-conf", conf, "--ceph-name", "client.admin"]
+    with Manager("status", "hello", *_BOTH, flags=flags) as manager:
+        until("the manager to be connected", lambda: connected(manager))
+        yield manager
+
+
+def connected(manager: Manager) -> bool:
+    source = json.loads(manager.check("status", "--format", "json"))["source"]
+    assert source["name"] == "ceph"
+    there: bool = source["connected"]
+    return there
+
+
+def flags(cluster: CephCluster) -> list[str]:
+    """The flags of the OSD map, by ceph's own command."""
+    rc, out, err = cluster.ceph("osd", "dump", "--format", "json")
+    assert rc == 0, err
+    names: list[str] = json.loads(out)["flags"].split(",")
+    return names
+
+
+def test_osd_status_shows_the_real_osds(manager: Manager, cluster: CephCluster) -> None:
+    def osds() -> list[dict[str, object]]:
+        rc, out, _ = manager.outpost("osd", "status", "--format", "json")
+        found = json.loads(out)["osds"] if rc == 0 else []
+        # Statistics come some seconds after the map.
+        return found if [osd["avail_bytes"] for osd in found if osd["avail_bytes"]] else []
+
+    shown = until("the OSDs to be shown", osds)
+    assert [osd["id"] for osd in shown] == [0, 1, 2]
+    assert all(osd["state"] == ["exists", "up"] for osd in shown)
+    metadata = json.loads(cluster.ceph("osd", "metadata", "--format", "json").out)
+    assert [osd["host"] for osd in shown] == [daemon["hostname"] for daemon in metadata]
+
+    rows = manager.check("osd", "status").splitlines()
+    assert [row.split()[0] for row in rows] == ["ID", "0", "1", "2"]
+    status = manager.check("status")
+    assert f"id:     {cluster.fsid}" in status
+    assert "source: ceph, connected" in status
+    assert "osd: 3 osds: 3 up, 3 in" in status
+
+
+@pytest.mark.parametrize("sender", _BOTH)
+def test_a_command_of_a_module_reaches_the_cluster_and_its_cue_comes_back(
+    manager: Manager, cluster: CephCluster, sender: str
+) -> None:
+    for module in _BOTH:
+        manager.call(module, "await_osd_flag", "noout", False)
+        manager.call(module, "forget")
+    command = {"prefix": "osd set", "key": "noout"}
+    assert manager.call(sender, "send", command, "tag-1") == [0, "", "noout is set"]
+    assert "noout" in flags(cluster)
+    for module in _BOTH:
+        epoch = int(manager.call(module, "await_notification", "osd_map"))
+        assert "noout" in manager.call(module, "await_osd_flag", "noout", True).split(",")
+        assert epoch <= json.loads(manager.check("get", "osd_map"))["epoch"]
+    assert manager.call(sender, "await_notification", "command") == "tag-1"
+    until("health to tell of it", lambda: "noout flag(s) set" in manager.check("health"))
+
+    assert manager.outpost("osd", "unset", "noout") == (0, "", "noout is unset\n")
+    assert "noout" not in flags(cluster)
+    for module in _BOTH:
+        manager.call(module, "await_osd_flag", "noout", False)
+
+
+def test_what_another_client_does_is_noticed(manager: Manager, cluster: CephCluster) -> None:
+    for module in _BOTH:
+        manager.call(module, "forget")
+    assert cluster.ceph("osd", "set", "noscrub").returncode == 0
+    for module in _BOTH:
+        manager.call(module, "await_notification", "osd_map")
+        manager.call(module, "await_osd_flag", "noscrub", True)
+    assert cluster.ceph("osd", "unset", "noscrub").returncode == 0
+
+
+def test_commands_pass_through(manager: Manager, cluster: CephCluster) -> None:
+    assert manager.outpost("osd", "pool", "create", "rbd", "4") == (
+        0,
+        "",
+        "pool 'rbd' created\n",
+    )
+    assert cluster.ceph("osd", "pool", "ls").out == "rbd\n"
+    assert json.loads(manager.check("tell", "osd.0", "version"))["version"]
+    rc, _, err = manager.outpost("osd", "set", "noway")
+    assert rc == 22
+    assert "noway" in err
+
+
+def test_an_outage_of_the_monitor(manager: Manager, cluster: CephCluster) -> None:
+    before = json.loads(manager.check("get", "osd_map"))
+    pid = manager.process.pid if manager.process else 0
+    cluster.stop_mon()
+    until("the outage to be noticed", lambda: not connected(manager))
+    assert re.search(
+        rf"source: ceph, NOT CONNECTED: .*127\.0\.0\.1:{cluster.port}\b.* \(the last known state is"
+        r" shown\)",
+        manager.check("status"),
+    )
+    # The last state stays readable, and modules can tell that it is old.
+    assert json.loads(manager.check("get", "osd_map"))["epoch"] == before["epoch"]
+    assert manager.outpost("osd", "status").rc == 0
+    for module in _BOTH:
+        assert manager.call(module, "have_mon_connection") is False
+        assert manager.call(module, "osd_flags") == before["flags"]
+    assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+    rc, _, err = manager.outpost("osd", "set", "noout", "--timeout", "10")
+    assert rc != 0 and err.startswith("Error "), err
+
+    cluster.start_mon()
+    until("the manager to be connected again", lambda: connected(manager))
+    for module in _BOTH:
+        assert manager.call(module, "have_mon_connection") is True
+    assert manager.outpost("osd", "set", "noout") == (0, "", "noout is set\n")
+    for module in _BOTH:
+        manager.call(module, "await_osd_flag", "noout", True)
+    assert manager.outpost("osd", "unset", "noout").rc == 0
+    assert manager.process is not None and manager.process.pid == pid
+    assert manager.process.poll() is None
+
+
+if __name__ == "__main__":
+    run_tests(__file__)
