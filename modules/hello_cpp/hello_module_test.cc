@@ -14,7 +14,6 @@ namespace {
 using outpost::CommandResult;
 using outpost::testing::FakeManager;
 using outpost::testing::RunningModule;
-using ::testing::HasSubstr;
 
 class HelloModuleTest : public ::testing::Test {
  protected:

@@ -337,6 +337,24 @@ def test_modules_outlive_the_manager() -> None:
         assert manager.module_processes() == set()
 
 
+def test_a_command_at_work_when_the_manager_crashes() -> None:
+    with Manager("slow") as manager:
+        pid = manager.modules()["slow"].pid
+        slow = manager.outpost_background("slow")
+        until("the command to be at work", lambda: manager.modules()["slow"].in_flight == 1)
+        manager.kill9()
+        rc, out, err = slow.end()
+        assert (rc, out) == (errno.ECONNRESET, "")
+        assert re.match(
+            r"Error ECONNRESET: the connection to the manager at unix:\S+ was lost: .*; the command"
+            r" may or may not have run$",
+            err,
+        ), err
+        manager.restart()
+        assert manager.modules()["slow"].pid == pid
+        assert manager.outpost("slow", "release") == (0, "", "")
+
+
 def test_nothing_that_was_acknowledged_is_lost_in_a_crash() -> None:
     with Manager("hello") as manager:
         stub = manager.stub(key_value_pb2_grpc.KeyValueStub)

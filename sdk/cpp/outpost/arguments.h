@@ -193,8 +193,9 @@ absl::StatusOr<T> ParseArg(const ArgSpec<T>& spec, const Json& args) {
     std::vector<typename Shape::Element> elements;
     const auto add = [&](const Json& value) {
       auto element = ParseElement(spec, value);
-      if (element.ok()) elements.push_back(*std::move(element));
-      return element.status();
+      if (!element.ok()) return element.status();
+      elements.push_back(*std::move(element));
+      return absl::OkStatus();
     };
     if (!it->is_array()) {
       if (absl::Status status = add(*it); !status.ok()) return status;

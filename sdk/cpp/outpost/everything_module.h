@@ -87,7 +87,9 @@ class Everything : public Module {
     commands().Add("every throw").Handle([]() -> CommandResult {
       throw std::runtime_error("boom");
     });
-    commands().Add("every bytes").Handle([] { return CommandResult::Ok("a\xff\x00z"); });
+    commands().Add("every bytes").Handle([] {
+      return CommandResult::Ok(std::string("a\xff\0z", 4));
+    });
     commands().Add("every block").Handle([this](const CommandContext& context) {
       running_.Add(1);
       std::stop_callback stop(context.stop_token(), [this] { release_.Notify(); });

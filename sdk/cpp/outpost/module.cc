@@ -123,8 +123,8 @@ void Module::ClusterLog(absl::string_view channel, LogLevel level, absl::string_
   log_buffer_->Append(level, absl::StrCat("clog.", channel), text);
 }
 
-absl::Status Module::SetHealthChecks(std::vector<HealthCheck> checks) {
-  return client_->SetHealthChecks(std::move(checks));
+absl::Status Module::SetHealthChecks(const std::vector<HealthCheck>& checks) {
+  return client_->SetHealthChecks(checks);
 }
 
 }  // namespace outpost

@@ -236,7 +236,7 @@ class Module {
 
   // Replaces all checks of this module; an empty list clears them. They are set
   // again by themselves when the manager was started again.
-  absl::Status SetHealthChecks(std::vector<HealthCheck> checks);
+  absl::Status SetHealthChecks(const std::vector<HealthCheck>& checks);
 
  private:
   friend class internal::Session;

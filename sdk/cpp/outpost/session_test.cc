@@ -94,7 +94,7 @@ TEST_F(SessionTest, CommandThatFailsSaysHow) {
 }
 
 TEST_F(SessionTest, OutputThatIsNotUtf8ArrivesWhole) {
-  EXPECT_EQ(manager_->RunCommand({{"prefix", "every bytes"}}).out, "a\xff");
+  EXPECT_EQ(manager_->RunCommand({{"prefix", "every bytes"}}).out, std::string("a\xff\0z", 4));
 }
 
 TEST_F(SessionTest, AtMostMaxConcurrencyCommandsRunAtOnce) {

@@ -86,10 +86,12 @@ std::string PrintTable(const Json& data) {
     return text;
   }
   std::vector<Table::Column> columns;
+  columns.reserve(keys.size());
   for (const std::string& key : keys) columns.push_back({.title = absl::AsciiStrToUpper(key)});
   Table table(std::move(columns));
   for (const Json& row : data) {
     std::vector<std::string> cells;
+    cells.reserve(keys.size());
     for (const std::string& key : keys) cells.push_back(CellText(row.value(key, Json())));
     table.AddRow(std::move(cells));
   }

@@ -40,7 +40,8 @@ ManagerClient::ManagerClient(absl::Duration call_timeout, absl::Duration work_ti
 
 ManagerClient::~ManagerClient() { Disconnect(); }
 
-void ManagerClient::Connect(std::shared_ptr<grpc::Channel> channel, EventThread event_thread) {
+void ManagerClient::Connect(const std::shared_ptr<grpc::Channel>& channel,
+                            EventThread event_thread) {
   absl::MutexLock lock(&mu_);
   stubs_ = std::make_shared<Stubs>(channel);
   event_thread_ = std::move(event_thread);
@@ -401,7 +402,7 @@ void ManagerClient::RunOnEventThread(absl::AnyInvocable<void()> task) {
   if (event_thread) event_thread(std::move(task));
 }
 
-absl::Status ManagerClient::SetHealthChecks(std::vector<HealthCheck> checks) {
+absl::Status ManagerClient::SetHealthChecks(const std::vector<HealthCheck>& checks) {
   {
     absl::MutexLock lock(&mu_);
     health_checks_ = checks;

@@ -53,7 +53,7 @@ class ManagerClient {
   ManagerClient(absl::Duration call_timeout, absl::Duration work_timeout);
   ~ManagerClient();
 
-  void Connect(std::shared_ptr<grpc::Channel> channel, EventThread event_thread);
+  void Connect(const std::shared_ptr<grpc::Channel>& channel, EventThread event_thread);
   // Cancels what SendCommand started, and waits for it.
   void Disconnect();
 
@@ -96,7 +96,7 @@ class ManagerClient {
                    std::function<void(absl::StatusOr<CommandResult>)> callback);
   void RunOnEventThread(absl::AnyInvocable<void()> task);
 
-  absl::Status SetHealthChecks(std::vector<HealthCheck> checks);
+  absl::Status SetHealthChecks(const std::vector<HealthCheck>& checks);
   // Sets the checks last set again, where there are any.
   absl::Status ResendHealthChecks();
 

@@ -19,6 +19,7 @@ SignalWatcher::~SignalWatcher() { Unwatch(); }
 void SignalWatcher::Unwatch() {
   if (!thread_) return;
   ending_ = true;
+  // The thread waits for it. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   pthread_kill(thread_->native_handle(), SIGTERM);
   thread_->join();
   thread_.reset();
