@@ -136,6 +136,23 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     }
     hub.PublishState(snapshot->name, snapshot->id, snapshot->version);
   });
+  // Without its cluster the manager shows the last known state: that is not "OK".
+  const auto report_connection = [&] {
+    const cluster::Connection connection = cluster.connection();
+    std::vector<v1::HealthCheck> checks;
+    if (!connection.connected) {
+      v1::HealthCheck& check = checks.emplace_back();
+      check.set_code("CLUSTER_NOT_CONNECTED");
+      check.set_severity(v1::SEVERITY_WARNING);
+      check.set_summary(absl::StrCat("the cluster can't be reached: ", connection.reason));
+      check.set_count(1);
+    }
+    // Not a module's name: those have no space.
+    if (auto status = health.Set("the connection", std::move(checks)); !status.ok()) {
+      log::Get("cluster").error("{}", status.ToString());
+    }
+  };
+  cluster.AddConnectionListener([&](const cluster::Connection&) { report_connection(); });
   auto source = MakeSource(settings, &cluster);
   if (!source.ok()) return source.status();
 
@@ -207,6 +224,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   rpc::FutureOrchestratorService orchestrator;
 
   if (auto status = (*source)->Start(); !status.ok()) return status;
+  report_connection();  // a source that never connects makes no change to hear of
   dispatcher.PublishClusterCommands();
   std::vector<int> ports;
   auto server =

@@ -634,6 +634,10 @@ def test_monitors_that_are_not_there(tmp_path: Path) -> None:
                 "the reason to be that nobody answers",
                 lambda: re.search(r"can't be reached \(no answer", manager.check("status")),
             )
+            assert re.match(
+                rf"HEALTH_WARN the cluster can't be reached: .*\b{re.escape(monitor)}\b",
+                manager.check("health"),
+            )
 
 
 if __name__ == "__main__":
