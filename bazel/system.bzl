@@ -19,7 +19,7 @@ _MODULES = ["absl_" + m for m in [
     "strings",
     "synchronization",
     "time",
-]] + ["benchmark", "fmt", "gmock", "grpc++", "gtest", "gtest_main", "openssl", "protobuf", "simdjson", "spdlog", "sqlite3"]
+]] + ["fmt", "gmock", "grpc++", "gtest", "gtest_main", "openssl", "protobuf", "spdlog", "sqlite3"]
 
 # targets without a pkg-config module
 _PLAIN = {
