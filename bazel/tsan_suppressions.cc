@@ -23,6 +23,8 @@ extern "C" const char* __tsan_default_suppressions() {
          "race:libspdlog\n"
          "race:^grpc::\n"
          "race:^absl::debian3::base_internal\n"
+         // The count of a shared absl::Status goes down inside libabsl_status.
+         "race:^absl::debian3::Status::Unref\n"
          "deadlock:libabsl\n"
          "deadlock:librados\n"
          "deadlock:libceph-common\n"
