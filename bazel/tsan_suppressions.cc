@@ -3,6 +3,7 @@
 #if defined(__SANITIZE_THREAD__)
 
 #include <dlfcn.h>
+#include <grpc/grpc.h>
 #include <sanitizer/tsan_interface.h>
 
 #include "absl/synchronization/mutex.h"
@@ -176,5 +177,23 @@ bool Notification::WaitForNotificationWithDeadline(Time deadline) const {
 
 ABSL_NAMESPACE_END
 }  // namespace absl
+
+// A completion queue orders what came before an operation's start before what
+// comes after its end, by a list without locks inside libgrpc.
+bool grpc_cq_begin_op(grpc_completion_queue* queue, void* tag) {
+  ORIGINAL("_Z16grpc_cq_begin_opP21grpc_completion_queuePv",
+           bool (*)(grpc_completion_queue*, void*));
+  __tsan_release(tag);
+  return original(queue, tag);
+}
+
+extern "C" grpc_event grpc_completion_queue_next(grpc_completion_queue* queue,
+                                                 gpr_timespec deadline, void* reserved) {
+  ORIGINAL("grpc_completion_queue_next",
+           grpc_event(*)(grpc_completion_queue*, gpr_timespec, void*));
+  const grpc_event event = original(queue, deadline, reserved);
+  if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
+  return event;
+}
 
 #endif  // __SANITIZE_THREAD__

@@ -43,8 +43,8 @@ void SetError(v1::CallResult* result, absl::string_view kind, absl::string_view 
 }  // namespace
 
 CallRunner::CallRunner(const CommandSet& commands, const MethodSet& methods, Logger log,
-                       size_t threads)
-    : commands_(commands), methods_(methods), log_(std::move(log)), pool_(threads) {}
+                       CompletionLoop& loop)
+    : commands_(commands), methods_(methods), log_(std::move(log)), loop_(loop) {}
 
 void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
   std::shared_ptr<CallState> state = StateOf(message);
@@ -54,7 +54,7 @@ void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResp
     key = {stream_number_, IdOf(message)};
     in_hand_[key] = state;
   }
-  pool_.Post([this, stream, key, state, message = std::move(message)] {
+  loop_.Post([this, stream, key, state, message = std::move(message)] {
     stream->Send(Answer(message, state));
     absl::MutexLock lock(&mu_);
     in_hand_.erase(key);

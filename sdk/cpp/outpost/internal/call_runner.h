@@ -1,8 +1,7 @@
 // CallRunner runs the commands and methods that the manager asks for, on the
-// module's worker threads, and answers on the stream that asked.
+// threads of the module's loop, and answers on the stream that asked.
 //
-// **Thread safety.** All methods may be called from any thread; none but
-// AwaitIdle blocks.
+// **Thread safety.** All methods may be called from any thread; none blocks.
 //
 // **Invariants.**
 // 1. Every RunCommand and Call is answered once on its stream, also a cancelled
@@ -19,11 +18,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "outpost/call_context.h"
 #include "outpost/command.h"
 #include "outpost/internal/attach_stream.h"
-#include "outpost/internal/worker_pool.h"
+#include "outpost/internal/completion_loop.h"
 #include "outpost/log.h"
 #include "outpost/methods.h"
 
@@ -31,7 +29,9 @@ namespace outpost::internal {
 
 class CallRunner {
  public:
-  CallRunner(const CommandSet& commands, const MethodSet& methods, Logger log, size_t threads);
+  // All outlive the runner.
+  CallRunner(const CommandSet& commands, const MethodSet& methods, Logger log,
+             CompletionLoop& loop);
 
   // Takes a RunCommand or Call.
   void Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message);
@@ -43,8 +43,6 @@ class CallRunner {
   void StreamLost();
   // What waits is answered with -EAGAIN instead of being run, and so is what comes.
   void Close();
-  // True: nothing is in hand.
-  bool AwaitIdle(absl::Time deadline) { return pool_.AwaitIdle(deadline); }
 
  private:
   // The stream's number, and the id in it.
@@ -63,14 +61,13 @@ class CallRunner {
   const CommandSet& commands_;
   const MethodSet& methods_;
   const Logger log_;
+  CompletionLoop& loop_;
 
   absl::Mutex mu_;
   uint64_t stream_number_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<Key, std::shared_ptr<CallState>> in_hand_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<AttachStream> draining_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
-
-  WorkerPool pool_;  // last: its threads use the rest
 };
 
 }  // namespace outpost::internal

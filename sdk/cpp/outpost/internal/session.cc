@@ -62,9 +62,9 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       log_(module.log_.Named("sdk")),
       policy_(config_.backoff, config_.first_grace, config_.address, absl::Now()),
       subscription_backoff_(config_.backoff),
-      calls_(module.commands_, module.methods_, log_,
-             std::max<size_t>(1, module.info_.max_concurrency)),
-      hooks_(module, has_serve, log_) {
+      calls_(module.commands_, module.methods_, log_, loop_),
+      hooks_(module, has_serve, log_),
+      loop_(std::max<size_t>(1, module.info_.max_concurrency)) {
   ManagerClient::Identity identity;
   identity.module = config_.name;
   module_.client_->SetIdentity(std::move(identity));
@@ -168,7 +168,7 @@ std::optional<SessionOutcome> Session::RunStream() {
     SetState(State::kRegistering, config_.address);
   }
   const std::shared_ptr<AttachStream> stream =
-      AttachStream::Start(*module_host_, RegisterMessage(), this);
+      AttachStream::Start(*module_host_, loop_, RegisterMessage(), this);
   const absl::Time register_by = absl::Now() + config_.register_timeout;
   {
     absl::MutexLock lock(&mu_);
@@ -485,7 +485,7 @@ SessionOutcome Session::EndInOrder() {
   EndSubscription();
   calls_.Close();
   std::vector<std::string> stuck = hooks_.End(deadline);
-  if (!calls_.AwaitIdle(deadline)) stuck.emplace_back("a command or method");
+  if (!loop_.AwaitIdle(deadline)) stuck.emplace_back("a command or method");
   SessionOutcome outcome;
   if (!stuck.empty()) {
     outcome = {kExitStuck,

@@ -2,8 +2,8 @@
 // what it is asked to, and attaches again when the manager went away.
 //
 // **Thread safety.** Run has one caller, who is its driver: all decisions are
-// made on that thread. RequestShutdown may be called from any thread. gRPC's
-// callbacks only note what came and wake the driver; what concerns one request
+// made on that thread. RequestShutdown may be called from any thread. The
+// callbacks of streams only note what came and wake the driver; what concerns one request
 // (RunCommand, Call, Cancel, Ping) goes on from there without it.
 //
 // **Invariants.**
@@ -30,6 +30,7 @@
 #include "outpost/internal/attach_stream.h"
 #include "outpost/internal/backoff.h"
 #include "outpost/internal/call_runner.h"
+#include "outpost/internal/completion_loop.h"
 #include "outpost/internal/hook_runner.h"
 #include "outpost/internal/reattach_policy.h"
 #include "outpost/internal/subscription.h"
@@ -149,6 +150,8 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
 
   CallRunner calls_;
   HookRunner hooks_;
+
+  CompletionLoop loop_;  // last: its threads use the rest
 };
 
 // The channel of a module's session and calls.
