@@ -110,9 +110,9 @@ TEST_F(StatusModuleTest, OsdStatusAsJson) {
       "read_ops_per_sec": 0, "read_bytes_per_sec": 0, "state": ["exists", "up"]})"));
   EXPECT_TRUE(osds.at(1).at("used_bytes").is_null());
   EXPECT_THAT(result.out, HasSubstr("\n        {\n"));
-  const CommandResult yaml = manager_->RunCommand({{"prefix", "osd status"}, {"format", "yaml"}});
-  EXPECT_EQ(yaml.retval, -EINVAL);
-  EXPECT_THAT(yaml.err, HasSubstr("plain, json, json-pretty"));
+  const CommandResult toml = manager_->RunCommand({{"prefix", "osd status"}, {"format", "toml"}});
+  EXPECT_EQ(toml.retval, -EINVAL);
+  EXPECT_THAT(toml.err, HasSubstr("plain, json, json-compact, json-pretty, yaml, xml"));
 }
 
 TEST_F(StatusModuleTest, OsdStatusWithOddData) {

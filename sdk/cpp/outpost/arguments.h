@@ -5,12 +5,15 @@
 //     int64_t                   type=CephInt               a number
 //     double                    type=CephFloat             a number
 //     bool                      type=CephBool              true or false
+//     ByteSize                  type=CephSize              a number of bytes ("4K")
 //     an enum with EnumChoices  type=CephChoices           one of its values
 //     std::vector<T>            n=N                        at least one value
 //     std::optional<T>          req=false                  nullopt where it is left out
 //
 // std::optional<std::vector<T>> combines the last two. Another of Ceph's types
-// (CephPoolname, CephOsdName, …) is a std::string whose ArgDetails name it.
+// (CephPoolname, CephOsdName, …) is a std::string whose ArgDetails name it. The
+// manager has checked what a handler gets. A declaration that can't be meant is
+// told when the module starts, by name (CommandSet::status).
 #ifndef OUTPOST_SDK_CPP_OUTPOST_ARGUMENTS_H_
 #define OUTPOST_SDK_CPP_OUTPOST_ARGUMENTS_H_
 
@@ -27,6 +30,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "outpost/byte_size.h"
 #include "outpost/json.h"
 
 namespace outpost {
@@ -68,8 +72,8 @@ absl::Status NotA(const Json& value, absl::string_view what);
 template <typename T>
 struct ArgElement {
   static_assert(std::is_enum_v<T>,
-                "an argument is a std::string, int64_t, double, bool, an enum with EnumChoices, or "
-                "a std::optional or std::vector of one of these");
+                "an argument is a std::string, int64_t, double, bool, ByteSize, an enum with "
+                "EnumChoices, or a std::optional or std::vector of one of these");
   static std::string Type() {
     std::vector<std::string> names;
     for (const auto& choice : EnumChoices<T>::kChoices) names.emplace_back(choice.first);
@@ -104,6 +108,11 @@ struct ArgElement<bool> {
   static std::string Type() { return "CephBool"; }
   static absl::StatusOr<bool> FromJson(const Json& value);
 };
+template <>
+struct ArgElement<ByteSize> {
+  static std::string Type() { return "CephSize"; }
+  static absl::StatusOr<ByteSize> FromJson(const Json& value);
+};
 
 struct NoBound {};
 template <typename E>
@@ -134,6 +143,22 @@ struct ArgSpec {
   ArgDetails<T> details;
 };
 
+// What a declaration says that needs no type: for CheckArg.
+struct ArgOutline {
+  std::string name;
+  bool positional = true;
+  bool required = true;
+  bool repeated = false;
+};
+
+// What is wrong with the words of a declaration; `is_text`: of a std::string.
+absl::Status CheckArgWords(absl::string_view name, bool is_text,
+                           const std::vector<std::string>& choices, absl::string_view goodchars,
+                           absl::string_view type);
+// What is wrong with `arg` after `before`: a name twice, one that no caller could
+// reach.
+absl::Status CheckArgPlace(const ArgOutline& arg, const std::vector<ArgOutline>& before);
+
 // The bounds of a `range`, checked by the manager, and here for a caller that
 // goes past it.
 template <typename T>
@@ -147,6 +172,38 @@ absl::Status CheckBounds(const ArgDetails<T>& details, const typename ArgShape<T
     }
   }
   return absl::OkStatus();
+}
+
+// What is wrong with a declaration.
+template <typename T>
+absl::Status CheckArg(const ArgSpec<T>& spec) {
+  using Shape = ArgShape<T>;
+  using Element = typename Shape::Element;
+  const ArgDetails<T>& d = spec.details;
+  absl::Status status = CheckArgWords(spec.name, std::is_same_v<Element, std::string>, d.choices,
+                                      d.goodchars, d.type);
+  if constexpr (!std::is_same_v<ArgBound<Element>, NoBound>) {
+    if (d.max && !d.min) {
+      status.Update(absl::InvalidArgumentError("there is a max without a min"));
+    } else if (d.max && *d.max < *d.min) {
+      status.Update(absl::InvalidArgumentError(
+          absl::StrCat("its min, ", *d.min, ", is over its max, ", *d.max)));
+    }
+  }
+  if constexpr (!Shape::kRepeated && !Shape::kOptional) {
+    if (d.default_value) {
+      status.Update(CheckBounds(d, *d.default_value));
+      if constexpr (std::is_same_v<T, std::string>) {
+        bool allowed = d.choices.empty();
+        for (const std::string& choice : d.choices) allowed = allowed || choice == *d.default_value;
+        if (!allowed) {
+          status.Update(absl::InvalidArgumentError(
+              absl::StrCat("its default, \"", *d.default_value, "\", is none of its choices")));
+        }
+      }
+    }
+  }
+  return status;
 }
 
 // "name=num,type=CephInt,range=1|1000"

@@ -125,6 +125,101 @@ TEST_F(CommandTest, DeclarationsThatAreWrongAreTold) {
   twice.AddRaw("a", "", "r", handler);
   twice.AddRaw("a name=x,type=CephInt", "", "r", handler);
   EXPECT_THAT(twice.status().message(), HasSubstr("declared twice"));
+  CommandSet words;
+  words.Add("a  b").Handle([] { return CommandResult::Ok(); });
+  EXPECT_THAT(words.status().message(), HasSubstr("one space between them"));
+  CommandSet no_handler;
+  no_handler.AddRaw("a", "", "r", nullptr);
+  EXPECT_THAT(no_handler.status().message(), HasSubstr("\"a\" has no handler"));
+}
+
+TEST_F(CommandTest, SizesAreBytes) {
+  set_.Add("c").Arg<ByteSize>("size").Arg<std::optional<ByteSize>>("most").Handle(
+      [](ByteSize size, std::optional<ByteSize> most) {
+        return absl::StrCat(size.bytes, " ", most.value_or(ByteSize{7}).bytes);
+      });
+  EXPECT_EQ(Signature("c"), "c name=size,type=CephSize name=most,type=CephSize,req=false");
+  EXPECT_EQ(Run("c", {{"size", 4096}}).out, "4096 7");
+  EXPECT_EQ(Run("c", {{"size", -1}}).err, "argument size: -1 is not a number of bytes");
+  EXPECT_EQ(Run("c", {{"size", "4K"}}).err, "argument size: \"4K\" is not a number of bytes");
+}
+
+TEST_F(CommandTest, InputThatIsNeededIsAskedFor) {
+  set_.Add("c").NeedsInput("the password").Handle([](const CommandContext& context) {
+    return *context.inbuf();
+  });
+  const auto run = [this](std::optional<std::string> inbuf) {
+    const CommandContext context(std::make_shared<internal::CallState>(), "c", "", inbuf);
+    return set_.Find("c")->handler(context, Json::object());
+  };
+  EXPECT_EQ(run(std::nullopt).retval, -EINVAL);
+  EXPECT_EQ(run(std::nullopt).err,
+            "Input file not specified: Please specify the file containing the password with "
+            "\"-i\" option");
+  EXPECT_EQ(run(" \r\n").err, "Empty input file: Please add the password to the file");
+  EXPECT_EQ(run(std::string("\xff\0x", 3)).out, std::string("\xff\0x", 3));
+}
+
+TEST(DeclarationTest, ArgumentsThatCannotBeMeantAreToldByName) {
+  const auto fault = [](const auto& declare) {
+    CommandSet set;
+    declare(set.Add("c"));
+    return std::string(set.status().message());
+  };
+  const auto handle = [](auto builder) {
+    std::move(builder).Handle([](const auto&...) { return CommandResult::Ok(); });
+  };
+  using Text = std::string;
+  using MaybeText = std::optional<std::string>;
+  EXPECT_EQ(fault([&](auto b) { handle(std::move(b).template Arg<Text>("two words")); }),
+            "command \"c\": argument \"two words\": its name is not made of letters, digits, '_' "
+            "and '-'");
+  EXPECT_THAT(fault([&](auto b) { handle(std::move(b).template Arg<Text>("prefix")); }),
+              HasSubstr("\"prefix\" is what the command's own words are called"));
+  EXPECT_THAT(fault([&](auto b) {
+                handle(std::move(b).template Arg<Text>("a").template Arg<int64_t>("a"));
+              }),
+              HasSubstr("argument \"a\": its name is there twice"));
+  EXPECT_THAT(fault([&](auto b) {
+                handle(std::move(b).template Arg<MaybeText>("a").template Arg<Text>("b"));
+              }),
+              HasSubstr("\"b\": it must be given, and comes after a, which may be left out"));
+  EXPECT_THAT(fault([&](auto b) {
+                handle(std::move(b).template Arg<std::vector<Text>>("a").template Arg<Text>("b"));
+              }),
+              HasSubstr("\"b\": it comes after a, which takes all there is"));
+  EXPECT_THAT(fault([&](auto b) { handle(std::move(b).template Arg<int64_t>("a", {.max = 5})); }),
+              HasSubstr("a max without a min"));
+  EXPECT_THAT(
+      fault([&](auto b) { handle(std::move(b).template Arg<double>("a", {.min = 2, .max = 1})); }),
+      HasSubstr("its min, 2, is over its max, 1"));
+  EXPECT_THAT(
+      fault([&](auto b) {
+        handle(std::move(b).template Arg<int64_t>("a", {.min = 1, .max = 5, .default_value = 9}));
+      }),
+      HasSubstr("9 not in range [1, 5]"));
+  EXPECT_THAT(fault([&](auto b) {
+                handle(std::move(b).template Arg<int64_t>("a", {.goodchars = "[a-z]"}));
+              }),
+              HasSubstr("only texts have choices, goodchars or another type"));
+  EXPECT_THAT(
+      fault([&](auto b) { handle(std::move(b).template Arg<Text>("a", {.choices = {"x|y"}})); }),
+      HasSubstr("the choice \"x|y\" is empty, or has one of"));
+  EXPECT_THAT(
+      fault([&](auto b) {
+        handle(std::move(b).template Arg<Text>("a", {.choices = {"x"}, .default_value = "y"}));
+      }),
+      HasSubstr("its default, \"y\", is none of its choices"));
+  EXPECT_THAT(
+      fault([&](auto b) { handle(std::move(b).template Arg<Text>("a", {.type = "CephPolname"})); }),
+      HasSubstr("\"CephPolname\" is no type of a text (CephString, "));
+  EXPECT_EQ(fault([&](auto b) {
+              handle(std::move(b)
+                         .template Arg<Text>("a")
+                         .template Arg<std::optional<std::vector<Text>>>("b")
+                         .template Arg<Text>("c", {.positional = false}));
+            }),
+            "");
 }
 
 TEST(CommandResultTest, StatusBecomesAnErrno) {

@@ -1,7 +1,9 @@
-// Structured output: a command makes one value and prints it as its caller asked
-// for (--format).
+// Structured output: a command makes one value, and the SDK prints it as its
+// caller asked for (--format). A handler that returns such a value (see command.h)
+// needs nothing of this; one that also has a return code or a note renders itself:
 //
-//     return outpost::Render(context, data, [&] { return table.Print(); });
+//     outpost::CommandResult result = outpost::Render(context, data);
+//     result.retval = -EAGAIN;
 //
 // **Thread safety.** Stateless.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_FORMAT_H_
@@ -10,6 +12,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "outpost/command_result.h"
 #include "outpost/json.h"
@@ -18,12 +21,23 @@ namespace outpost {
 
 class CommandContext;
 
-// True: the caller wants JSON ("json", "json-pretty").
+// "plain", "json" (or "json-compact"), "json-pretty", "yaml", "xml", "xml-pretty".
+enum class Format { kPlain, kJson, kJsonPretty, kYaml, kXml, kXmlPretty };
+
+// The format of this name; empty: plain. INVALID_ARGUMENT names those that there
+// are.
+absl::StatusOr<Format> ParseFormat(absl::string_view name);
+
+// `data` in a format; for plain, what `plain` prints (none: a table of `data`, see
+// table.h). YAML is as Python's yaml.safe_dump writes it.
+std::string FormatData(Format format, const Json& data,
+                       const std::function<std::string()>& plain = nullptr);
+
+// True: the caller wants JSON.
 bool WantsJson(const CommandContext& context);
 
-// `data` as "json" or "json-pretty"; for "plain", and where the caller named no
-// format, what `plain` prints (none: a table of `data`, see table.h). -EINVAL for
-// any other format, naming those that there are.
+// FormatData as the caller of a command asked for; plain where he named no format.
+// -EINVAL for a format that there is not.
 CommandResult Render(const CommandContext& context, const Json& data,
                      const std::function<std::string()>& plain = nullptr);
 

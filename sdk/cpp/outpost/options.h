@@ -30,14 +30,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/byte_size.h"
 
 namespace outpost {
-
-// A number of bytes; as an option it understands IEC prefixes ("4K" is 4096).
-struct ByteSize {
-  uint64_t bytes = 0;
-  friend bool operator==(const ByteSize&, const ByteSize&) = default;
-};
 
 enum class OptionType {
   kStr = 1,

@@ -2,11 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cerrno>
-
-#include "outpost/command.h"
-#include "outpost/format.h"
-
 namespace outpost {
 namespace {
 
@@ -29,22 +24,6 @@ TEST(TableTest, OfJson) {
   EXPECT_EQ(PrintTable(Json::parse(R"(["x", 1])")), "x\n1");
   EXPECT_EQ(PrintTable(5), "5");
   EXPECT_EQ(PrintTable(Json::array()), "");
-}
-
-CommandContext Asking(const std::string& format) {
-  return CommandContext(std::make_shared<internal::CallState>(), "c", format, std::nullopt);
-}
-
-TEST(RenderTest, AsTheCallerAskedFor) {
-  const Json data = {{"k", "\xff"}};
-  const auto plain = [] { return std::string("a table"); };
-  EXPECT_EQ(Render(Asking(""), data, plain).out, "a table");
-  EXPECT_EQ(Render(Asking("plain"), data, plain).out, "a table");
-  EXPECT_EQ(Render(Asking("json"), data, plain).out, "{\"k\":\"\xEF\xBF\xBD\"}");
-  EXPECT_EQ(Render(Asking("json-pretty"), Json{{"k", 1}}).out, "{\n    \"k\": 1\n}");
-  const CommandResult xml = Render(Asking("xml"), data, plain);
-  EXPECT_EQ(xml.retval, -EINVAL);
-  EXPECT_EQ(xml.err, "c: there is no format \"xml\" (plain, json, json-pretty)");
 }
 
 }  // namespace
