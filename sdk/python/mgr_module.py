@@ -1,6 +1,7 @@
 """The names under which ceph-mgr's modules import what `outpost` has."""
 
 from outpost import (
+    PG_STATES,
     CLICheckNonemptyFileInput,
     CLICommand,
     CLIReadCommand,
@@ -15,12 +16,23 @@ from outpost import (
     MonCommandFailed,
     NotifyType,
     Option,
+    OptionTypeLabel,
     OptionValue,
 )
+from outpost import HealthCheck as HealthCheckT
 from outpost import HealthChecks as HealthChecksT
 from outpost import ServerInfo as ServerInfoT
+from outpost import ServiceInfo as ServiceInfoT
+from outpost._api_marks import API
+
+ERROR_MSG_NO_INPUT_FILE = "Input file not specified"
+ERROR_MSG_EMPTY_INPUT_FILE = "Empty input file"
 
 __all__ = [
+    "API",
+    "ERROR_MSG_EMPTY_INPUT_FILE",
+    "ERROR_MSG_NO_INPUT_FILE",
+    "PG_STATES",
     "CLICheckNonemptyFileInput",
     "CLICommand",
     "CLIReadCommand",
@@ -30,12 +42,15 @@ __all__ = [
     "CommandResult",
     "HandleCommandResult",
     "HandlerFuncType",
+    "HealthCheckT",
     "HealthChecksT",
     "MgrModule",
     "MgrStandbyModule",
     "MonCommandFailed",
     "NotifyType",
     "Option",
+    "OptionTypeLabel",
     "OptionValue",
     "ServerInfoT",
+    "ServiceInfoT",
 ]

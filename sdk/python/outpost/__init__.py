@@ -14,7 +14,9 @@ A module is a directory with a module.py, which has one subclass of MgrModule:
 has for it, in `mgr_module`.
 """
 
-from outpost._cluster_data import ServerInfo
+from outpost._ceph_names import PG_STATES
+from outpost._cluster_commands import MonCommandFailed
+from outpost._cluster_data import ServerInfo, ServiceInfo
 from outpost._commands import (
     CLICheckNonemptyFileInput,
     CLICommand,
@@ -37,18 +39,18 @@ from outpost._errors import (
     OutpostError,
     PermissionDeniedError,
 )
-from outpost._health import HealthChecks
+from outpost._health import HealthCheck, HealthChecks
 from outpost._mgr_module import (
     ClusterLogPrio,
     MgrModule,
     MgrStandbyModule,
-    MonCommandFailed,
     NotifyType,
 )
-from outpost._options import Option, OptionValue
+from outpost._options import Option, OptionTypeLabel, OptionValue
 from outpost._settings import ExitCode
 
 __all__ = [
+    "PG_STATES",
     "CLICheckNonemptyFileInput",
     "CLICommand",
     "CLIReadCommand",
@@ -62,6 +64,7 @@ __all__ = [
     "ExitCode",
     "HandleCommandResult",
     "HandlerFuncType",
+    "HealthCheck",
     "HealthChecks",
     "InvalidArgumentError",
     "ManagerUnavailableError",
@@ -73,8 +76,10 @@ __all__ = [
     "NotSupportedError",
     "NotifyType",
     "Option",
+    "OptionTypeLabel",
     "OptionValue",
     "OutpostError",
     "PermissionDeniedError",
     "ServerInfo",
+    "ServiceInfo",
 ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from outpost import _rpc
+from outpost._bound import BoundToManager
 from outpost._errors import NotFoundError
 from outpost.v1 import cluster_pb2
 
-if TYPE_CHECKING:
-    from outpost._host import Host
+ServiceInfo = dict[str, str]
+"""A daemon on a host: type and id."""
 
 ServerInfo = dict[str, Any]
 """A host: hostname, ceph_version, and services, each with type and id."""
 
 
-class ClusterData:
+class ClusterData(BoundToManager):
     """The part of MgrModule that reads hosts, daemons and counters.
 
     Every method may raise CallError, and NotImplementedError with the manager's words where the
@@ -38,9 +39,6 @@ class ClusterData:
 
     BYTES = 0
     NONE = 1
-
-    def _reach(self, method: str) -> Host:
-        raise NotImplementedError
 
     def get_server(self, hostname: str) -> ServerInfo:
         """Describe a host; one that isn't known has no services."""

@@ -7,8 +7,11 @@ from typing import Any
 
 from outpost.v1 import types_pb2
 
-HealthChecks = Mapping[str, Mapping[str, Any]]
-"""{"CODE": {"severity": "warning" | "error", "summary": str, "count": int, "detail": [str]}}"""
+HealthCheck = Mapping[str, Any]
+"""{"severity": "warning" | "error", "summary": str, "count": int, "detail": [str]}"""
+
+HealthChecks = Mapping[str, HealthCheck]
+"""A check by its code."""
 
 _SEVERITIES = {"warning": types_pb2.SEVERITY_WARNING, "error": types_pb2.SEVERITY_ERROR}
 _KEYS = ("severity", "summary", "count", "detail")

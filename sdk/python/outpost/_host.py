@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +12,17 @@ from outpost._client import Client, Link
 from outpost._errors import CallError, NotFoundError
 from outpost._logs import LogShipper
 from outpost._options import OptionTable, OptionValue, option_text, option_value
+from outpost._reports import Reports
 from outpost._settings import Settings
+from outpost._tagged_commands import TaggedCommands
 from outpost._work import current_work
 from outpost.v1 import (
     cluster_pb2,
     config_pb2,
-    health_pb2,
     key_value_pb2,
     module_host_pb2,
     remote_pb2,
-    types_pb2,
 )
-
-_log = logging.getLogger("outpost")
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,12 @@ class Host:
         self.client = Client(settings.call_timeout)
         self.logs = logs
         self.options = OptionTable()
+        self.reports = Reports(self.client)
+        self.tagged_commands = TaggedCommands()
         self.manager = module_host_pb2.Configure()
         """What the manager said when it last accepted the module."""
         self._option_names = frozenset(option_names)
         self._structures: dict[str, _Structure] = {}
-        self._health: list[types_pb2.HealthCheck] = []
 
     def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
         """Take what the manager said; returns whether any option changed. Raises ValueError."""
@@ -110,7 +108,15 @@ class Host:
             return None
 
     def set_option(self, module: str, name: str, value: OptionValue, *, localized: bool) -> None:
-        """Set an option, or with None remove it; returns when it is durable and visible here."""
+        """Set an option, or with None remove it; returns when it is durable and visible here.
+
+        Raises TypeError: the value is not what an option can be.
+        """
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise TypeError(
+                f"option {name}: a value must be bool, int, float, str or None,"
+                f" not {type(value).__name__}"
+            )
         place = f"{self.manager.manager_id}/" if localized else ""
         key = f"mgr/{module}/{place}{name}"
         if value is None:
@@ -126,6 +132,18 @@ class Host:
             effective = localized or self.options.source(name) != "localized"
         if module == self.settings.name and effective and fresh.name == name:
             self.options.update([fresh])
+
+    def cluster_option(self, entity: str, name: str) -> str | None:
+        """Return an option of the cluster, as `entity` sees it ("": the manager).
+
+        Raises KeyError: there is none of this name.
+        """
+        request = config_pb2.GetClusterOptionRequest(entity=entity, name=name)
+        try:
+            response = self.client.call(_rpc.GET_CLUSTER_OPTION, request)
+        except NotFoundError as error:
+            raise KeyError(str(error)) from None
+        return response.value if response.HasField("value") else None
 
     # keys
 
@@ -197,18 +215,6 @@ class Host:
             )
         told = failure.traceback or f"{failure.type}: {failure.message}"
         raise RuntimeError(f"Remote method threw exception: {told}")
-
-    # health
-
-    def set_health(self, checks: list[types_pb2.HealthCheck]) -> None:
-        """Replace all health checks of the module."""
-        self.client.call(_rpc.HEALTH_SET, health_pb2.HealthSetRequest(checks=checks))
-        self._health = checks
-
-    def repeat_health(self) -> None:
-        """Raise the module's checks again: a new manager does not know them."""
-        if self._health:
-            self.client.call(_rpc.HEALTH_SET, health_pb2.HealthSetRequest(checks=self._health))
 
 
 def _text(key: str, value: bytes) -> str:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from outpost._commands import describe_commands, run_command
 from outpost._errors import ModuleLoadError
 from outpost._mgr_module import MgrModule, NotifyType
-from outpost._options import describe_options
+from outpost._options import declared_defaults, describe_options
 from outpost._settings import Settings
 from outpost.v1 import module_host_pb2, types_pb2
 
@@ -77,12 +77,12 @@ class LoadedModule:
     def run_call(self, call: module_host_pb2.Call) -> module_host_pb2.CallResult:
         """Run a method; whatever happens becomes a result."""
         result = module_host_pb2.CallResult(id=call.id)
-        method = self._method(call.method)
-        if method is None:
-            result.error.kind = "METHOD_NOT_FOUND"
-            result.error.message = f"module {self.register.name} has no method {call.method!r}"
-            return result
         try:
+            method = self._method(call.method)
+            if method is None:
+                result.error.kind = "METHOD_NOT_FOUND"
+                result.error.message = f"module {self.register.name} has no method {call.method!r}"
+                return result
             returned = method(
                 *json.loads(call.args_json or "[]"), **json.loads(call.kwargs_json or "{}")
             )
@@ -110,6 +110,8 @@ def load_module(directory: str | os.PathLike[str], settings: Settings) -> Loaded
     ModuleLoadError; its cause is the exception, where the module's own code raised one.
     """
     module_class = find_module_class(directory)
+    options = describe_options(module_class.MODULE_OPTIONS)
+    module_class.MODULE_OPTION_DEFAULTS = declared_defaults(module_class.MODULE_OPTIONS)
     can_run, reason = _can_run(module_class)
     instance = None
     if can_run:
@@ -127,7 +129,7 @@ def load_module(directory: str | os.PathLike[str], settings: Settings) -> Loaded
         f" {platform.python_version()})",
         version=str(getattr(sys.modules[module_class.__module__], "__version__", "")),
         commands=describe_commands(module_class.COMMANDS),
-        options=describe_options(module_class.MODULE_OPTIONS),
+        options=options,
         notify_types=[NotifyType.name_of(kind) for kind in module_class.NOTIFY_TYPES],
         can_run=can_run,
         can_run_error=reason,

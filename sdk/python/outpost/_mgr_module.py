@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import enum
-import errno
-import json
 import logging
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from outpost import _rpc
+from outpost import _ceph_names, _rpc
+from outpost._cluster_commands import ClusterCommands
 from outpost._cluster_data import ClusterData
-from outpost._commands import CommandResult, HandleCommandResult
-from outpost._errors import CallError, NotFoundError
+from outpost._commands import HandleCommandResult
+from outpost._errors import NotFoundError
 from outpost._health import HealthChecks, describe_checks
-from outpost._host import Host
-from outpost._options import OptionValue
-from outpost.v1 import cluster_pb2, commands_pb2, config_pb2
+from outpost._module_settings import ModuleSettings
+from outpost._not_offered import NotOffered
+from outpost.v1 import cluster_pb2, progress_pb2
 
 _log = logging.getLogger("outpost")
-
-_SERVICE_TYPES = ("mon", "osd", "mds", "mgr")
 
 
 class NotifyType(str, enum.Enum):
@@ -60,10 +58,6 @@ _CLUSTER_LOG_LEVELS = {
 }
 
 
-class MonCommandFailed(RuntimeError):
-    """A command of MgrModule.check_mon_command() returned an error."""
-
-
 class MgrStandbyModule:
     """What a module would run beside a standby manager.
 
@@ -82,7 +76,7 @@ class MgrStandbyModule:
         """Make serve() return."""
 
 
-class MgrModule(ClusterData):
+class MgrModule(ClusterData, ClusterCommands, ModuleSettings, NotOffered):
     """A module. Derive from it, and override what it needs.
 
     `serve()` runs on a thread of its own; commands, and calls of other modules, on up to
@@ -95,8 +89,6 @@ class MgrModule(ClusterData):
 
     COMMANDS: ClassVar[Sequence[Mapping[str, Any]]] = ()
     """Commands for handle_command(): {"cmd": signature, "desc": text, "perm": "rw"}, ["poll"]."""
-    MODULE_OPTIONS: ClassVar[Sequence[Mapping[str, Any]]] = ()
-    """The module's options; others can't be read or set."""
     NOTIFY_TYPES: ClassVar[Sequence[NotifyType | str]] = ()
     """What notify() is to be told of."""
     MAX_CONCURRENCY: ClassVar[int] = 4
@@ -104,23 +96,10 @@ class MgrModule(ClusterData):
 
     ClusterLogPrio: ClassVar[type[ClusterLogPrio]] = ClusterLogPrio
 
-    _host: Host | None = None
-
     def __init__(
         self, module_name: str, py_modules_ptr: object = None, this_ptr: object = None
     ) -> None:
         self.module_name = module_name
-
-    def _outpost_bind(self, host: Host) -> None:
-        self._host = host
-
-    def _reach(self, method: str) -> Host:
-        if self._host is None:
-            raise RuntimeError(
-                f"{method}() was called before the manager accepted the module (in __init__?): call"
-                " it in serve(), in a command, in config_notify() or in notify()"
-            )
-        return self._host
 
     # for a module to override
 
@@ -162,9 +141,14 @@ class MgrModule(ClusterData):
         return logging.getLogger(name)
 
     def cluster_log(self, channel: str, priority: int, message: str) -> None:
-        """Send a line to the manager's log whatever log_level is, as from "clog.<channel>"."""
+        """Add a line to the cluster's log, whatever log_level is.
+
+        `channel` is "cluster", "audit" or a name of your own, `priority` one of ClusterLogPrio.
+        Raises ValueError: there is no such priority.
+        """
         level = _CLUSTER_LOG_LEVELS[ClusterLogPrio(priority)]
-        self._reach("cluster_log").logs.add(time.time(), level, f"clog.{channel}", message)
+        logs = self._reach("cluster_log").logs
+        logs.add(time.time(), level, f"clog.{channel}", message, channel)
 
     # the manager and its data
 
@@ -173,9 +157,36 @@ class MgrModule(ClusterData):
         """The manager's version."""
         return self._reach("version").manager.manager_version
 
+    @property
+    def release_name(self) -> str:
+        """The name of the cluster's release, "quincy"; "" where there is none."""
+        return self._reach("release_name").manager.cluster_release
+
+    @staticmethod
+    def lookup_release_name(major: int) -> str:
+        """Return the name of Ceph's release with a major version: 17 is "quincy"."""
+        return _ceph_names.release_name(major)
+
     def get_mgr_id(self) -> str:
         """Return the manager's name."""
         return self._reach("get_mgr_id").manager.manager_id
+
+    def get_mgr_ip(self) -> str:
+        """Return the address at which others reach the manager's host, or else its name."""
+        return self._reach("get_mgr_ip").manager.manager_ip or socket.gethostname()
+
+    def set_uri(self, uri: str) -> None:
+        """Say where this module serves (a dashboard, an exporter); "": nowhere any more."""
+        self._reach("set_uri").reports.set_uri(uri)
+
+    def is_authorized(self, arguments: Mapping[str, str]) -> bool:
+        """Return whether whoever runs the present command may do so with these arguments.
+
+        The manager has no rights of users yet: who can reach its socket may do everything, and this
+        is always True.
+        """
+        self._reach("is_authorized")
+        return True
 
     def get(self, data_name: str) -> Any:
         """Return a structure of the cluster ("osd_map", "health", …).
@@ -202,93 +213,37 @@ class MgrModule(ClusterData):
         "summary" (text), and, if you like, "count" (a number) and "detail" (a list of text).
         Raises ValueError, which names the check and the key.
         """
-        host = self._reach("set_health_checks")
-        host.set_health(describe_checks(checks))
+        self._reach("set_health_checks").reports.set_health(describe_checks(checks))
 
-    # options
+    # progress
 
-    def get_module_option(self, key: str, default: OptionValue = None) -> OptionValue:
-        """Return the present value of an own option, typed; `default` if it has none.
+    def update_progress_event(
+        self, evid: str, desc: str, progress: float, add_to_ceph_s: bool
+    ) -> None:
+        """Make or change an event: a piece of long work, and how far it is.
 
-        Costs no call. Raises RuntimeError: the option isn't in MODULE_OPTIONS.
+        `evid` is the module's own name for it, `desc` says in one line what is done, `progress` is
+        from 0 to 1; `add_to_ceph_s` shows it in `outpost status`, too. Raises ValueError: the name
+        is empty, or the progress not from 0 to 1.
         """
-        value = self._reach("get_module_option").option(key)
-        return default if value is None else value
+        if not evid:
+            raise ValueError("progress event: its id is empty")
+        if not 0 <= progress <= 1:
+            raise ValueError(f"progress event {evid}: progress {progress!r} is not from 0 to 1")
+        event = progress_pb2.ProgressEvent(
+            id=evid, message=desc, progress=progress, in_status=add_to_ceph_s
+        )
+        self._reach("update_progress_event").reports.update_progress(event)
 
-    def get_localized_module_option(self, key: str, default: OptionValue = None) -> OptionValue:
-        """Return the value for this manager, or else for all: what get_module_option() does."""
-        return self.get_module_option(key, default)
+    def complete_progress_event(self, evid: str) -> None:
+        """End an event; one that there is not is no error."""
+        self._reach("complete_progress_event").reports.complete_progress(evid)
 
-    def get_module_option_ex(
-        self, module: str, key: str, default: OptionValue = None
-    ) -> OptionValue:
-        """Return the value of an option of any module; `default` if there is none."""
-        if module == self.module_name:
-            return self.get_module_option(key, default)
-        value = self._reach("get_module_option_ex").foreign_option(module, key)
-        return default if value is None else value
+    def clear_all_progress_events(self) -> None:
+        """Take away all events of this module."""
+        self._reach("clear_all_progress_events").reports.clear_progress()
 
-    def set_module_option(self, key: str, val: OptionValue) -> None:
-        """Set an own option for all managers; None takes it back to its default.
-
-        Returns when the change is durable. Raises ValueError, with the manager's words, if the
-        value does not fit, and RuntimeError if the option isn't in MODULE_OPTIONS.
-        """
-        host = self._reach("set_module_option")
-        host.require_option(key)
-        host.set_option(self.module_name, key, val, localized=False)
-
-    def set_module_option_ex(self, module: str, key: str, val: OptionValue) -> None:
-        """Set an option of any module; see set_module_option()."""
-        host = self._reach("set_module_option_ex")
-        if module == self.module_name:
-            host.require_option(key)
-        host.set_option(module, key, val, localized=False)
-
-    def set_localized_module_option(self, key: str, val: OptionValue) -> None:
-        """Set an own option for this manager only; see set_module_option()."""
-        host = self._reach("set_localized_module_option")
-        host.require_option(key)
-        host.set_option(self.module_name, key, val, localized=True)
-
-    def get_ceph_option(self, key: str) -> str | None:
-        """Return an option of the cluster, as the manager sees it. Raises KeyError: unknown."""
-        return self.get_foreign_ceph_option("", key)
-
-    def get_foreign_ceph_option(self, entity: str, key: str) -> str | None:
-        """Return an option of the cluster, as a daemon ("osd.0") sees it. Raises KeyError."""
-        request = config_pb2.GetClusterOptionRequest(entity=entity, name=key)
-        try:
-            response = self._reach("get_ceph_option").client.call(_rpc.GET_CLUSTER_OPTION, request)
-        except NotFoundError as error:
-            raise KeyError(str(error)) from None
-        return response.value if response.HasField("value") else None
-
-    # keys
-
-    def get_store(self, key: str, default: str | None = None) -> str | None:
-        """Return the value of a key of this module; `default` if there is none."""
-        value = self._reach("get_store").get_key(key)
-        return default if value is None else value
-
-    def get_store_prefix(self, key_prefix: str) -> dict[str, str]:
-        """Return this module's keys that begin with a prefix, and their values."""
-        return self._reach("get_store_prefix").get_keys(key_prefix)
-
-    def set_store(self, key: str, val: str | None) -> None:
-        """Set a key, or with None remove it; returns when that is durable."""
-        self._reach("set_store").set_key(key, val)
-
-    def get_localized_store(self, key: str, default: str | None = None) -> str | None:
-        """Return the value of a key for this manager, or else for all; `default` if none."""
-        value = self.get_store(f"{self.get_mgr_id()}/{key}")
-        return self.get_store(key, default) if value is None else value
-
-    def set_localized_store(self, key: str, val: str | None) -> None:
-        """Set a key for this manager only; see set_store()."""
-        self.set_store(f"{self.get_mgr_id()}/{key}", val)
-
-    # other modules, and the cluster's daemons
+    # other modules
 
     def remote(self, module_name: str, method_name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of another module; arguments and result travel as JSON.
@@ -298,67 +253,6 @@ class MgrModule(ClusterData):
         not JSON).
         """
         return self._reach("remote").remote(module_name, method_name, args, kwargs)
-
-    def send_command(
-        self,
-        result: CommandResult,
-        svc_type: str,
-        svc_id: str,
-        command: str,
-        tag: str,
-        inbuf: str | None = None,
-    ) -> None:
-        """Send a command to a daemon of the cluster, and do not wait.
-
-        `command` is JSON, with the prefix and the arguments; `result` gets the answer. With a
-        `tag`, notify() hears of it, too. Raises ValueError: there is no such type of daemon.
-        """
-        if svc_type not in _SERVICE_TYPES:
-            raise ValueError(f"unknown service type: {svc_type}")
-
-        def done(
-            response: commands_pb2.SendClusterCommandResponse | None, error: CallError | None
-        ) -> None:
-            if response is not None:
-                answer = response.result
-                text = answer.stdout or answer.stdout_bytes.decode("utf-8", "surrogateescape")
-                result.complete(answer.retval, text, answer.stderr)
-            else:
-                number = error.error_number if error else errno.EIO
-                result.complete(-number, "", str(error))
-
-        host = self._reach("send_command")
-        host.client.start(
-            _rpc.SEND_CLUSTER_COMMAND,
-            commands_pb2.SendClusterCommandRequest(
-                service_type=svc_type,
-                service_id=svc_id,
-                command_json=command,
-                inbuf=(inbuf or "").encode("utf-8", "surrogateescape"),
-                tag=tag,
-            ),
-            timeout=host.settings.work_timeout,
-            done=done,
-        )
-
-    def mon_command(
-        self, cmd_dict: Mapping[str, Any], inbuf: str | None = None
-    ) -> tuple[int, str, str]:
-        """Send a command to a monitor and wait: the return value, the output, the status text."""
-        result = CommandResult()
-        self.send_command(result, "mon", "", json.dumps(cmd_dict), "", inbuf)
-        return result.wait()
-
-    def check_mon_command(
-        self, cmd_dict: Mapping[str, Any], inbuf: str | None = None
-    ) -> HandleCommandResult:
-        """Do as mon_command() does; raises MonCommandFailed if it returned an error."""
-        result = HandleCommandResult(*self.mon_command(cmd_dict, inbuf))
-        if result.retval:
-            raise MonCommandFailed(
-                f"{cmd_dict['prefix']} failed: {result.stderr} retval: {result.retval}"
-            )
-        return result
 
     # tables
 

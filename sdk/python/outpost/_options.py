@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from outpost._errors import ModuleLoadError
-from outpost._logs import LEVEL_NAMES
 from outpost.v1 import types_pb2
 
 OptionValue = bool | int | float | str | None
@@ -33,6 +32,7 @@ _LEVELS: dict[str, types_pb2.OptionLevel] = {
     "advanced": types_pb2.OPTION_LEVEL_ADVANCED,
     "dev": types_pb2.OPTION_LEVEL_DEV,
 }
+_FLAG_RUNTIME = 1
 _KEYS = (
     *("name", "type", "level", "desc", "long_desc", "default", "min", "max", "enum_allowed"),
     *("tags", "see_also", "runtime", "secret", "flags"),
@@ -44,7 +44,8 @@ class Option(dict[str, Any]):
 
     `type` is one of uint, int, str, float, bool, addr, addrvec, uuid, size (bytes) and secs
     (seconds). `min` and `max` are inclusive. `runtime` says that a change takes effect without a
-    restart. An option without a default is None until it is set.
+    restart, and so does 1 in `flags`, the only one of Ceph's flags that a module option has. A
+    `secret` is never logged or dumped. An option without a default is None until it is set.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Option(dict[str, Any]):
         see_also: list[str] | None = None,
         runtime: bool = False,
         level: str | None = None,
+        flags: int = 0,
         secret: bool | None = None,
     ) -> None:
         given = {
@@ -76,19 +78,10 @@ class Option(dict[str, Any]):
             "see_also": see_also,
             "runtime": runtime,
             "level": level,
+            "flags": flags or None,
             "secret": secret,
         }
         super().__init__((key, value) for key, value in given.items() if value is not None)
-
-
-LOG_LEVEL = Option(
-    name="log_level",
-    default="",
-    desc="how grave a line of this module must be to be logged; empty: info",
-    enum_allowed=list(LEVEL_NAMES),
-    runtime=True,
-)
-"""The option that every module has."""
 
 
 def option_text(value: OptionValue) -> str:
@@ -123,14 +116,16 @@ def option_value(option: types_pb2.OptionValue) -> OptionValue:
 def describe_options(
     declared: Iterable[Mapping[str, Any]],
 ) -> list[types_pb2.OptionDescriptor]:
-    """Turn MODULE_OPTIONS into what Register carries, log_level added.
+    """Turn MODULE_OPTIONS into what Register carries.
 
     Raises ModuleLoadError, which names the entry and the key.
     """
-    described = [_describe(entry) for entry in declared]
-    if not any(option.name == LOG_LEVEL["name"] for option in described):
-        described.append(_describe(LOG_LEVEL))
-    return described
+    return [_describe(entry) for entry in declared]
+
+
+def declared_defaults(declared: Iterable[Mapping[str, Any]]) -> dict[str, OptionValue]:
+    """Return the declared default of each option in MODULE_OPTIONS, by name."""
+    return {entry["name"]: entry.get("default") for entry in declared}
 
 
 def _describe(entry: Mapping[str, Any]) -> types_pb2.OptionDescriptor:
@@ -149,7 +144,7 @@ def _describe(entry: Mapping[str, Any]) -> types_pb2.OptionDescriptor:
         enum_allowed=[str(word) for word in entry.get("enum_allowed", ())],
         tags=entry.get("tags", ()),
         see_also=entry.get("see_also", ()),
-        runtime=bool(entry.get("runtime", False)),
+        runtime=bool(entry.get("runtime", False)) or _runtime_flag(name, entry.get("flags", 0)),
         secret=bool(entry.get("secret", False)),
     )
     if entry.get("default") is not None:
@@ -159,6 +154,15 @@ def _describe(entry: Mapping[str, Any]) -> types_pb2.OptionDescriptor:
     if entry.get("max") is not None:
         option.max = option_text(entry["max"])
     return option
+
+
+def _runtime_flag(name: str, flags: Any) -> bool:
+    if flags not in (0, _FLAG_RUNTIME):
+        raise ModuleLoadError(
+            f"MODULE_OPTIONS: option {name}: flags {flags!r}: a module option has none but"
+            f" {_FLAG_RUNTIME}, a change takes effect at run time"
+        )
+    return bool(flags)
 
 
 def _choice(choices: Mapping[str, Any], name: str, key: str, word: Any) -> Any:

@@ -14,8 +14,10 @@ from outpost.v1 import (
     config_pb2,
     health_pb2,
     key_value_pb2,
+    manager_pb2,
     module_host_pb2,
     notifications_pb2,
+    progress_pb2,
     remote_pb2,
 )
 
@@ -152,6 +154,19 @@ REMOTE_CALL = Method(
     "Remote", "Call", remote_pb2.RemoteCallRequest, remote_pb2.RemoteCallResponse, repeatable=False
 )
 HEALTH_SET = Method("Health", "Set", health_pb2.HealthSetRequest, health_pb2.HealthSetResponse)
+PROGRESS_UPDATE = Method(
+    "Progress", "Update", progress_pb2.ProgressUpdateRequest, progress_pb2.ProgressUpdateResponse
+)
+PROGRESS_COMPLETE = Method(
+    "Progress",
+    "Complete",
+    progress_pb2.ProgressCompleteRequest,
+    progress_pb2.ProgressCompleteResponse,
+)
+PROGRESS_CLEAR = Method(
+    "Progress", "Clear", progress_pb2.ProgressClearRequest, progress_pb2.ProgressClearResponse
+)
+SET_URI = Method("Manager", "SetUri", manager_pb2.SetUriRequest, manager_pb2.SetUriResponse)
 
 
 def open_channel(address: str) -> grpc.Channel:

@@ -24,7 +24,8 @@ from google.protobuf.duration_pb2 import Duration
 from outpost._client import Link
 from outpost._host import Host
 from outpost._loader import LoadedModule
-from outpost._logs import LogShipper, level_number
+from outpost._logs import LOG_OPTIONS, LogRouting, LogShipper
+from outpost._mgr_module import NotifyType
 from outpost._notifications import Notifier, Subscription
 from outpost._settings import Settings
 from outpost._stream import Stream
@@ -34,6 +35,7 @@ from outpost.v1 import module_host_pb2, notifications_pb2, types_pb2
 _log = logging.getLogger("outpost")
 
 _MISSED_PINGS = 4
+_RESULT_WAIT = 5.0  # seconds between the notification of a command and its result, at most
 
 
 class ModuleRunner:
@@ -136,7 +138,7 @@ class ModuleRunner:
                 self._take_serve(stream)
             case "config_changed":
                 self.host.options.update(response.config_changed.options)
-                self._apply_log_level()
+                self._apply_log_options()
                 if self._bound:
                     self._notifier.config_changed()
             case "drain":
@@ -148,7 +150,6 @@ class ModuleRunner:
                 self._on_shutdown(shutdown.reason or "the manager asks for it", grace)
 
     def _take_configure(self, stream: Stream, configure: module_host_pb2.Configure) -> None:
-        before = self.host.manager.manager_instance
         self._last_ping = None
         answer = module_host_pb2.Configured()
         changed = False
@@ -160,14 +161,13 @@ class ModuleRunner:
         stream.send(module_host_pb2.AttachRequest(configured=answer))
         self._stream = stream
         self._logs.connect(stream.announce_logs)
-        self._apply_log_level()
+        self._apply_log_options()
         if self._module.instance is not None and not answer.error:
             if not self._bound:
                 self._module.instance._outpost_bind(self.host)
                 self._bound = True
             else:
-                if before != configure.manager_instance:
-                    self._notifier.put(self.host.repeat_health)
+                self._notifier.put(self.host.reports.repeat)
                 if changed:
                     self._notifier.config_changed()
             self._subscribe(stream, link)
@@ -201,10 +201,11 @@ class ModuleRunner:
                 self._running.add("serve()")
                 threading.Thread(target=self._run_serve, name="serve", daemon=True).start()
 
-    def _apply_log_level(self) -> None:
-        if "log_level" in self.host.options:
-            level = self.host.options.get("log_level")
-            logging.getLogger().setLevel(level_number(level if isinstance(level, str) else None))
+    def _apply_log_options(self) -> None:
+        options = {
+            name: self.host.options.get(name) for name in LOG_OPTIONS if name in self.host.options
+        }
+        self._logs.route(LogRouting.of(options, self._settings.name, self.host.manager.log_file))
 
     # threads that run the module's code
 
@@ -268,6 +269,8 @@ class ModuleRunner:
         assert self._module.instance is not None
         if notification.missed:
             _log.warning("%d notifications of %s lost", notification.missed, notification.type)
+        if notification.type == NotifyType.command.value:
+            self.host.tagged_commands.wait(notification.id, _RESULT_WAIT)
         self._module.instance.notify(self._module.notify_type(notification.type), notification.id)
 
 

@@ -1,159 +1,16 @@
-"""What a module asks of its manager: data, options, keys, other modules, health, commands."""
+"""What a module asks of its manager: data, keys, other modules, health."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
-from fake_manager import FakeManager, FakeSession, log_lines, wait_until
+from fake_manager import log_lines, wait_until
 from fake_services import Refusal
-from module_process import ModuleProcess, write_module
+from probe_module import Probe
 
 from outpost.v1 import remote_pb2, types_pb2
-
-PROBE = """
-class Sample(MgrModule):
-    MODULE_OPTIONS = [
-        Option("text", default="t"),
-        Option("int", type="int", default=-3),
-        Option("uint", type="uint"),
-        Option("float", type="float", default=1.5),
-        Option("bool", type="bool", default=True),
-        Option("size", type="size", default=4096),
-        Option("secs", type="secs", default=5),
-    ]
-
-    @CLICommand("do")
-    def do(self, code: str):
-        # what a test wants to know of the module's side, as JSON
-        import json
-        names = {**globals(), "self": self}
-        *lines, last = code.split("; ")
-        try:
-            for line in lines:
-                exec(line, names)
-            value = eval(last, names)
-        except Exception as error:
-            kinds = [kind.__name__ for kind in type(error).__mro__]
-            return 0, json.dumps({"raised": kinds, "message": str(error)}), ""
-        return 0, json.dumps({"value": value}), ""
-
-    def config_notify(self):
-        self.log.info("text %s", self.get_module_option("text"))
-
-    def add(self, a, b=0):
-        return {"sum": a + b}
-
-    def fail(self):
-        raise LookupError("no way")
-
-    def unsendable(self, what):
-        return object() if what == "object" else float("nan")
-
-    def _private(self):
-        return 1
-
-    attribute = 7
-"""
-
-
-class Probe:
-    def __init__(self, manager: FakeManager, session: FakeSession) -> None:
-        self.manager = manager
-        self.session = session
-
-    def ask(self, code: str) -> dict[str, Any]:
-        result = self.session.run("do", code=code)
-        assert result.retval == 0, result.stderr
-        answer: dict[str, Any] = json.loads(result.stdout)
-        return answer
-
-    def __call__(self, code: str) -> Any:
-        answer = self.ask(code)
-        assert "value" in answer, answer
-        return answer["value"]
-
-    def raised(self, code: str) -> tuple[list[str], str]:
-        answer = self.ask(code)
-        return answer["raised"], answer["message"]
-
-
-@pytest.fixture(scope="module")
-def _probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
-    directory = tmp_path_factory.mktemp("p")
-    manager = FakeManager(Path(directory))
-    manager.start()
-    process = ModuleProcess(write_module(directory / "sample", PROBE), manager.address)
-    yield Probe(manager, manager.session())
-    process.kill()
-    manager.stop()
-
-
-@pytest.fixture
-def probe(_probe: Probe) -> Iterator[Probe]:
-    yield _probe
-    _probe.manager.refusals.clear()
-    _probe.manager.keys.clear()
-
-
-def test_options_are_typed(probe: Probe) -> None:
-    names = ["text", "int", "uint", "float", "bool", "size", "secs"]
-    values = probe(f"[self.get_module_option(name) for name in {names}]")
-    assert values == ["t", -3, None, 1.5, True, 4096, 5.0]
-    assert probe("type(self.get_module_option('secs')).__name__") == "float"
-    assert probe("self.get_module_option('uint', 9)") == 9
-    assert probe("self.get_localized_module_option('int')") == -3
-
-
-def test_undeclared_options(probe: Probe) -> None:
-    for code in (
-        "self.get_module_option('nosuch')",
-        "self.get_localized_module_option('nosuch')",
-        "self.set_module_option('nosuch', 1)",
-        "self.set_localized_module_option('nosuch', 1)",
-    ):
-        kinds, message = probe.raised(code)
-        assert kinds[0] == "RuntimeError"
-        assert message == "Config option 'nosuch' is not in Module.MODULE_OPTIONS"
-
-
-def test_options_are_set_and_seen_at_once(probe: Probe) -> None:
-    assert probe("self.set_module_option('bool', False); self.get_module_option('bool')") is False
-    assert probe.manager.options["mgr/sample/bool"] == "false"
-    assert probe("self.set_module_option('int', 5); self.get_module_option('int')") == 5
-    assert probe("self.set_localized_module_option('int', 6); self.get_module_option('int')") == 6
-    assert probe.manager.options["mgr/sample/x/int"] == "6"
-    assert probe("self.set_module_option('int', 7); self.get_module_option('int')") == 6
-    code = "self.set_localized_module_option('int', None); self.get_module_option('int')"
-    assert probe(code) == 7
-    assert probe("self.set_module_option('int', None); self.get_module_option('int')") == -3
-
-
-def test_a_value_that_does_not_fit(probe: Probe) -> None:
-    probe.manager.refusals["Config.Set"] = Refusal(
-        grpc.StatusCode.INVALID_ARGUMENT, 'option mgr/sample/int: "x" is not an int', "", {}
-    )
-    kinds, message = probe.raised("self.set_module_option('int', 'x')")
-    assert kinds[0] == "InvalidArgumentError"
-    assert "ValueError" in kinds
-    assert message == 'Config.Set: option mgr/sample/int: "x" is not an int'
-
-
-def test_config_changed_reaches_config_notify(probe: Probe) -> None:
-    probe.manager.set_option(probe.session, "text", "changed")
-    wait_until(lambda: "text changed" in log_lines(probe.session), "config_notify")
-    assert probe("self.get_module_option('text')") == "changed"
-
-
-def test_options_of_other_modules(probe: Probe) -> None:
-    probe.manager.options["mgr/other/depth"] = "12"
-    assert probe("self.get_module_option_ex('other', 'depth')") == 12
-    assert probe("self.get_module_option_ex('other', 'nosuch', 4)") == 4
-    assert probe("self.get_module_option_ex('sample', 'float')") == 1.5
 
 
 def test_keys(probe: Probe) -> None:
@@ -322,32 +179,6 @@ def test_health_checks_that_are_wrong(probe: Probe, checks: str, told: str) -> N
 def test_health_checks_are_cleared(probe: Probe) -> None:
     assert probe("self.set_health_checks({})") is None
     assert not probe.manager.health[-1].checks
-
-
-def test_cluster_commands(probe: Probe) -> None:
-    assert probe("self.mon_command({'prefix': 'osd dump'}, 'in')") == [0, "did osd dump", ""]
-    sent = probe.manager.cluster_commands[-1]
-    assert (sent.service_type, sent.service_id, sent.inbuf) == ("mon", "", b"in")
-    assert json.loads(sent.command_json) == {"prefix": "osd dump"}
-    code = "self.send_command(r, 'osd', '0', '{\"prefix\": \"bench\"}', 'tag-1'); r.wait()"
-    assert probe(f"r = CommandResult(); {code}") == [0, "did bench", ""]
-    assert probe.manager.cluster_commands[-1].tag == "tag-1"
-    kinds, message = probe.raised("self.check_mon_command({'prefix': 'fail'})")
-    assert kinds[0] == "MonCommandFailed"
-    assert message == "fail failed: no such thing retval: -2"
-    kinds, message = probe.raised("self.send_command(CommandResult(), 'x', '', '{}', '')")
-    assert (kinds[0], message) == ("ValueError", "unknown service type: x")
-
-
-def test_cluster_commands_that_the_manager_refuses(probe: Probe) -> None:
-    probe.manager.refusals["Commands.SendClusterCommand"] = Refusal(
-        grpc.StatusCode.UNAVAILABLE, "no cluster", "X", {"errno": "107"}
-    )
-    assert probe("self.mon_command({'prefix': 'x'})") == [
-        -107,
-        "",
-        "Commands.SendClusterCommand: no cluster",
-    ]
 
 
 def test_daemons(probe: Probe) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fake_manager import FakeManager
 from module_process import ModuleProcess, write_module
+from probe_module import PROBE, Probe
 
 Runner = Callable[..., ModuleProcess]
 
@@ -41,3 +42,24 @@ def run(manager: FakeManager, tmp_path: Path) -> Iterator[Runner]:
     yield start
     for process in processes:
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def _probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    directory = tmp_path_factory.mktemp("p")
+    manager = FakeManager(Path(directory))
+    manager.start()
+    process = ModuleProcess(write_module(directory / "sample", PROBE), manager.address)
+    yield Probe(manager, manager.session())
+    process.kill()
+    manager.stop()
+
+
+@pytest.fixture
+def probe(_probe: Probe) -> Iterator[Probe]:
+    """A module that does what the test says, one for all tests of a file."""
+    yield _probe
+    _probe.manager.refusals.clear()
+    _probe.manager.keys.clear()
+    _probe.manager.progress.clear()
+    _probe.manager.options.clear()

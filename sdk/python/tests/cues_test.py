@@ -49,7 +49,7 @@ def test_logs_are_shipped(manager: FakeManager, run: Runner) -> None:
     assert caught.logger == ""
     assert caught.message.startswith("caught\nTraceback")
     assert caught.message.endswith("OSError: disk gone")
-    assert (cluster.logger, cluster.message) == ("clog.audit", "somebody came")
+    assert (cluster.channel, cluster.message) == ("audit", "somebody came")
     manager.set_option(session, "log_level", "debug")
     wait_until(lambda: "level is debug" in log_lines(session), "a line at the new level")
 

@@ -25,16 +25,30 @@ from outpost.v1 import (
     health_pb2,
     health_pb2_grpc,
     key_value_pb2_grpc,
+    manager_pb2_grpc,
     module_host_pb2,
     module_host_pb2_grpc,
     notifications_pb2,
     notifications_pb2_grpc,
+    progress_pb2,
+    progress_pb2_grpc,
     remote_pb2,
     remote_pb2_grpc,
     types_pb2,
 )
 
 DEADLINE = 15.0
+
+LOG_OPTIONS = (
+    types_pb2.OptionDescriptor(name="log_level", default_value=""),
+    types_pb2.OptionDescriptor(
+        name="log_to_file", type=types_pb2.OPTION_TYPE_BOOL, default_value="false"
+    ),
+    types_pb2.OptionDescriptor(
+        name="log_to_cluster", type=types_pb2.OPTION_TYPE_BOOL, default_value="false"
+    ),
+    types_pb2.OptionDescriptor(name="log_to_cluster_level", default_value="info"),
+)
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE) -> Any:
@@ -154,6 +168,13 @@ class FakeManager:
         self.gets: list[cluster_pb2.ClusterGetRequest] = []
         self.registers: list[module_host_pb2.Register] = []
         self.cluster_commands: list[commands_pb2.SendClusterCommandRequest] = []
+        self.cluster_options: dict[str, str] = {}
+        self.log_file = ""
+        self.cluster_release = "quincy"
+        self.manager_ip = "192.0.2.7"
+        self.uri = ""
+        self.progress: dict[str, progress_pb2.ProgressEvent] = {}
+        self.hold_commands: threading.Event | None = None
         self.subscribed: list[notifications_pb2.SubscribeRequest] = []
         self.notifications: queue.SimpleQueue[notifications_pb2.Notification | None]
         self._sessions: queue.SimpleQueue[FakeSession]
@@ -172,6 +193,8 @@ class FakeManager:
         config_pb2_grpc.add_ConfigServicer_to_server(fake_services.Config(self), server)
         health_pb2_grpc.add_HealthServicer_to_server(fake_services.Health(self), server)
         key_value_pb2_grpc.add_KeyValueServicer_to_server(fake_services.KeyValue(self), server)
+        manager_pb2_grpc.add_ManagerServicer_to_server(fake_services.Manager(self), server)
+        progress_pb2_grpc.add_ProgressServicer_to_server(fake_services.Progress(self), server)
         notifications_pb2_grpc.add_NotificationsServicer_to_server(services, server)
         remote_pb2_grpc.add_RemoteServicer_to_server(fake_services.Remote(self), server)
         assert server.add_insecure_port(self.address)
@@ -197,7 +220,7 @@ class FakeManager:
         session.send(config_changed=changed)
 
     def option(self, register: module_host_pb2.Register, name: str) -> types_pb2.OptionValue:
-        declared = next(option for option in register.options if option.name == name)
+        declared = next(o for o in (*register.options, *LOG_OPTIONS) if o.name == name)
         value = types_pb2.OptionValue(name=name, type=declared.type, source="default")
         stored = self.options.get(f"mgr/{register.name}/{name}")
         localized = self.options.get(f"mgr/{register.name}/x/{name}")
@@ -244,7 +267,13 @@ class _Services(
             manager_id="x",
             manager_instance=str(self.manager.instance),
             manager_version="outpost 0.0 fake",
-            options=[self.manager.option(register, option.name) for option in register.options],
+            options=[
+                self.manager.option(register, option.name)
+                for option in (*register.options, *LOG_OPTIONS)
+            ],
+            log_file=self.manager.log_file,
+            cluster_release=self.manager.cluster_release,
+            manager_ip=self.manager.manager_ip,
         )
         configure.heartbeat_interval.FromNanoseconds(int(self.manager.heartbeat_interval * 1e9))
         if self.manager.orphan_grace is not None:
@@ -287,6 +316,12 @@ class _Services(
     ) -> commands_pb2.SendClusterCommandResponse:
         self.manager.check("Commands.SendClusterCommand", context)
         self.manager.cluster_commands.append(request)
+        if request.tag:
+            self.manager.notifications.put(
+                notifications_pb2.Notification(type="command", id=request.tag, sequence=1)
+            )
+        if self.manager.hold_commands is not None:
+            self.manager.hold_commands.wait(DEADLINE)
         prefix = json.loads(request.command_json)["prefix"]
         result = types_pb2.CommandResult(stdout=f"did {prefix}")
         if prefix == "fail":
@@ -294,6 +329,11 @@ class _Services(
         return commands_pb2.SendClusterCommandResponse(result=result)
 
 
+def log_records(session: FakeSession) -> list[types_pb2.LogRecord]:
+    """Return what the module has logged."""
+    return [record for batch in session.all("log") for record in batch.records]
+
+
 def log_lines(session: FakeSession) -> list[str]:
     """Return the messages that the module has logged."""
-    return [record.message for batch in session.all("log") for record in batch.records]
+    return [record.message for record in log_records(session)]

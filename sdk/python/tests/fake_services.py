@@ -18,6 +18,10 @@ from outpost.v1 import (
     health_pb2_grpc,
     key_value_pb2,
     key_value_pb2_grpc,
+    manager_pb2,
+    manager_pb2_grpc,
+    progress_pb2,
+    progress_pb2_grpc,
     remote_pb2,
     remote_pb2_grpc,
     types_pb2,
@@ -158,6 +162,15 @@ class Config(config_pb2_grpc.ConfigServicer):
             option=self.manager.option(register, request.key.rpartition("/")[2])
         )
 
+    def GetClusterOption(  # noqa: N802
+        self, request: config_pb2.GetClusterOptionRequest, context: grpc.ServicerContext
+    ) -> config_pb2.GetClusterOptionResponse:
+        self.manager.check("Config.GetClusterOption", context)
+        key = f"{request.entity}/{request.name}" if request.entity else request.name
+        if key not in self.manager.cluster_options:
+            Refusal(grpc.StatusCode.NOT_FOUND, f"no option {key}").abort(context)
+        return config_pb2.GetClusterOptionResponse(value=self.manager.cluster_options[key])
+
 
 class KeyValue(key_value_pb2_grpc.KeyValueServicer):
     def __init__(self, manager: FakeManager) -> None:
@@ -217,3 +230,41 @@ class Health(health_pb2_grpc.HealthServicer):
         self.manager.check("Health.Set", context)
         self.manager.health.append(request)
         return health_pb2.HealthSetResponse()
+
+
+class Manager(manager_pb2_grpc.ManagerServicer):
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def SetUri(  # noqa: N802
+        self, request: manager_pb2.SetUriRequest, context: grpc.ServicerContext
+    ) -> manager_pb2.SetUriResponse:
+        self.manager.check("Manager.SetUri", context)
+        self.manager.uri = request.uri
+        return manager_pb2.SetUriResponse()
+
+
+class Progress(progress_pb2_grpc.ProgressServicer):
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Update(  # noqa: N802
+        self, request: progress_pb2.ProgressUpdateRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressUpdateResponse:
+        self.manager.check("Progress.Update", context)
+        self.manager.progress[request.event.id] = request.event
+        return progress_pb2.ProgressUpdateResponse()
+
+    def Complete(  # noqa: N802
+        self, request: progress_pb2.ProgressCompleteRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressCompleteResponse:
+        self.manager.check("Progress.Complete", context)
+        self.manager.progress.pop(request.id, None)
+        return progress_pb2.ProgressCompleteResponse()
+
+    def Clear(  # noqa: N802
+        self, request: progress_pb2.ProgressClearRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressClearResponse:
+        self.manager.check("Progress.Clear", context)
+        self.manager.progress.clear()
+        return progress_pb2.ProgressClearResponse()

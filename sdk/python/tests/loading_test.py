@@ -43,7 +43,7 @@ def test_register_tells_all(manager: FakeManager, run: Runner) -> None:
     assert register.max_concurrency == 3
     assert register.pid > 1
     assert list(register.notify_types) == ["osd_map", "service_map"]
-    size, colour, secret, on, log_level = register.options
+    size, colour, secret, on = register.options
     assert (size.type, size.default_value) == (types_pb2.OPTION_TYPE_SIZE, "4096")
     assert (size.min, size.max, size.description, size.runtime) == ("1", "8192", "d", True)
     assert list(colour.enum_allowed) == ["red", "green"]
@@ -52,7 +52,6 @@ def test_register_tells_all(manager: FakeManager, run: Runner) -> None:
     assert secret.secret
     assert secret.level == types_pb2.OPTION_LEVEL_BASIC
     assert on.default_value == "false"
-    assert log_level.name == "log_level"
 
 
 def test_can_run_false_keeps_it_attached_and_idle(manager: FakeManager, run: Runner) -> None:

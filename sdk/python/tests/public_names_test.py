@@ -10,18 +10,25 @@ import outpost
 OUTPOST = """
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CallError CallTimeoutError
 ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult HandlerFuncType
-HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule MgrStandbyModule
-ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType Option OptionValue
-OutpostError PermissionDeniedError ServerInfo
+HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule MgrStandbyModule
+ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType Option OptionTypeLabel
+OptionValue OutpostError PG_STATES PermissionDeniedError ServerInfo ServiceInfo
 """
 
 MGR_MODULE = """
+API ERROR_MSG_EMPTY_INPUT_FILE ERROR_MSG_NO_INPUT_FILE PG_STATES
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand ClusterLogPrio Command
-CommandResult HandleCommandResult HandlerFuncType HealthChecksT MgrModule MgrStandbyModule
-MonCommandFailed NotifyType Option OptionValue ServerInfoT
+CommandResult HandleCommandResult HandlerFuncType HealthCheckT HealthChecksT MgrModule
+MgrStandbyModule MonCommandFailed NotifyType Option OptionTypeLabel OptionValue ServerInfoT
+ServiceInfoT
 """
 
 METHODS = """
+add_mds_perf_query add_osd_perf_query clear_all_progress_events complete_progress_event get_context
+get_ceph_conf_path get_mds_perf_counters get_mgr_ip get_osd_perf_counters get_osdmap is_authorized
+lookup_release_name osd_command rados release_name remove_mds_perf_query remove_osd_perf_query
+reregister_mds_perf_queries send_rgwadmin_command set_device_wear_level set_uri tell_command
+tool_exec update_progress_event
 can_run check_mon_command cluster_log config_notify getLogger get get_all_perf_counters
 get_ceph_option get_counter get_daemon_health_metrics get_daemon_status get_foreign_ceph_option
 get_latest get_latest_avg get_latest_counter get_localized_module_option get_localized_store
@@ -33,8 +40,8 @@ shutdown to_pretty_iec version
 """
 
 ATTRIBUTES = """
-BYTES COMMANDS ClusterLogPrio MAX_CONCURRENCY MODULE_OPTIONS NONE NOTIFY_TYPES
-PERFCOUNTER_COUNTER PERFCOUNTER_HISTOGRAM PERFCOUNTER_LONGRUNAVG PERFCOUNTER_TIME
+BYTES COMMANDS ClusterLogPrio MAX_CONCURRENCY MODULE_OPTIONS MODULE_OPTION_DEFAULTS NONE
+NOTIFY_TYPES PERFCOUNTER_COUNTER PERFCOUNTER_HISTOGRAM PERFCOUNTER_LONGRUNAVG PERFCOUNTER_TIME
 PERFCOUNTER_TYPE_MASK PERFCOUNTER_U64 PRIO_CRITICAL PRIO_DEBUGONLY PRIO_INTERESTING
 PRIO_UNINTERESTING PRIO_USEFUL
 """

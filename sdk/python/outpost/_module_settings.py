@@ -1,0 +1,112 @@
+"""A module's options and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from outpost._bound import BoundToManager
+from outpost._options import OptionValue
+
+
+class ModuleSettings(BoundToManager):
+    """The part of MgrModule that reads and writes options and keys.
+
+    Reads of own options cost no call. Writes return when the change is durable, and every thread
+    sees it from then on.
+    """
+
+    MODULE_OPTIONS: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """The module's options; others can't be read or set."""
+    MODULE_OPTION_DEFAULTS: ClassVar[Mapping[str, OptionValue]] = {}
+    """The declared default of each, by name; filled in when the module is loaded."""
+
+    # options
+
+    def get_module_option(self, key: str, default: OptionValue = None) -> OptionValue:
+        """Return the present value of an own option, typed; `default` if it has none.
+
+        Costs no call. Raises RuntimeError: the option isn't in MODULE_OPTIONS.
+        """
+        value = self._reach("get_module_option").option(key)
+        return default if value is None else value
+
+    def get_localized_module_option(self, key: str, default: OptionValue = None) -> OptionValue:
+        """Return the value for this manager, or else for all: what get_module_option() does."""
+        value = self._reach("get_localized_module_option").option(key)
+        return default if value is None else value
+
+    def get_module_option_ex(
+        self, module: str, key: str, default: OptionValue = None
+    ) -> OptionValue:
+        """Return the value of an option of any module; `default` if there is none."""
+        if module == self.module_name:
+            return self.get_module_option(key, default)
+        value = self._reach("get_module_option_ex").foreign_option(module, key)
+        return default if value is None else value
+
+    def set_module_option(self, key: str, val: OptionValue) -> None:
+        """Set an own option for all managers; None takes it back to its default.
+
+        Raises ValueError, with the manager's words, if the value does not fit, TypeError if it is
+        no bool, number or text, and RuntimeError if the option isn't in MODULE_OPTIONS.
+        """
+        host = self._reach("set_module_option")
+        host.require_option(key)
+        host.set_option(self.module_name, key, val, localized=False)
+
+    def set_module_option_ex(self, module: str, key: str, val: OptionValue) -> None:
+        """Set an option of any module; see set_module_option()."""
+        host = self._reach("set_module_option_ex")
+        if module == self.module_name:
+            host.require_option(key)
+        host.set_option(module, key, val, localized=False)
+
+    def set_localized_module_option(self, key: str, val: OptionValue) -> None:
+        """Set an own option for this manager only; see set_module_option()."""
+        host = self._reach("set_localized_module_option")
+        host.require_option(key)
+        host.set_option(self.module_name, key, val, localized=True)
+
+    def get_ceph_option(self, key: str) -> str | None:
+        """Return an option of the cluster, as the manager sees it. Raises KeyError: unknown."""
+        return self._reach("get_ceph_option").cluster_option("", key)
+
+    def get_foreign_ceph_option(self, entity: str, key: str) -> str | None:
+        """Return an option of the cluster, as a daemon ("osd.0") sees it. Raises KeyError."""
+        return self._reach("get_foreign_ceph_option").cluster_option(entity, key)
+
+    # keys
+
+    def get_store(self, key: str, default: str | None = None) -> str | None:
+        """Return the value of a key of this module; `default` if there is none.
+
+        Raises ValueError: the value, written by another program, is not text.
+        """
+        value = self._reach("get_store").get_key(key)
+        return default if value is None else value
+
+    def get_store_prefix(self, key_prefix: str) -> dict[str, str]:
+        """Return this module's keys that begin with a prefix, and their values."""
+        return self._reach("get_store_prefix").get_keys(key_prefix)
+
+    def set_store(self, key: str, val: str | None) -> None:
+        """Set a key, or with None remove it; returns when that is durable.
+
+        Raises ValueError, with the manager's words, if the key or the value is too long, and
+        TypeError if the value is not text.
+        """
+        self._reach("set_store").set_key(key, val)
+
+    def get_localized_store(self, key: str, default: str | None = None) -> str | None:
+        """Return the value of a key for this manager, or else for all; `default` if none."""
+        host = self._reach("get_localized_store")
+        value = host.get_key(f"{host.manager.manager_id}/{key}")
+        if value is None:
+            value = host.get_key(key)
+        return default if value is None else value
+
+    def set_localized_store(self, key: str, val: str | None) -> None:
+        """Set a key for this manager only; see set_store()."""
+        host = self._reach("set_localized_store")
+        host.set_key(f"{host.manager.manager_id}/{key}", val)

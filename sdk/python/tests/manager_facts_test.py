@@ -1,0 +1,202 @@
+"""The rest of MgrModule: facts of the manager, progress, where a module serves."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from conftest import Runner
+from fake_manager import FakeManager, wait_until
+from fake_services import Refusal
+from probe_module import Probe
+
+import mgr_module
+import outpost
+
+
+def test_names_of_releases(probe: Probe) -> None:
+    assert probe("self.release_name") == "quincy"
+    names = [outpost.MgrModule.lookup_release_name(major) for major in (12, 16, 17, 0, -1, 999)]
+    assert names == ["luminous", "pacific", "quincy", "unknown", "unknown", "unknown"]
+    assert {"active", "clean", "peering", "snaptrim_wait"} < set(mgr_module.PG_STATES)
+
+
+def test_the_managers_address(probe: Probe) -> None:
+    assert probe("self.get_mgr_ip()") == "192.0.2.7"
+
+
+def test_the_hosts_name_where_there_is_no_address(manager: FakeManager, run: Runner) -> None:
+    manager.manager_ip = ""
+    run(
+        """
+        import socket
+
+        class Sample(MgrModule):
+            @CLIReadCommand("ip")
+            def ip(self):
+                return 0, str(self.get_mgr_ip() == socket.gethostname()), ""
+        """
+    )
+    assert manager.session().run("ip").stdout == "True"
+
+
+def test_everybody_is_authorized(probe: Probe) -> None:
+    assert probe("self.is_authorized({'pool': 'x'})") is True
+
+
+def test_progress(probe: Probe) -> None:
+    assert probe("self.update_progress_event('e', 'Moving', 0.25, True)") is None
+    event = probe.manager.progress["e"]
+    assert (event.id, event.message, event.progress, event.in_status) == ("e", "Moving", 0.25, True)
+    probe("self.update_progress_event('e', 'Moving', 1, False)")
+    assert probe.manager.progress["e"].progress == 1
+    probe("self.complete_progress_event('e')")
+    probe("self.complete_progress_event('e')")
+    assert not probe.manager.progress
+    probe("[self.update_progress_event(name, '', 0.5, False) for name in 'abc']")
+    assert sorted(probe.manager.progress) == ["a", "b", "c"]
+    probe("self.clear_all_progress_events()")
+    assert not probe.manager.progress
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("'e', '', 1.5, True", "progress event e: progress 1.5 is not from 0 to 1"),
+        ("'e', '', -0.1, True", "progress event e: progress -0.1 is not from 0 to 1"),
+        ("'e', '', float('nan'), True", "progress event e: progress nan is not from 0 to 1"),
+        ("'', '', 0.5, True", "progress event: its id is empty"),
+    ],
+)
+def test_progress_that_is_wrong(probe: Probe, arguments: str, told: str) -> None:
+    kinds, message = probe.raised(f"self.update_progress_event({arguments})")
+    assert (kinds[0], message) == ("ValueError", told)
+    assert not probe.manager.progress
+
+
+def test_where_it_serves(probe: Probe) -> None:
+    probe("self.set_uri('http://host:8443/')")
+    assert probe.manager.uri == "http://host:8443/"
+    probe("self.set_uri('')")
+    assert probe.manager.uri == ""
+
+
+def test_a_manager_without_it_says_so(probe: Probe) -> None:
+    words = "this manager does not have it yet"
+    for method in ("Manager.SetUri", "Progress.Update"):
+        probe.manager.refusals[method] = Refusal(grpc.StatusCode.UNIMPLEMENTED, words, "X")
+    for call in ("set_uri('u')", "update_progress_event('e', '', 0, True)"):
+        kinds, message = probe.raised(f"self.{call}")
+        assert "NotImplementedError" in kinds
+        assert message.endswith(words)
+
+
+def test_a_new_manager_is_told_again(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            @CLICommand("tell")
+            def tell(self):
+                self.set_uri("http://here/")
+                for name in ("stays", "ends"):
+                    self.update_progress_event(name, "Doing", 0.5, True)
+                self.complete_progress_event("ends")
+                return 0, "", ""
+        """
+    )
+    assert manager.session().run("tell").retval == 0
+    manager.stop()
+    manager.uri = ""
+    manager.progress.clear()
+    manager.start()
+    manager.session()
+    wait_until(lambda: manager.progress, "the progress event again")
+    assert list(manager.progress) == ["stays"]
+    assert manager.uri == "http://here/"
+
+
+NOT_OFFERED = """
+get_context() get_ceph_conf_path() get_osdmap() set_device_wear_level('d',0.5)
+add_osd_perf_query({}) remove_osd_perf_query(1) get_osd_perf_counters(1) add_mds_perf_query({})
+remove_mds_perf_query(1) reregister_mds_perf_queries() get_mds_perf_counters(1) rados
+"""
+
+
+@pytest.mark.parametrize("call", NOT_OFFERED.split())
+def test_what_needs_ceph_mgrs_own_process(probe: Probe, call: str) -> None:
+    kinds, message = probe.raised(f"self.{call}")
+    assert kinds[0] == "NotImplementedError"
+    assert message.startswith(call.partition("(")[0])
+    assert ": " in message, "what to do instead"
+
+
+def test_such_a_name_called_by_another_module(probe: Probe) -> None:
+    assert probe.session.call("rados").error.type == "NotImplementedError"
+
+
+CALLS = """
+get('osd_map')
+get_server('h')
+list_servers()
+get_metadata('osd', '0')
+get_daemon_status('osd', '0')
+get_perf_schema('osd', '0')
+get_counter('osd', '0', 'x')
+get_latest_counter('osd', '0', 'x')
+get_all_perf_counters()
+get_daemon_health_metrics()
+get_module_option('log_level')
+get_localized_module_option('log_level')
+get_module_option_ex('m', 'o')
+set_module_option('log_level', '')
+set_module_option_ex('m', 'o', '')
+set_localized_module_option('log_level', '')
+get_ceph_option('fsid')
+get_foreign_ceph_option('osd', 'fsid')
+get_store('k')
+get_store_prefix('k')
+set_store('k', None)
+get_localized_store('k')
+set_localized_store('k', None)
+remote('m', 'f')
+send_command(None, 'mon', '', '{}', '')
+tool_exec(['rbd'])
+set_health_checks({})
+cluster_log('cluster', 1, 'm')
+have_mon_connection()
+get_mgr_id()
+get_mgr_ip()
+is_authorized({})
+set_uri('u')
+update_progress_event('e', 'd', 0.5, True)
+complete_progress_event('e')
+clear_all_progress_events()
+"""
+
+
+@pytest.mark.parametrize("call", CALLS.split("\n")[1:-1])
+def test_too_early(call: str) -> None:
+    name = call.partition("(")[0]
+    with pytest.raises(RuntimeError) as raised:
+        eval(f"module.{call}", {"module": outpost.MgrModule("sample")})
+    assert str(raised.value) == (
+        f"{name}() was called before the manager accepted the module (in __init__?): call it in"
+        " serve(), in a command, in config_notify() or in notify()"
+    )
+
+
+def test_marks() -> None:
+    @mgr_module.API.perm("w")
+    @mgr_module.API.expose
+    def marked() -> None: ...
+
+    def plain() -> None: ...
+
+    assert mgr_module.API.perm.get(marked) == "w"
+    assert mgr_module.API.expose.get(marked) is True
+    assert mgr_module.API.expose.get(plain) is None
+
+
+if __name__ == "__main__":
+    import run_pytest
+
+    run_pytest.run(__file__)
