@@ -48,6 +48,7 @@ from outpost._mgr_module import (
 )
 from outpost._options import Option, OptionTypeLabel, OptionValue
 from outpost._settings import ExitCode
+from outpost._work import caller_is_gone
 
 __all__ = [
     "PG_STATES",
@@ -82,4 +83,5 @@ __all__ = [
     "PermissionDeniedError",
     "ServerInfo",
     "ServiceInfo",
+    "caller_is_gone",
 ]

@@ -12,6 +12,7 @@ all of them daemon threads: none can keep the process from ending.
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import threading
@@ -36,6 +37,7 @@ _log = logging.getLogger("outpost")
 
 _MISSED_PINGS = 4
 _RESULT_WAIT = 5.0  # seconds between the notification of a command and its result, at most
+_NOT_BEGUN = "cancelled by the caller before it was begun"
 
 
 class ModuleRunner:
@@ -120,12 +122,14 @@ class ModuleRunner:
         match response.WhichOneof("message"):
             case "run_command":
                 run = response.run_command
-                stream.begin(run.id)
-                self._workers.submit(self._run_command, stream, run, _work(run))
+                work = _work(run)
+                stream.begin(run.id, work)
+                self._workers.submit(self._run_command, stream, run, work)
             case "call":
                 call = response.call
-                stream.begin(call.id)
-                self._workers.submit(self._run_call, stream, call, _work(call))
+                work = _work(call)
+                stream.begin(call.id, work)
+                self._workers.submit(self._run_call, stream, call, work)
             case "ping":
                 self._last_ping = time.monotonic()
                 heartbeat = module_host_pb2.Heartbeat(sequence=response.ping.sequence)
@@ -209,27 +213,32 @@ class ModuleRunner:
 
     # threads that run the module's code
 
+    # What was cancelled is answered, too: until then, the manager counts it as in hand.
+
     def _run_command(self, stream: Stream, run: module_host_pb2.RunCommand, work: Work) -> None:
-        if not stream.cancelled(run.id):
+        if work.cancelled.is_set():
+            result = types_pb2.CommandResult(retval=-errno.ECANCELED, stderr=_NOT_BEGUN)
+        else:
             context = current_work.set(work)
             try:
                 result = self._module.run_command(run)
             finally:
                 current_work.reset(context)
-            if not stream.cancelled(run.id):
-                answer = module_host_pb2.RunCommandResult(id=run.id, result=result)
-                stream.send(module_host_pb2.AttachRequest(command_result=answer))
+        answer = module_host_pb2.RunCommandResult(id=run.id, result=result)
+        stream.send(module_host_pb2.AttachRequest(command_result=answer))
         stream.end(run.id)
 
     def _run_call(self, stream: Stream, call: module_host_pb2.Call, work: Work) -> None:
-        if not stream.cancelled(call.id):
+        if work.cancelled.is_set():
+            error = types_pb2.RemoteError(kind="RAISED", type="Cancelled", message=_NOT_BEGUN)
+            result = module_host_pb2.CallResult(id=call.id, error=error)
+        else:
             context = current_work.set(work)
             try:
                 result = self._module.run_call(call)
             finally:
                 current_work.reset(context)
-            if not stream.cancelled(call.id):
-                stream.send(module_host_pb2.AttachRequest(call_result=result))
+        stream.send(module_host_pb2.AttachRequest(call_result=result))
         stream.end(call.id)
 
     def _run_serve(self) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from outpost import _rpc
 from outpost._logs import LogShipper
+from outpost._work import Work
 from outpost.v1 import module_host_pb2
 
 
@@ -25,8 +26,7 @@ class Stream:
         self._outbox: queue.SimpleQueue[module_host_pb2.AttachRequest | Literal["logs", "end"]]
         self._outbox = queue.SimpleQueue()
         self._logs = logs
-        self._in_hand: set[int] = set()
-        self._cancelled: set[int] = set()
+        self._in_hand: dict[int, Work] = {}
         self.channel = _rpc.open_channel(address)
         self._call = _rpc.ATTACH.stream(self.channel)(
             self._requests(module_host_pb2.AttachRequest(register=register))
@@ -57,23 +57,19 @@ class Stream:
         self._outbox.put("end")
         self.channel.close()
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int, work: Work) -> None:
         """A command or call was received."""
-        self._in_hand.add(number)
+        self._in_hand[number] = work
 
     def end(self, number: int) -> None:
         """A command or call is done."""
-        self._in_hand.discard(number)
-        self._cancelled.discard(number)
+        self._in_hand.pop(number, None)
 
     def cancel(self, number: int) -> None:
         """Nobody waits for this command or call any more."""
-        if number in self._in_hand:
-            self._cancelled.add(number)
-
-    def cancelled(self, number: int) -> bool:
-        """Whether nobody waits for this command or call."""
-        return number in self._cancelled
+        work = self._in_hand.get(number)
+        if work is not None:
+            work.cancelled.set()
 
     def _requests(
         self, first: module_host_pb2.AttachRequest

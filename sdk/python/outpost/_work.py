@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _log = logging.getLogger("outpost")
@@ -22,12 +22,26 @@ class Work:
     """To be passed on as `parent_call`."""
     deadline: float | None = None
     """When nobody waits for it any more, by time.monotonic(); None: no limit."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set when its caller went away."""
 
 
 NO_WORK = Work()
 
 current_work: contextvars.ContextVar[Work] = contextvars.ContextVar("outpost_work", default=NO_WORK)
 """What the present thread (or context) works on."""
+
+
+def caller_is_gone() -> bool:
+    """Return whether nobody waits any more for the command or call that this thread works on.
+
+    Its caller went away, or its time is over. Work that takes long should look here now and then,
+    and give up: what it returns is ignored, and until it returns it takes the place of another.
+    False where the thread works on none.
+    """
+    work = current_work.get()
+    over = work.deadline is not None and time.monotonic() >= work.deadline
+    return over or work.cancelled.is_set()
 
 
 def time_left(timeout: float) -> float:

@@ -13,6 +13,7 @@ ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult 
 HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule MgrStandbyModule
 ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType Option OptionTypeLabel
 OptionValue OutpostError PG_STATES PermissionDeniedError ServerInfo ServiceInfo
+caller_is_gone
 """
 
 MGR_MODULE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 
@@ -185,32 +186,53 @@ def test_drained_comes_at_once_when_idle(manager: FakeManager, run: Runner) -> N
     session.wait_for("drained")
 
 
-def test_cancelled_work_is_not_answered(manager: FakeManager, run: Runner) -> None:
+def test_cancelled_work_is_answered_all_the_same(manager: FakeManager, run: Runner) -> None:
+    """As the manager counts it among what the module has in hand until then."""
     run(
         """
+        from outpost import caller_is_gone
+
         class Sample(MgrModule):
             MAX_CONCURRENCY = 1
-            gate = threading.Event()
 
             @CLIReadCommand("wait")
             def wait(self):
                 self.log.info("waits")
-                self.gate.wait()
-                return 0, "", ""
+                while not caller_is_gone():
+                    time.sleep(0.01)
+                return -1, "", ""
 
-            def config_notify(self):
-                self.gate.set()
+            @CLIReadCommand("quick")
+            def quick(self):
+                return 0, str(caller_is_gone()), ""
         """
     )
     session = manager.session()
     running, queued = session.start("wait"), session.start("wait")
     wait_until(lambda: log_lines(session) == ["waits"], "the command's start")
-    for number in (running, queued, 12345):
+    for number in (queued, running, 12345):
         session.send(cancel=module_host_pb2.Cancel(id=number))
-    manager.set_option(session, "log_level", "info")
-    assert session.run("wait").retval == 0
-    assert [result.id for result in session.all("command_result")] == [3]
-    assert log_lines(session) == ["waits", "waits"], "the one in the queue was never begun"
+    assert session.result(running).retval == -1
+    assert session.result(queued).retval == -errno.ECANCELED
+    assert session.run("quick").stdout == "False"
+    assert log_lines(session) == ["waits"], "the one in the queue was never begun"
+
+
+def test_a_command_sees_that_its_time_is_over(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        from outpost import caller_is_gone
+
+        class Sample(MgrModule):
+            @CLIReadCommand("wait")
+            def wait(self):
+                while not caller_is_gone():
+                    time.sleep(0.01)
+                return -1, "", ""
+        """
+    )
+    session = manager.session()
+    assert session.result(session.start("wait", timeout=0.05)).retval == -1
 
 
 def test_commands_run_beside_each_other(manager: FakeManager, run: Runner) -> None:
