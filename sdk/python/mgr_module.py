@@ -24,9 +24,7 @@ from outpost import HealthChecks as HealthChecksT
 from outpost import ServerInfo as ServerInfoT
 from outpost import ServiceInfo as ServiceInfoT
 from outpost._api_marks import API
-
-ERROR_MSG_NO_INPUT_FILE = "Input file not specified"
-ERROR_MSG_EMPTY_INPUT_FILE = "Empty input file"
+from outpost._commands import ERROR_MSG_EMPTY_INPUT_FILE, ERROR_MSG_NO_INPUT_FILE
 
 __all__ = [
     "API",

@@ -1,44 +1,47 @@
-"""Marks on methods that ceph-mgr's modules put, for their own use."""
+"""API: marks methods that are meant to be called from outside, as ceph-mgr's modules do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, Generic, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
-class _Mark:
-    """A decorator that keeps a value with a function; get() finds it again."""
+class _Mark(Generic[_Value]):
+    """Something that can be said of a function."""
 
-    _attribute: ClassVar[str]
-    _default: ClassVar[Any]
+    def __init__(self, name: str, default: _Value) -> None:
+        self._attribute = f"_outpost_{name}"
+        self._default = default
 
-    def __init__(self, value: Any = None) -> None:
-        self.value = self._default if value is None else value
+    def set(self, function: _Function, value: _Value) -> _Function:
+        """Say it of a function, and give that back."""
+        setattr(function, self._attribute, value)
+        return function
 
-    def __call__(self, func: _Function) -> _Function:
-        setattr(func, self._attribute, self.value)
-        return func
-
-    @classmethod
-    def get(cls, func: Callable[..., Any]) -> Any:
-        """Return the value that is kept with a function; None if there is none."""
-        return getattr(func, cls._attribute, None)
-
-
-class _Perm(_Mark):
-    _attribute = "_outpost_api_perm"
-    _default = "r"
+    def get(self, function: Callable[..., Any]) -> _Value:
+        """Return what was said of a function, or else the default."""
+        value: _Value = getattr(function, self._attribute, self._default)
+        return value
 
 
-class _Expose(_Mark):
-    _attribute = "_outpost_api_expose"
-    _default = True
+class _Perm(_Mark[str]):
+    def __call__(self, value: str = "r") -> Callable[[_Function], _Function]:
+        return lambda function: self.set(function, value)
+
+
+class _Expose(_Mark[bool]):
+    def __call__(self, function: _Function) -> _Function:
+        return self.set(function, True)
 
 
 class API:
-    """`@API.perm("w")` and `@API.expose`, with `API.perm.get(f)` and `API.expose.get(f)`."""
+    """Decorators: `@API.expose`, and `@API.perm("w")` for what does more than read.
 
-    perm = _Perm
-    expose = _Expose()
+    `API.expose.get(method)` and `API.perm.get(method)` tell: False and "r" where nothing was said.
+    """
+
+    perm = _Perm("perm", "r")
+    expose = _Expose("expose", False)

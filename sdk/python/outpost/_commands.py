@@ -6,13 +6,14 @@ import errno
 import functools
 import inspect
 import logging
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from outpost._errors import ModuleLoadError
-from outpost._signature import ArgumentError, HandlerSignature, handler_signature
+from outpost._signature import ArgumentError, HandlerSignature, handler_signature, inbuf_types
 from outpost.v1 import types_pb2
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ _log = logging.getLogger("outpost")
 HandlerFuncType = Callable[..., tuple[int, str, str]]
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 
+ERROR_MSG_EMPTY_INPUT_FILE = "Empty input file"
+ERROR_MSG_NO_INPUT_FILE = "Input file not specified"
+
 _INT32 = range(-(2**31), 2**31)
+_FIELD = re.compile(
+    r"^\s*:(?:param|parameter|arg|argument|key|type|returns?|rtype|raises?)\b[^:\n]*:", re.MULTILINE
+)
+"""Begins what a docstring tells the code's readers, and not the command's callers."""
 
 
 class HandleCommandResult(NamedTuple):
@@ -66,9 +74,10 @@ class CommandResult:
 class CLICommand:
     """Makes a method the handler of a command.
 
-    The method's annotations become the command's signature (see outpost._signature), its docstring
-    the description. `perm` is made of "r", "w" and "x"; with `poll` a client runs the command again
-    each period.
+    The method's annotations become the command's signature (see outpost._annotations), its
+    docstring the description. `perm` is made of "r", "w" and "x"; with `poll` a client runs the
+    command again each period. Stands above any decorator that makes the handler's result, such as
+    object_format.Responder.
     """
 
     COMMANDS: ClassVar[dict[str, CLICommand]] = {}
@@ -85,40 +94,63 @@ class CLICommand:
         self.COMMANDS[self.prefix] = self
         return func
 
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """What is decorated. Raises ModuleLoadError: nothing is."""
+        if self.func is None:
+            raise ModuleLoadError(f"CLICommand({self.prefix!r}) decorates nothing")
+        return self.func
+
     @functools.cached_property
     def signature(self) -> HandlerSignature:
         """What the handler takes. Raises ModuleLoadError.
 
         It is worked out when first asked for, so that annotations may name what is defined later.
         """
-        assert self.func is not None, f"CLICommand({self.prefix!r}) decorates nothing"
-        return handler_signature(self.prefix, self.func)
+        return handler_signature(self.prefix, self.handler)
+
+    @property
+    def args(self) -> str:
+        """The signature's arguments, in Ceph's grammar. Raises ModuleLoadError."""
+        return " ".join(argument.description for argument in self.signature.arguments)
+
+    @property
+    def desc(self) -> str:
+        """The description: the handler's docstring up to its fields (:param …:), as one line."""
+        return " ".join(_FIELD.split(inspect.getdoc(self.handler) or "", maxsplit=1)[0].split())
+
+    def dump_cmd(self) -> dict[str, str | bool]:
+        """Return the command as an entry of COMMANDS would tell it. Raises ModuleLoadError."""
+        cmd = self.signature.text(self.prefix)
+        return {"cmd": cmd, "desc": self.desc, "perm": self.perm, "poll": self.poll}
+
+    @classmethod
+    def dump_cmd_list(cls) -> list[dict[str, str | bool]]:
+        """Return dump_cmd() of all commands. Raises ModuleLoadError."""
+        return [command.dump_cmd() for command in cls.COMMANDS.values()]
 
     def describe(self) -> types_pb2.CommandDescriptor:
         """Return what Register carries. Raises ModuleLoadError."""
         return types_pb2.CommandDescriptor(
             signature=self.signature.text(self.prefix),
-            description=" ".join((inspect.getdoc(self.func) or "").split()),
+            description=self.desc,
             permissions=self.perm,
             poll=self.poll,
         )
 
     def call(self, mgr: Any, cmd_dict: Mapping[str, Any], inbuf: str | bytes | None = None) -> Any:
         """Run the handler. Raises ArgumentError where the arguments do not fit."""
-        assert self.func is not None, f"CLICommand({self.prefix!r}) decorates nothing"
         arguments = self.signature.bind(cmd_dict)
         if inbuf is not None:
             arguments["inbuf"] = self._convert_inbuf(inbuf)
-        elif self.signature.inbuf_required and not getattr(self.func, "checks_inbuf", False):
-            raise ArgumentError("an input file is needed (-i FILE)")
-        return self.func(mgr, **arguments)
+        elif self.signature.inbuf_required and not getattr(self.handler, "checks_inbuf", False):
+            raise ArgumentError(f"{ERROR_MSG_NO_INPUT_FILE}: the command needs one (-i FILE)")
+        return self.handler(mgr, **arguments)
 
     def _convert_inbuf(self, inbuf: str | bytes) -> str | bytes:
-        if self.signature.inbuf is None:
-            raise ArgumentError("an input file was given, and the command takes none")
-        if self.signature.inbuf is bytes:
-            return inbuf.encode() if isinstance(inbuf, str) else inbuf
-        return inbuf if isinstance(inbuf, str) else _decode_inbuf(inbuf)
+        if not self.signature.inbuf:
+            raise ArgumentError("Input file data (-i) not supported")
+        return _convert_inbuf(inbuf, self.signature.inbuf)
 
 
 def CLIReadCommand(prefix: str, poll: bool = False) -> CLICommand:
@@ -145,14 +177,16 @@ def CLICheckNonemptyFileInput(desc: str) -> Callable[[_Handler], _Handler]:
                 return HandleCommandResult(
                     -errno.EINVAL,
                     "",
-                    "Input file not specified: Please specify the file containing"
+                    f"{ERROR_MSG_NO_INPUT_FILE}: Please specify the file containing"
                     f' {desc} with "-i" option',
                 )
             if isinstance(inbuf, str):
                 kwargs["inbuf"] = inbuf = inbuf.rstrip("\r\n")
             if not inbuf.strip():
                 return HandleCommandResult(
-                    -errno.EINVAL, "", f"Empty input file: Please add {desc} to the file"
+                    -errno.EINVAL,
+                    "",
+                    f"{ERROR_MSG_EMPTY_INPUT_FILE}: Please add {desc} to the file",
                 )
             return func(*args, **kwargs)
 
@@ -178,7 +212,10 @@ class Command(dict[str, Any]):
 
         @functools.wraps(handler)
         def run(mgr: Any, *args: Any, **kwargs: Any) -> tuple[int, str, str]:
-            return HandleCommandResult(*handler(instance or mgr, *args, **kwargs))
+            returned: Any = handler(instance or mgr, *args, **kwargs)
+            if isinstance(returned, tuple) and len(returned) <= len(HandleCommandResult._fields):
+                return HandleCommandResult(*returned)
+            return returned  # type: ignore[no-any-return]
 
         return CLICommand(self.prefix, self["perm"], self["poll"])(run)
 
@@ -192,11 +229,17 @@ def describe_commands(
     """
     described = [command.describe() for command in CLICommand.COMMANDS.values()]
     for entry in declared:
-        if not isinstance(entry.get("cmd"), str):
-            raise ModuleLoadError(f'COMMANDS: an entry has no text "cmd": {dict(entry)!r}')
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("cmd"), str):
+            raise ModuleLoadError(f'COMMANDS: an entry has no text "cmd": {entry!r}')
+        signature = " ".join(entry["cmd"].split())
+        prefix = signature.partition(" name=")[0]
+        if prefix in CLICommand.COMMANDS:
+            raise ModuleLoadError(
+                f"command {prefix!r} is declared twice: in COMMANDS, and by CLICommand"
+            )
         described.append(
             types_pb2.CommandDescriptor(
-                signature=" ".join(entry["cmd"].split()),
+                signature=signature,
                 description=" ".join(entry.get("desc", "").split()),
                 permissions=entry.get("perm", "rw"),
                 poll=entry.get("poll", False) in (True, "true", "True"),
@@ -214,19 +257,33 @@ def run_command(
         if handler is not None:
             returned = handler.call(module, command, inbuf)
         else:
-            returned = module.handle_command(_decode_inbuf(inbuf or b""), dict(command))
+            kinds = _handle_command_inbuf(type(module).handle_command)
+            text: Any = _convert_inbuf(inbuf or b"", kinds)
+            returned = module.handle_command(text, dict(command))
     except ArgumentError as error:
-        return _failed(f"{prefix}: {error}")
+        return _failed(f"Invalid command: {error}")
     except BaseException:  # whatever a command raises, even SystemExit, is its caller's to see
         _log.exception("command %r failed", prefix)
         return _failed(traceback.format_exc())
     return _command_result(prefix, returned)
 
 
-def _decode_inbuf(inbuf: bytes) -> str:
+@functools.cache
+def _handle_command_inbuf(handler: Callable[..., Any]) -> frozenset[type]:
+    return inbuf_types(handler.__qualname__, handler) or frozenset({str})
+
+
+def _convert_inbuf(inbuf: str | bytes, kinds: frozenset[type]) -> str | bytes:
+    """Make the input file what the handler takes: str, bytes, or text where it is that."""
+    if str not in kinds:
+        return inbuf if isinstance(inbuf, bytes) else inbuf.encode("utf-8", "surrogateescape")
+    if isinstance(inbuf, str):
+        return inbuf
     try:
         return inbuf.decode()
     except UnicodeDecodeError as error:
+        if bytes in kinds:
+            return inbuf
         raise ArgumentError(
             f"the input file is not UTF-8 text: byte {error.start} is 0x{inbuf[error.start]:02x}"
         ) from None

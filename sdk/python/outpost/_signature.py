@@ -1,9 +1,7 @@
-"""From a handler's annotations to Ceph's signature string, and from JSON to its arguments."""
+"""What a handler's parameters say: Ceph's signature string, and how JSON becomes arguments."""
 
 from __future__ import annotations
 
-import collections.abc
-import enum
 import inspect
 import types
 import typing
@@ -11,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outpost._annotations import AnnotationError, Argument, argument, without_none
 from outpost._errors import ModuleLoadError
 
-_NOT_ARGUMENTS = ("self", "cls", "mgr", "_")
+_THE_MODULE = ("self", "mgr", "_")
 _END_POSITIONAL = "_end_positional_"
+_EXTRA_ARGUMENTS = "extra_args"
 
 
 class ArgumentError(ValueError):
@@ -22,162 +22,159 @@ class ArgumentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Argument:
-    """One argument of a command."""
-
-    name: str
-    description: str
-    """In Ceph's grammar: "name=num,type=CephInt,req=false"."""
-    required: bool
-    convert: Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
 class HandlerSignature:
     """What a command's handler takes."""
 
     arguments: tuple[Argument, ...]
-    inbuf: type[str] | type[bytes] | None
-    """The type of the parameter `inbuf`; None: it has no such parameter."""
+    inbuf: frozenset[type]
+    """What its parameter `inbuf` may be: str, bytes, both; empty: it has no such parameter."""
     inbuf_required: bool
 
     def text(self, prefix: str) -> str:
         """Return Ceph's signature string for a command."""
-        return " ".join([prefix, *(argument.description for argument in self.arguments)])
+        return " ".join([prefix, *(each.description for each in self.arguments)])
 
     def bind(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """Pick the handler's arguments out of a command's JSON. Raises ArgumentError."""
         bound = {}
-        for argument in self.arguments:
-            value = command.get(argument.name)
+        for wanted in self.arguments:
+            value = command.get(wanted.name)
             if value is None:
-                value = command.get(argument.name.replace("_", "-"))
+                value = command.get(wanted.name.replace("_", "-"))
             if value is not None:
                 try:
-                    bound[argument.name] = argument.convert(value)
+                    bound[wanted.name] = wanted.convert(value)
                 except (TypeError, ValueError):
                     raise ArgumentError(
-                        f"argument {argument.name}: {value!r} does not fit {argument.description}"
+                        f"argument {wanted.name}: {value!r} does not fit {wanted.description}"
                     ) from None
-            elif argument.required:
-                raise ArgumentError(f"argument {argument.name} is missing")
+            elif wanted.required:
+                raise ArgumentError(f"argument {wanted.name} is missing")
+            elif not wanted.has_default:
+                bound[wanted.name] = None
         return bound
 
 
 def handler_signature(prefix: str, handler: Callable[..., Any]) -> HandlerSignature:
-    """Read a handler's parameters.
+    """Read a handler's parameters, through the decorators that functools.wraps() made of it.
 
-    Parameters that are keyword-only, or follow one named `_end_positional_`, can be given by name
-    only. `inbuf` takes the input file: as text, or as it is when annotated `bytes`. Raises
-    ModuleLoadError, which names the command and the parameter.
+    The first one is the module. Parameters that are keyword-only, or follow one named
+    `_end_positional_`, or are named `format`, can be given by name only. `inbuf` takes the input
+    file (see inbuf_types()). A decorator may add arguments: its function then has an attribute
+    `extra_args`, a dict of names and types. Raises ModuleLoadError, which names the command and the
+    parameter.
     """
     where = f"command {prefix!r}: {getattr(handler, '__qualname__', handler)}()"
-    try:
-        hints = typing.get_type_hints(handler)
-    except Exception as error:
-        raise ModuleLoadError(f"{where}: its annotations can't be resolved: {error}") from error
     arguments = []
-    inbuf: type[str] | type[bytes] | None = None
     inbuf_required = False
     positional = True
-    for index, parameter in enumerate(inspect.signature(handler).parameters.values()):
+    for parameter in _parameters(where, handler):
         name = parameter.name
-        required = parameter.default is parameter.empty
+        has_default = parameter.default is not parameter.empty
         if name == _END_POSITIONAL:
             positional = False
         elif name == "inbuf":
-            inbuf = bytes if _without_none(hints.get(name, str))[0] is bytes else str
-            inbuf_required = required
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise ModuleLoadError(f"{where}: *{name} can't be an argument of a command")
-        elif index == 0 and name in _NOT_ARGUMENTS:
-            continue
-        elif name not in hints:
-            raise ModuleLoadError(f"{where}: parameter {name} has no type annotation")
+            inbuf_required = not has_default
         else:
-            keyword = not positional or parameter.kind is parameter.KEYWORD_ONLY
-            arguments.append(_argument(where, name, hints[name], required, keyword))
-    return HandlerSignature(tuple(arguments), inbuf, inbuf_required)
+            by_name = not positional or parameter.kind is parameter.KEYWORD_ONLY
+            with_name = f"{where}: parameter {name}"
+            if parameter.annotation is parameter.empty:
+                raise ModuleLoadError(f"{with_name} has no type annotation")
+            annotation = _resolve(with_name, handler, parameter.annotation)
+            try:
+                arguments.append(
+                    argument(
+                        name,
+                        annotation,
+                        has_default=has_default,
+                        positional=not by_name and name != "format",
+                    )
+                )
+            except AnnotationError as error:
+                raise ModuleLoadError(f"{with_name}: {error}") from None
+    known = {each.name for each in arguments}
+    for name, kind in _extra_arguments(handler).items():
+        if name not in known:
+            arguments.append(argument(name, kind, has_default=True, positional=False))
+    return HandlerSignature(tuple(arguments), inbuf_types(where, handler), inbuf_required)
 
 
-def _argument(where: str, name: str, annotation: Any, required: bool, keyword: bool) -> Argument:
-    annotation, optional = _without_none(annotation)
-    required = required and not optional
-    repeated = typing.get_origin(annotation) in (
-        list,
-        collections.abc.Sequence,
-        collections.abc.Iterable,
-    )
-    if repeated:
-        annotation = typing.get_args(annotation)[0]
-    kind = _SIMPLE.get(annotation) if isinstance(annotation, type) else None
-    kind = kind or _choices(annotation)
-    if kind is None:
-        shown = getattr(annotation, "__name__", annotation)
-        raise ModuleLoadError(
-            f"{where}: parameter {name}: type {shown} can't be given on a command line; use int,"
-            " float, bool, str, an Enum, a Literal, or an Optional or List of these"
-        )
-    type_text, convert = kind
-    parts = [f"name={name}", type_text]
-    if not required:
-        parts.append("req=false")
-    if repeated:
-        parts.append("n=N")
-    if keyword:
-        parts.append("positional=false")
-    return Argument(
-        name=name,
-        description=",".join(parts),
-        required=required,
-        convert=_each(convert) if repeated else convert,
-    )
+def inbuf_types(where: str, handler: Callable[..., Any]) -> frozenset[type]:
+    """Return what a function's parameter `inbuf` may be; empty: it has no such parameter.
+
+    It is text, unless it is annotated `bytes`; `str | bytes` takes what is not text as bytes.
+    Raises ModuleLoadError.
+    """
+    parameter = inspect.signature(handler).parameters.get("inbuf")
+    if parameter is None:
+        return frozenset()
+    if parameter.annotation is parameter.empty:
+        return frozenset({str})
+    where = f"{where}: parameter inbuf"
+    kind = without_none(_resolve(where, handler, parameter.annotation))
+    kinds = frozenset(typing.get_args(kind) or (kind,)) - {type(None)}
+    if not kinds <= {str, bytes}:
+        raise ModuleLoadError(f"{where} must be annotated str, bytes, or str | bytes")
+    return kinds
 
 
-def _without_none(annotation: Any) -> tuple[Any, bool]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
-        if len(kinds) == 1:
-            return kinds[0], True
-    return annotation, False
+def _parameters(where: str, handler: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return all parameters but the first, which takes the module."""
+    parameters = list(inspect.signature(handler).parameters.values())
+    for number, parameter in enumerate(parameters):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise ModuleLoadError(
+                f"{where}: *{parameter.name} can't be an argument of a command; if a decorator has"
+                " it, the decorator must use functools.wraps()"
+            )
+        if number and parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ModuleLoadError(
+                f"{where}: parameter {parameter.name} is positional-only, and arguments are passed"
+                " by name"
+            )
+    first = parameters[0] if parameters else None
+    if first is None or not (first.name in _THE_MODULE or first.annotation is first.empty):
+        raise ModuleLoadError(f"{where}: its first parameter must be the module: self")
+    return parameters[1:]
 
 
-def _choices(annotation: Any) -> tuple[str, Callable[[Any], Any]] | None:
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        words = {str(member.value): member for member in annotation}
-    elif typing.get_origin(annotation) is typing.Literal:
-        words = {str(value): value for value in typing.get_args(annotation)}
-    else:
-        return None
+def _resolve(where: str, handler: Callable[..., Any], annotation: Any) -> Any:
+    """Return what an annotation means, where it is text or has text in it.
 
-    def convert(value: Any) -> Any:
+    Each by itself, so that names which only type checkers know may stand elsewhere: in what the
+    handler returns.
+    """
+    function = inspect.unwrap(handler)
+    names = getattr(function, "__globals__", {})
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
         try:
-            return words[str(value)]
-        except KeyError:
-            raise ValueError(value) from None
-
-    return f"type=CephChoices,strings={'|'.join(words)}", convert
-
-
-def _each(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
-    def convert_each(value: Any) -> list[Any]:
-        return [convert(item) for item in (value if isinstance(value, list) else [value])]
-
-    return convert_each
+            hints = typing.get_type_hints(holder, names, include_extras=True)
+        except NameError:
+            scope = {**_class_names(function), **names}
+            hints = typing.get_type_hints(holder, scope, include_extras=True)
+    except Exception as error:
+        raise ModuleLoadError(f"{where}: its annotation can't be resolved: {error}") from error
+    return hints["it"]
 
 
-def _to_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise ValueError(value)
-    return word in ("true", "1", "yes", "on")
+def _class_names(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the names of the classes that a function stands in; its annotations may mean them."""
+    names: dict[str, Any] = {}
+    scope: Mapping[str, Any] = getattr(function, "__globals__", {})
+    for part in getattr(function, "__qualname__", "").split(".")[:-1]:
+        owner = scope.get(part)
+        if not isinstance(owner, type):
+            break
+        scope = vars(owner)
+        names.update(scope)
+    return names
 
 
-_SIMPLE: dict[type, tuple[str, Callable[[Any], Any]]] = {
-    int: ("type=CephInt", int),
-    float: ("type=CephFloat", float),
-    bool: ("type=CephBool", _to_bool),
-    str: ("type=CephString", str),
-}
+def _extra_arguments(handler: Callable[..., Any]) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    layer: Any = handler
+    while layer is not None:
+        extra.update(getattr(layer, _EXTRA_ARGUMENTS, {}))
+        layer = getattr(layer, "__wrapped__", None)
+    return extra

@@ -1,155 +1,80 @@
-"""Commands: from annotations to signatures, from JSON to arguments, from returns to results."""
+"""Commands: how they are declared, and from what handlers return to results."""
 
 from __future__ import annotations
 
-import enum
 import errno
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, List, Literal, Optional  # noqa: UP035
+from typing import Any
 
 import pytest
 from fake_manager import FakeManager, FakeSession
 from module_process import ModuleProcess, write_module
 
-from outpost import ModuleLoadError
-from outpost._commands import CLICommand
-from outpost._signature import ArgumentError, handler_signature
+from outpost import CLICommand, CLIReadCommand, CLIWriteCommand, ModuleLoadError
+from outpost._commands import describe_commands
 
 
-class Colour(enum.Enum):
-    red = "red"
-    green = "green"
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, CLICommand]:
+    """The commands that a test declares in this process."""
+    declared: dict[str, CLICommand] = {}
+    monkeypatch.setattr(CLICommand, "COMMANDS", declared)
+    return declared
 
 
-class Size(str, enum.Enum):
-    small = "s"
-    large = "l"
+def count(self: Any, to: int, aloud: bool = False) -> tuple[int, str, str]:
+    """Count, one
+    by one.
+
+    :param to: how far
+    :return: the result
+    """
+    return 0, f"{to} {aloud}", ""
 
 
-def all_kinds(  # type: ignore[no-untyped-def]
-    self,
-    i: int,
-    f: float,
-    b: bool,
-    s: str,
-    colour: Colour,
-    word: Literal["a", "b"],
-    many: List[int],  # noqa: UP006
-    opt: Optional[int],  # noqa: UP045
-    new_opt: int | None = None,
-    with_default: str = "x",
-    names: list[str] | None = None,
-    _end_positional_: int = 0,
-    later: bool = False,
-    *,
-    size: Size = Size.small,
-    inbuf: bytes | None = None,
-):
-    """Does
-    much."""
-
-
-def test_signatures_of_all_kinds() -> None:
-    signature = handler_signature("do all", all_kinds)
-    assert signature.text("do all").split(" ") == [
-        "do",
-        "all",
-        "name=i,type=CephInt",
-        "name=f,type=CephFloat",
-        "name=b,type=CephBool",
-        "name=s,type=CephString",
-        "name=colour,type=CephChoices,strings=red|green",
-        "name=word,type=CephChoices,strings=a|b",
-        "name=many,type=CephInt,n=N",
-        "name=opt,type=CephInt,req=false",
-        "name=new_opt,type=CephInt,req=false",
-        "name=with_default,type=CephString,req=false",
-        "name=names,type=CephString,req=false,n=N",
-        "name=later,type=CephBool,req=false,positional=false",
-        "name=size,type=CephChoices,strings=s|l,req=false,positional=false",
-    ]
-    assert signature.inbuf is bytes
-    assert not signature.inbuf_required
-
-
-def test_arguments_are_converted() -> None:
-    signature = handler_signature("do all", all_kinds)
-    required = {"i": "3", "f": 2, "b": "true", "s": 5, "colour": "red", "word": "b", "many": [1]}
-    assert signature.bind({"prefix": "do all", "target": ["mgr", ""], **required}) == {
-        "i": 3,
-        "f": 2.0,
-        "b": True,
-        "s": "5",
-        "colour": Colour.red,
-        "word": "b",
-        "many": [1],
-    }
-    bound = signature.bind({**required, "with-default": "y", "names": "one", "size": "l"})
-    assert bound["with_default"] == "y"
-    assert bound["names"] == ["one"]
-    assert bound["size"] is Size.large
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"i": "x"}, "argument i: 'x' does not fit name=i,type=CephInt"),
-        ({"f": "x"}, "argument f: 'x' does not fit name=f,type=CephFloat"),
-        ({"b": "maybe"}, "argument b: 'maybe' does not fit"),
-        ({"colour": "blue"}, "argument colour: 'blue' does not fit"),
-        ({"word": "c"}, "argument word: 'c' does not fit"),
-        ({"many": [1, "x"]}, "argument many: [1, 'x'] does not fit"),
-        ({"i": None}, "argument i is missing"),
-    ],
-)
-def test_arguments_that_do_not_fit(arguments: dict[str, Any], message: str) -> None:
-    fine = {"i": 1, "f": 1.5, "b": False, "s": "", "colour": "green", "word": "a", "many": []}
-    signature = handler_signature("do all", all_kinds)
-    signature.bind(fine)
-    with pytest.raises(ArgumentError) as caught:
-        signature.bind({**fine, **arguments})
-    assert str(caught.value).startswith(message)
-
-
-def unannotated(self, x): ...  # type: ignore[no-untyped-def]
-
-
-def starred(self: Any, *args: int) -> None: ...
-
-
-def odd(self: Any, x: dict[str, str]) -> None: ...
-
-
-def either(self: Any, x: int | str) -> None: ...
-
-
-def unknown(self: Any, x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
-
-
-@pytest.mark.parametrize(
-    ("handler", "message"),
-    [
-        (unannotated, "command 'p': unannotated(): parameter x has no type annotation"),
-        (starred, "command 'p': starred(): *args can't be an argument of a command"),
-        (odd, "command 'p': odd(): parameter x: type dict can't be given on a command line"),
-        (either, "can't be given on a command line; use int, float, bool, str, an Enum"),
-        (unknown, "command 'p': unknown(): its annotations can't be resolved: name 'Nowhere'"),
-    ],
-)
-def test_handlers_that_cannot_be_commands(handler: Callable[..., Any], message: str) -> None:
-    with pytest.raises(ModuleLoadError) as caught:
-        handler_signature("p", handler)
-    assert message in str(caught.value)
-
-
-def test_describe() -> None:
-    command = CLICommand("do all", perm="r", poll=True)
-    command.func = all_kinds
-    described = command.describe()
-    assert described.description == "Does much."
+def test_describe(commands: dict[str, CLICommand]) -> None:
+    CLICommand("count", perm="r", poll=True)(count)
+    (described,) = describe_commands([])
+    assert described == commands["count"].describe()
+    assert described.description == "Count, one by one."
     assert described.permissions == "r"
     assert described.poll
+    assert described.signature == ("count name=to,type=CephInt name=aloud,type=CephBool,req=false")
+
+
+def test_dump_cmd(commands: dict[str, CLICommand]) -> None:
+    handler = CLIReadCommand("count")(CLIWriteCommand("add")(count))
+    assert handler is count
+    assert (commands["add"].perm, commands["count"].perm) == ("w", "r")
+    assert commands["count"].args == "name=to,type=CephInt name=aloud,type=CephBool,req=false"
+    assert commands["count"].desc == "Count, one by one."
+    assert [entry["cmd"] for entry in CLICommand.dump_cmd_list()] == [
+        "add name=to,type=CephInt name=aloud,type=CephBool,req=false",
+        "count name=to,type=CephInt name=aloud,type=CephBool,req=false",
+    ]
+    assert commands["count"].dump_cmd() == {
+        "cmd": "count name=to,type=CephInt name=aloud,type=CephBool,req=false",
+        "desc": "Count, one by one.",
+        "perm": "r",
+        "poll": False,
+    }
+
+
+def test_call_without_a_manager(commands: dict[str, CLICommand]) -> None:
+    CLICommand("count")(count)
+    assert commands["count"].call(None, {"prefix": "count", "to": "3"}) == (0, "3 False", "")
+
+
+def test_declarations_that_are_wrong(commands: dict[str, CLICommand]) -> None:
+    with pytest.raises(ModuleLoadError, match=r"CLICommand\('x'\) decorates nothing"):
+        CLICommand("x").describe()
+    CLICommand("count")(count)
+    with pytest.raises(ModuleLoadError, match="command 'count' is declared twice"):
+        describe_commands([{"cmd": "count name=to,type=CephInt"}])
+    for entry in ({"desc": "no cmd"}, {"cmd": 5}, "count"):
+        with pytest.raises(ModuleLoadError, match='COMMANDS: an entry has no text "cmd": '):
+            describe_commands([entry])  # type: ignore[list-item]
 
 
 RETURNS = """
@@ -163,7 +88,7 @@ class Sample(MgrModule):
         },
     ]
 
-    def handle_command(self, inbuf, cmd):
+    def handle_command(self, inbuf: str | bytes, cmd):
         return 0, f"{cmd['x']} {inbuf!r} {cmd['format']}", ""
 
     @CLICommand("ret")
@@ -197,6 +122,10 @@ class Sample(MgrModule):
     def raw(self, inbuf: bytes):
         return 0, repr(inbuf), ""
 
+    @CLIReadCommand("either")
+    def either(self, inbuf: Union[str, bytes, None] = None):
+        return 0, repr(inbuf), ""
+
     @CLIReadCommand("no input")
     def no_input(self):
         return 0, "", ""
@@ -217,11 +146,13 @@ def joined(self, word: str = "none"):
     return 0, f"{type(self).__name__} {word}", ""
 
 Command("joined", joined, perm="r", poll=True).register()
+Command("short", lambda self: (0, "out")).register()
+Command("wrong", lambda self: "text").register()
 """
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeSession]:
     directory = tmp_path_factory.mktemp("s")
     manager = FakeManager(Path(directory))
     manager.start()
@@ -234,7 +165,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_registered_commands(session: FakeSession) -> None:
     declared = {c.signature.partition(" name=")[0]: c for c in session.register.commands}
     assert set(declared) == {
-        *("old", "ret", "raise", "text", "raw", "no input", "checked", "noisy", "joined")
+        *("old", "ret", "raise", "text", "raw", "either", "no input", "checked", "noisy"),
+        *("joined", "short", "wrong"),
     }
     old, joined = declared["old"], declared["joined"]
     assert (old.signature, old.description) == ("old name=x,type=CephString", "The old way")
@@ -296,7 +228,10 @@ def test_exceptions_are_results(session: FakeSession, what: str, told: str) -> N
 
 def test_wrong_arguments_are_told(session: FakeSession) -> None:
     result = session.run("ret")
-    assert (result.retval, result.stderr) == (-errno.EINVAL, "ret: argument what is missing")
+    assert (result.retval, result.stderr) == (
+        -errno.EINVAL,
+        "Invalid command: argument what is missing",
+    )
 
 
 def test_input_file_as_text(session: FakeSession) -> None:
@@ -306,7 +241,7 @@ def test_input_file_as_text(session: FakeSession) -> None:
     result = session.run("text", b"ab\xff")
     assert (result.retval, result.stderr) == (
         -errno.EINVAL,
-        "text: the input file is not UTF-8 text: byte 2 is 0xff",
+        "Invalid command: the input file is not UTF-8 text: byte 2 is 0xff",
     )
 
 
@@ -315,15 +250,21 @@ def test_input_file_as_bytes(session: FakeSession) -> None:
     result = session.run("raw")
     assert (result.retval, result.stderr) == (
         -errno.EINVAL,
-        "raw: an input file is needed (-i FILE)",
+        "Invalid command: Input file not specified: the command needs one (-i FILE)",
     )
+
+
+def test_input_file_as_text_or_bytes(session: FakeSession) -> None:
+    assert session.run("either").stdout == "None"
+    assert session.run("either", b"a").stdout == "'a'"
+    assert session.run("either", b"\xff").stdout == "b'\\xff'"
 
 
 def test_input_file_that_nobody_wants(session: FakeSession) -> None:
     result = session.run("no input", b"x")
     assert (result.retval, result.stderr) == (
         -errno.EINVAL,
-        "no input: an input file was given, and the command takes none",
+        "Invalid command: Input file data (-i) not supported",
     )
 
 
@@ -342,10 +283,14 @@ def test_input_file_that_is_checked(session: FakeSession) -> None:
 
 def test_handle_command(session: FakeSession) -> None:
     assert session.run("old", b"in", x="arg", format="json").stdout == "arg 'in' json"
+    assert session.run("old", x="arg", format="json").stdout == "arg '' json"
+    assert session.run("old", b"\xff", x="arg", format="json").stdout == "arg b'\\xff' json"
 
 
 def test_registered_handler(session: FakeSession) -> None:
     assert session.run("joined", word="w").stdout == "Sample w"
+    assert session.run("short").stdout == "out"
+    assert "its handler returned str;" in session.run("wrong").stderr
 
 
 def test_noise_on_stdout_does_not_matter(session: FakeSession) -> None:

@@ -189,11 +189,16 @@ def test_marks() -> None:
     @mgr_module.API.expose
     def marked() -> None: ...
 
+    @mgr_module.API.perm()
+    def reads() -> None: ...
+
     def plain() -> None: ...
 
     assert mgr_module.API.perm.get(marked) == "w"
     assert mgr_module.API.expose.get(marked) is True
-    assert mgr_module.API.expose.get(plain) is None
+    assert mgr_module.API.perm.get(reads) == "r"
+    assert mgr_module.API.perm.get(plain) == "r"
+    assert mgr_module.API.expose.get(plain) is False
 
 
 if __name__ == "__main__":

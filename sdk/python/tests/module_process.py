@@ -63,7 +63,7 @@ def write_module(directory: Path, source: str) -> Path:
     directory.mkdir()
     head = (
         "import errno, enum, logging, os, sys, threading, time\n"
-        "from typing import Any, List, Literal, Optional\n"
+        "from typing import Any, List, Literal, Optional, Union\n"
         "from mgr_module import *\n\n"
     )
     (directory / "module.py").write_text(head + textwrap.dedent(source))

@@ -6,6 +6,7 @@ import inspect
 
 import mgr_module
 import outpost
+from outpost import argument_types
 
 OUTPOST = """
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CallError CallTimeoutError
@@ -22,6 +23,11 @@ CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand ClusterLogPr
 CommandResult HandleCommandResult HandlerFuncType HealthCheckT HealthChecksT MgrModule
 MgrStandbyModule MonCommandFailed NotifyType Option OptionTypeLabel OptionValue ServerInfoT
 ServiceInfoT
+"""
+
+ARGUMENT_TYPES = """
+ArgumentType CephEntityAddr CephFilepath CephFragment CephIPAddr CephName CephObjectname
+CephOsdName CephPgid CephPoolname CephSize CephSocketpath CephUUID GoodChars Range
 """
 
 METHODS = """
@@ -55,6 +61,10 @@ def test_outpost() -> None:
 
 def test_mgr_module() -> None:
     assert sorted(mgr_module.__all__) == sorted(MGR_MODULE.split())
+
+
+def test_argument_types() -> None:
+    assert sorted(argument_types.__all__) == sorted(ARGUMENT_TYPES.split())
 
 
 def test_mgr_module_class() -> None:
