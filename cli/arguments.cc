@@ -56,7 +56,7 @@ std::unique_ptr<CLI::App> MakeApp(Flags* flags) {
   Arguments& a = flags->arguments;
   app->add_option("-a,--address", a.address, "the manager: unix:/path or host:port")
       ->type_name("TARGET");
-  app->add_option("-f,--format", a.format, "plain, json, json-pretty, yaml or xml")
+  app->add_option("-f,--format", a.format, "plain, json[-pretty], yaml or xml[-pretty]")
       ->type_name("FORMAT");
   app->add_option("-i,--in-file", a.in_file, "input for the command; - is standard input")
       ->type_name("FILE");
@@ -101,12 +101,14 @@ absl::StatusOr<absl::Duration> ParseSeconds(absl::string_view flag, const std::s
 }
 
 absl::Status CheckFormat(const std::string& format) {
-  for (const char* known : {"", "plain", "json", "json-pretty", "yaml", "xml"}) {
+  for (const char* known :
+       {"", "plain", "json", "json-compact", "json-pretty", "yaml", "xml", "xml-pretty"}) {
     if (format == known) return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat("--format: \"", format,
-                                                 "\" is not one of plain, json, json-pretty, "
-                                                 "yaml, xml"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--format: \"", format,
+                   "\" is not one of plain, json, json-compact, json-pretty, yaml, xml, "
+                   "xml-pretty"));
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ TEST(ParseArguments, Durations) {
 
 TEST(ParseArguments, WhatDoesNotFitIsNamed) {
   EXPECT_EQ(ErrorOf({"x", "--format", "jsn"}),
-            "--format: \"jsn\" is not one of plain, json, json-pretty, yaml, xml");
+            "--format: \"jsn\" is not one of plain, json, json-compact, json-pretty, yaml, xml, "
+            "xml-pretty");
   EXPECT_EQ(ErrorOf({"x", "--timeout", "soon"}),
             "--timeout: \"soon\" is not a number of seconds from 0 to 1000000000");
   EXPECT_THAT(ErrorOf({"x", "--period", "-1"}), HasSubstr("--period: \"-1\""));

@@ -357,7 +357,8 @@ TEST_F(OutpostTest, BadGlobalFlagsAndNoWordsExitWithEinval) {
   Outcome outcome = Outpost({"x", "--format", "jsn"});
   EXPECT_EQ(outcome.exit_status, EINVAL);
   EXPECT_EQ(outcome.err,
-            "Error EINVAL: --format: \"jsn\" is not one of plain, json, json-pretty, yaml, xml\n");
+            "Error EINVAL: --format: \"jsn\" is not one of plain, json, json-compact, json-pretty, "
+            "yaml, xml, xml-pretty\n");
   outcome = Outpost({});
   EXPECT_EQ(outcome.exit_status, EINVAL);
   EXPECT_THAT(outcome.err, StartsWith("usage: outpost"));

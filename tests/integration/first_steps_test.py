@@ -177,7 +177,8 @@ def test_formats(manager: Manager) -> None:
     assert manager.outpost("osd", "status", "-f", "yml") == (
         errno.EINVAL,
         "",
-        'Error EINVAL: --format: "yml" is not one of plain, json, json-pretty, yaml, xml\n',
+        'Error EINVAL: --format: "yml" is not one of plain, json, json-compact, json-pretty,'
+        " yaml, xml, xml-pretty\n",
     )
 
 

@@ -11,7 +11,8 @@ A module is a directory with a module.py, which has one subclass of MgrModule:
             return HandleCommandResult(stdout=f"Hello, {person_name}!")
 
 `python3 -m outpost.run DIR` runs it. Everything here is also found under the names that ceph-mgr
-has for it, in `mgr_module`. Beside it is outpost.argument_types: what annotations can say.
+has for it, in `mgr_module`. Beside it are outpost.object_format (output in the caller's
+format; also found as `object_format`), and outpost.argument_types (what annotations can say).
 """
 
 from outpost._ceph_names import PG_STATES

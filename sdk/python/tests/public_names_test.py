@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import mgr_module
+import object_format
 import outpost
 from outpost import argument_types
 
@@ -23,6 +24,13 @@ CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand ClusterLogPr
 CommandResult HandleCommandResult HandlerFuncType HealthCheckT HealthChecksT MgrModule
 MgrStandbyModule MonCommandFailed NotifyType Option OptionTypeLabel OptionValue ServerInfoT
 ServiceInfoT
+"""
+
+OBJECT_FORMAT = """
+CommonFormatter ConstantResponderBase DEFAULT_JSON_INDENT EmptyResponder ErrorResponse
+ErrorResponseBase ErrorResponseHandler Format JSONDataProvider JSONFormatter ObjectFormatAdapter
+ObjectResponseFuncType Responder ReturnValueAdapter ReturnValueProvider SimpleData
+SimpleDataProvider UnknownFormat UnsupportedFormat YAMLDataProvider YAMLFormatter
 """
 
 ARGUMENT_TYPES = """
@@ -61,6 +69,14 @@ def test_outpost() -> None:
 
 def test_mgr_module() -> None:
     assert sorted(mgr_module.__all__) == sorted(MGR_MODULE.split())
+
+
+def test_object_format() -> None:
+    assert sorted(object_format.__all__) == sorted(OBJECT_FORMAT.split())
+    assert all(hasattr(object_format, name) for name in object_format.__all__)
+    assert [each.value for each in object_format.Format] == [
+        *("plain", "json", "json-compact", "json-pretty", "yaml", "xml", "xml-pretty")
+    ]
 
 
 def test_argument_types() -> None:
