@@ -25,18 +25,22 @@
 #include "server/config/config_registry.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
+#include "server/host_address.h"
 #include "server/instance_lock.h"
 #include "server/log/log.h"
 #include "server/module/call_router.h"
 #include "server/module/process.h"
 #include "server/module/supervisor.h"
+#include "server/notify/cluster_log.h"
 #include "server/notify/notification_hub.h"
+#include "server/progress/progress_registry.h"
 #include "server/rpc/cluster_service.h"
 #include "server/rpc/commands_service.h"
 #include "server/rpc/future_services.h"
 #include "server/rpc/manager_service.h"
 #include "server/rpc/module_host_service.h"
 #include "server/rpc/notifications_service.h"
+#include "server/rpc/progress_service.h"
 #include "server/rpc/remote_service.h"
 #include "server/rpc/server.h"
 #include "server/rpc/state_services.h"
@@ -86,6 +90,17 @@ absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& sett
   return std::make_unique<cluster::sim::SimSource>(options, *state);
 }
 
+// "quincy"; empty: the source has not said.
+std::string ReleaseOf(const cluster::ClusterState& cluster) {
+  const auto snapshot = cluster.Get("mon_map");
+  if (!snapshot.ok()) return "";
+  const auto map = nlohmann::json::parse((*snapshot)->json.begin(), (*snapshot)->json.end(),
+                                         nullptr, /*allow_exceptions=*/false);
+  if (!map.is_object()) return "";
+  const auto release = map.find("min_mon_release_name");
+  return release != map.end() && release->is_string() ? release->get<std::string>() : "";
+}
+
 // What the manager does while it runs: waits for signals.
 void ServeUntilSignal(const sigset_t& signals) {
   while (true) {
@@ -123,11 +138,22 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
 
   notify::NotificationHub hub;
   cluster::ClusterState cluster;
-  health::HealthRegistry health([&] {
-    // The structure is the cluster's own part of it: its version stays.
-    const auto snapshot = cluster.Get("health");
-    hub.PublishState("health", "", snapshot.ok() ? (*snapshot)->version : 0);
-  });
+  progress::ProgressRegistry progress;
+  log::LogHistory& log_history = log::History();
+  const notify::ClusterLogForwarder cluster_log(&log_history, &hub);
+  health::HealthRegistry health(store->get(), &timers,
+                                {.changed =
+                                     [&] {
+                                       // The structure is the cluster's own part of it: its version
+                                       // stays.
+                                       const auto snapshot = cluster.Get("health");
+                                       hub.PublishState("health", "",
+                                                        snapshot.ok() ? (*snapshot)->version : 0);
+                                     },
+                                 .event =
+                                     [&](const v1::HealthEvent& event) {
+                                       notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
+                                     }});
   cluster.AddListener([&](const cluster::SnapshotPtr& snapshot) {
     if (snapshot->name == "health") {
       if (auto status = health.SetFromCluster(snapshot->json); !status.ok()) {
@@ -163,6 +189,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   options.manager_instance = instance;
   options.manager_version = kVersion;
   options.address = absl::StrCat("unix:", socket);
+  options.log_file = settings.log_file;
+  options.manager_ip = HostAddress();
+  options.cluster = [&cluster] {
+    return module::ClusterIdentity{.id = cluster.cluster_id(), .release = ReleaseOf(cluster)};
+  };
   options.run_directory = settings.run_dir;
   options.module_path = settings.module_path;
   options.python = {.interpreter = settings.python, .sdk_directory = settings.python_path};
@@ -172,6 +203,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                                      .config = config->get(),
                                                      .commands = &table,
                                                      .health = &health,
+                                                     .progress = &progress,
                                                      .processes = &processes,
                                                      .timers = &timers});
   (*config)->OnChange([&](const std::string& module, const v1::OptionValue& value) {
@@ -189,10 +221,15 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                       .modules = &supervisor,
                                       .config = config->get(),
                                       .health = &health,
+                                      .progress = &progress,
+                                      .log = &log_history,
                                       .cluster = &cluster,
                                       .source = source->get(),
                                       .store = store->get()};
   builtin::AddStatusCommands(subjects, &dispatcher);
+  builtin::AddHealthCommands(subjects, &dispatcher);
+  builtin::AddProgressCommands(subjects, &dispatcher);
+  builtin::AddLogCommands(subjects, &dispatcher);
   builtin::AddModuleCommands(subjects, &dispatcher);
   builtin::AddConfigCommands(subjects, &dispatcher);
   builtin::AddClusterCommands(subjects, &dispatcher);
@@ -219,7 +256,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .cluster = &cluster,
                                .source = source->get(),
                                .store = store->get(),
-                               .health = &health});
+                               .health = &health,
+                               .log = &log_history});
+  rpc::ProgressService progress_service(&progress, &supervisor);
   rpc::FutureIngestService ingest;
   rpc::FutureOrchestratorService orchestrator;
 
@@ -227,11 +266,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   report_connection();  // a source that never connects makes no change to hear of
   dispatcher.PublishClusterCommands();
   std::vector<int> ports;
-  auto server =
-      rpc::StartServer({.socket = socket, .plaintext_tcp = settings.plaintext_tcp},
-                       {&module_host, &commands, &cluster_service, &notifications, &config_service,
-                        &key_value, &health_service, &remote, &manager, &ingest, &orchestrator},
-                       &ports);
+  auto server = rpc::StartServer(
+      {.socket = socket, .plaintext_tcp = settings.plaintext_tcp},
+      {&module_host, &commands, &cluster_service, &notifications, &config_service, &key_value,
+       &health_service, &remote, &manager, &progress_service, &ingest, &orchestrator},
+      &ports);
   if (!server.ok()) {
     (*source)->Stop();
     return server.status();

@@ -1,5 +1,5 @@
-// The commands that the manager itself provides: status, health, module …,
-// config …, get, structures, tell, version.
+// The commands that the manager itself provides: status, health …, progress …,
+// log …, module …, config …, get, structures, tell, version.
 #ifndef OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 #define OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 
@@ -11,7 +11,9 @@
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
+#include "server/log/log_history.h"
 #include "server/module/supervisor.h"
+#include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
 
 namespace outpost::builtin {
@@ -24,12 +26,17 @@ struct Subjects {
   module::Supervisor* modules;
   config::ConfigRegistry* config;
   health::HealthRegistry* health;
+  progress::ProgressRegistry* progress;
+  log::LogHistory* log;
   cluster::ClusterState* cluster;
   cluster::Source* source;
   store::StateStore* store;
 };
 
 void AddStatusCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddHealthCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddProgressCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddLogCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddClusterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);

@@ -50,7 +50,8 @@ json ModuleJson(const v1::ModuleInfo& m) {
                  {"sdk", m.sdk()},
                  {"version", m.version()},
                  {"in_flight", m.in_flight()},
-                 {"rss_bytes", m.rss_bytes()}};
+                 {"rss_bytes", m.rss_bytes()},
+                 {"uri", m.uri()}};
   if (m.has_attached()) {
     result["attached"] = google::protobuf::util::TimeUtil::ToString(m.attached());
   }
@@ -187,6 +188,18 @@ void AddRestart(const Subjects& s, const std::string& words, command::Dispatcher
       });
 }
 
+void AddServices(const Subjects& s, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin({"mgr services", "show where modules serve (dashboards, exporters)", "r"},
+                         [s](const BuiltinCall& call, ResultCallback done) {
+                           json data = json::object();
+                           for (const auto& m : s.modules->List()) {
+                             if (!m.uri().empty()) data[m.name()] = m.uri();
+                           }
+                           // Ceph prints it so, too.
+                           done(Render(call.format, data, [&] { return data.dump(4); }));
+                         });
+}
+
 }  // namespace
 
 void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
@@ -196,6 +209,7 @@ void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher
     AddDisable(subjects, words, dispatcher);
     AddRestart(subjects, words, dispatcher);
   }
+  AddServices(subjects, dispatcher);
 }
 
 }  // namespace outpost::builtin

@@ -1,4 +1,4 @@
-// status, health, health detail, version.
+// status, version.
 #include <map>
 #include <utility>
 
@@ -6,6 +6,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "server/builtin/builtin_commands.h"
+#include "server/builtin/health_text.h"
+#include "server/builtin/progress_text.h"
 #include "server/builtin/render.h"
 
 namespace outpost::builtin {
@@ -14,39 +16,6 @@ namespace {
 using command::BuiltinCall;
 using command::ResultCallback;
 using nlohmann::json;
-
-json HealthJson(const health::Report& report) {
-  json checks = json::object();
-  for (const auto& check : report.checks) {
-    json detail = json::array();
-    for (const auto& line : check.detail()) detail.push_back({{"message", line}});
-    checks[check.code()] = {
-        {"severity", health::SeverityName(check.severity()).data()},
-        {"summary", {{"message", check.summary()}, {"count", check.count()}}},
-        {"detail", std::move(detail)},
-        {"source", check.source()},
-        {"muted", check.muted()},
-    };
-  }
-  return {{"status", health::SeverityName(report.status).data()}, {"checks", std::move(checks)}};
-}
-
-std::string HealthLine(const health::Report& report) {
-  return absl::StrCat(health::SeverityName(report.status), report.checks.empty() ? "" : " ",
-                      absl::StrJoin(report.checks, "; ", [](std::string* out, const auto& check) {
-                        out->append(check.summary());
-                      }));
-}
-
-std::string HealthDetail(const health::Report& report) {
-  std::string text = HealthLine(report);
-  for (const auto& check : report.checks) {
-    absl::StrAppend(&text, "\n[", check.severity() == v1::SEVERITY_ERROR ? "ERR" : "WRN", "] ",
-                    check.code(), ": ", check.summary());
-    for (const auto& line : check.detail()) absl::StrAppend(&text, "\n    ", line);
-  }
-  return text;
-}
 
 // A structure, parsed; null where there is none.
 json Structure(const cluster::ClusterState& cluster, absl::string_view name) {
@@ -94,6 +63,7 @@ json StatusJson(const Subjects& s) {
         {"connected", connection.connected},
         {"reason", connection.reason}}},
       {"osdmap", OsdSummary(*s.cluster)},
+      {"progress_events", ProgressJson(s.progress->Events())},
       {"modules", std::move(modules)},
   };
 }
@@ -104,7 +74,10 @@ std::string StatusText(const Subjects& s, const json& status) {
   std::string text = absl::StrCat("  cluster:\n    id:     ", s.cluster->cluster_id(),
                                   "\n    health: ", health::SeverityName(report.status));
   for (const auto& check : report.checks) {
-    absl::StrAppend(&text, "\n            ", check.summary());
+    if (!check.muted()) absl::StrAppend(&text, "\n            ", check.summary());
+  }
+  if (const std::string muted = MutedCodes(report); !muted.empty()) {
+    absl::StrAppend(&text, "\n            ", muted);
   }
   absl::StrAppend(
       &text, "\n\n  manager:\n    id:     ", s.manager_id, " (", s.version, ", up ",
@@ -126,6 +99,10 @@ std::string StatusText(const Subjects& s, const json& status) {
                     absl::StrJoin(names.get<std::vector<std::string>>(), ", "));
   }
   if (status["modules"].empty()) absl::StrAppend(&text, " none installed");
+  if (const std::string progress = ProgressText(s.progress->Events(), /*in_status=*/true);
+      !progress.empty()) {
+    absl::StrAppend(&text, "\n\n  progress:\n", progress);
+  }
   return text;
 }
 
@@ -138,15 +115,6 @@ void AddStatusCommands(const Subjects& subjects, command::Dispatcher* dispatcher
         const json status = StatusJson(s);
         done(Render(call.format, status, [&] { return StatusText(s, status); }));
       });
-  dispatcher->AddBuiltin({"health name=detail,type=CephChoices,strings=detail,req=false",
-                          "show what is wrong; with `detail`, all of it", "r"},
-                         [s = subjects](const BuiltinCall& call, ResultCallback done) {
-                           const health::Report report = s.health->Get();
-                           const bool detail = call.args.contains("detail");
-                           done(Render(call.format, HealthJson(report), [&] {
-                             return detail ? HealthDetail(report) : HealthLine(report);
-                           }));
-                         });
   dispatcher->AddBuiltin(
       {"version", "show the version of the manager", "r"},
       [s = subjects](const BuiltinCall& call, ResultCallback done) {

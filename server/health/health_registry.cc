@@ -8,21 +8,37 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "server/log/log.h"
 
 namespace outpost::health {
 namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr absl::string_view kMutePrefix = "health/mute/";
+constexpr absl::string_view kHistoryPrefix = "health/history/";
+constexpr int kHistoryDetail = 20;  // lines
+
+std::string HistoryKey(uint64_t number) {
+  return absl::StrFormat("%s%020d", kHistoryPrefix, number);
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time));
+}
+
+bool IsOver(const v1::HealthMute& mute, absl::Time now) {
+  return mute.has_until() && ToTime(mute.until()) <= now;
+}
 
 absl::Status Validate(absl::string_view source, const v1::HealthCheck& check) {
   const auto invalid = [&](absl::string_view what) {
     return absl::InvalidArgumentError(
         absl::StrCat("health check \"", check.code(), "\" of ", source, ": ", what));
   };
-  if (check.code().empty()) return invalid("the code is empty");
-  for (const char c : check.code()) {
-    if (!absl::ascii_isupper(c) && !absl::ascii_isdigit(c) && c != '_') {
-      return invalid("the code may have capitals, digits and '_' only");
-    }
-  }
+  if (auto status = ValidateCode(check.code()); !status.ok()) return invalid(status.message());
   if (check.severity() != v1::SEVERITY_WARNING && check.severity() != v1::SEVERITY_ERROR) {
     return invalid("the severity must be SEVERITY_WARNING or SEVERITY_ERROR");
   }
@@ -31,14 +47,21 @@ absl::Status Validate(absl::string_view source, const v1::HealthCheck& check) {
   return absl::OkStatus();
 }
 
-bool Same(const std::map<std::string, v1::HealthCheck>& a,
-          const std::map<std::string, v1::HealthCheck>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return google::protobuf::util::MessageDifferencer::Equals(x.second, y.second);
-  });
+bool Same(const v1::HealthCheck& a, const v1::HealthCheck& b) {
+  return google::protobuf::util::MessageDifferencer::Equals(a, b);
 }
 
 }  // namespace
+
+absl::Status ValidateCode(absl::string_view code) {
+  if (code.empty()) return absl::InvalidArgumentError("the code is empty");
+  for (const char c : code) {
+    if (!absl::ascii_isupper(c) && !absl::ascii_isdigit(c) && c != '_') {
+      return absl::InvalidArgumentError("the code may have capitals, digits and '_' only");
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::string_view SeverityName(v1::Severity severity) {
   switch (severity) {
@@ -51,33 +74,198 @@ absl::string_view SeverityName(v1::Severity severity) {
   }
 }
 
+HealthRegistry::HealthRegistry(store::StateStore* store, event::TimerQueue* timers,
+                               Listeners listeners)
+    : store_(store), timers_(timers), listeners_(std::move(listeners)) {
+  std::vector<v1::HealthMute> mutes;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [key, value] : store_->List(kMutePrefix)) {
+      v1::HealthMute mute;
+      if (!mute.ParseFromString(value)) continue;
+      mutes.push_back(mute);
+      mutes_[mute.code()] = std::move(mute);
+    }
+    for (const auto& [key, value] : store_->List(kHistoryPrefix)) {
+      v1::HealthEvent event;
+      uint64_t number = 0;
+      if (!absl::SimpleAtoi(absl::string_view(key).substr(kHistoryPrefix.size()), &number))
+        continue;
+      if (event.ParseFromString(value)) history_[number] = std::move(event);
+    }
+  }
+  for (const auto& mute : mutes) ScheduleEnd(mute);
+}
+
 absl::Status HealthRegistry::Set(absl::string_view source, std::vector<v1::HealthCheck> checks) {
-  std::map<std::string, v1::HealthCheck> next;
+  Checks next;
   for (auto& check : checks) {
     if (auto status = Validate(source, check); !status.ok()) return status;
-    check.set_source(std::string(source));
     check.clear_muted();
-    check.clear_since();
     const std::string code = check.code();
     if (!next.emplace(code, std::move(check)).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("health check \"", code, "\" of ", source, " is given twice"));
     }
   }
+  return Replace(source, std::move(next));
+}
+
+absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
+  std::vector<v1::HealthEvent> events;
+  store::Batch batch;
   {
     absl::MutexLock lock(&mu_);
-    auto& present = checks_[std::string(source)];
+    Checks& present = checks_[std::string(source)];
+    bool same = present.size() == next.size();
     for (auto& [code, check] : next) {
-      auto old = present.find(code);
-      *check.mutable_since() = old == present.end()
-                                   ? google::protobuf::util::TimeUtil::GetCurrentTime()
-                                   : old->second.since();
+      check.set_source(std::string(source));
+      const auto old = present.find(code);
+      *check.mutable_since() =
+          old == present.end() ? TimeUtil::GetCurrentTime() : old->second.since();
+      same = same && old != present.end() && Same(old->second, check);
     }
-    if (Same(present, next)) return absl::OkStatus();
-    present = std::move(next);
+    if (same) return absl::OkStatus();
+    const Checks before = std::exchange(present, next);
+    events = Compare(before, next, &batch);
   }
-  changed_();
+  Save(std::move(batch));
+  for (const auto& event : events) {
+    if (listeners_.event) listeners_.event(event);
+  }
+  listeners_.changed();
   return absl::OkStatus();
+}
+
+std::vector<v1::HealthEvent> HealthRegistry::Compare(const Checks& before, const Checks& after,
+                                                     store::Batch* batch) {
+  std::vector<v1::HealthEvent> events;
+  const auto add = [&](const v1::HealthCheck& check, bool cleared) {
+    v1::HealthEvent& event = events.emplace_back();
+    *event.mutable_time() = TimeUtil::GetCurrentTime();
+    *event.mutable_check() = check;
+    event.set_cleared(cleared);
+  };
+  for (const auto& [code, check] : after) {
+    const auto old = before.find(code);
+    if (old == before.end() || old->second.summary() != check.summary() ||
+        old->second.severity() != check.severity()) {
+      add(check, false);
+    }
+  }
+  for (const auto& [code, check] : before) {
+    if (after.count(code) == 0) add(check, true);
+  }
+  for (const auto& event : events) Remember(event, batch);
+  for (auto mute = mutes_.begin(); mute != mutes_.end();) {
+    const std::optional<int64_t> count = CountOf(mute->first);
+    const bool concerned = before.count(mute->first) > 0 || after.count(mute->first) > 0;
+    if (concerned && !mute->second.sticky() && (!count || *count > mute->second.count())) {
+      batch->changes.push_back({absl::StrCat(kMutePrefix, mute->first), std::nullopt});
+      mute = mutes_.erase(mute);
+    } else {
+      ++mute;
+    }
+  }
+  return events;
+}
+
+void HealthRegistry::Remember(const v1::HealthEvent& event, store::Batch* batch) {
+  v1::HealthEvent kept = event;
+  auto* const detail = kept.mutable_check()->mutable_detail();
+  if (detail->size() > kHistoryDetail) {
+    detail->DeleteSubrange(kHistoryDetail, detail->size() - kHistoryDetail);
+  }
+  const uint64_t number = history_.empty() ? 1 : history_.rbegin()->first + 1;
+  batch->changes.push_back({HistoryKey(number), kept.SerializeAsString()});
+  history_[number] = std::move(kept);
+  while (history_.size() > kHistory) {
+    batch->changes.push_back({HistoryKey(history_.begin()->first), std::nullopt});
+    history_.erase(history_.begin());
+  }
+}
+
+void HealthRegistry::Save(store::Batch batch) {
+  if (batch.changes.empty()) return;
+  store_->Write(std::move(batch), [](const absl::Status& status) {
+    if (!status.ok()) log::Get("store").warn("the history of health: {}", status.ToString());
+  });
+}
+
+std::optional<int64_t> HealthRegistry::CountOf(absl::string_view code) const {
+  std::optional<int64_t> count;
+  for (const auto& [source, checks] : checks_) {
+    const auto check = checks.find(std::string(code));
+    if (check != checks.end()) count = count.value_or(0) + check->second.count();
+  }
+  return count;
+}
+
+void HealthRegistry::Mute(const std::string& code, std::optional<absl::Duration> ttl, bool sticky,
+                          Done done) {
+  if (auto status = ValidateCode(code); !status.ok()) {
+    return done(absl::InvalidArgumentError(
+        absl::StrCat("health check \"", code, "\": ", status.message())));
+  }
+  if (ttl && *ttl <= absl::ZeroDuration()) {
+    return done(absl::InvalidArgumentError(absl::StrCat(
+        "health check \"", code, "\" can't be muted for ", absl::FormatDuration(*ttl))));
+  }
+  v1::HealthMute mute;
+  mute.set_code(code);
+  mute.set_sticky(sticky);
+  if (ttl) {
+    *mute.mutable_until() = TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(absl::Now() + *ttl));
+  }
+  bool raised = false;
+  {
+    absl::MutexLock lock(&mu_);
+    const std::optional<int64_t> count = CountOf(code);
+    raised = count.has_value();
+    mute.set_count(count.value_or(0));
+    if (raised || sticky) mutes_[code] = mute;
+  }
+  if (!raised && !sticky) {
+    return done(
+        absl::NotFoundError(absl::StrCat("health alert ", code, " is not currently raised")));
+  }
+  ScheduleEnd(mute);
+  store_->Write(
+      {.conditions = {}, .changes = {{absl::StrCat(kMutePrefix, code), mute.SerializeAsString()}}},
+      std::move(done));
+  listeners_.changed();
+}
+
+void HealthRegistry::Unmute(const std::string& code, Done done) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (mutes_.erase(code) == 0) return done(absl::OkStatus());
+  }
+  store_->Write({.conditions = {}, .changes = {{absl::StrCat(kMutePrefix, code), std::nullopt}}},
+                std::move(done));
+  listeners_.changed();
+}
+
+void HealthRegistry::ScheduleEnd(const v1::HealthMute& mute) {
+  if (!mute.has_until()) return;
+  const absl::Duration left = ToTime(mute.until()) - absl::Now();
+  timers_->After(std::max(left, absl::ZeroDuration()),
+                 [this, code = mute.code()] { EndIfOver(code); });
+}
+
+void HealthRegistry::EndIfOver(const std::string& code) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto mute = mutes_.find(code);
+    if (mute == mutes_.end()) return;
+    if (!IsOver(mute->second, absl::Now())) {
+      // It was given more time, or the wall clock was set back.
+      return ScheduleEnd(mute->second);
+    }
+    mutes_.erase(mute);
+  }
+  Save({.conditions = {}, .changes = {{absl::StrCat(kMutePrefix, code), std::nullopt}}});
+  listeners_.changed();
 }
 
 absl::Status HealthRegistry::SetFromCluster(absl::string_view structure_json) {
@@ -92,7 +280,7 @@ absl::Status HealthRegistry::SetFromCluster(absl::string_view structure_json) {
   const auto health =
       nlohmann::json::parse(outer["json"].get_ref<const std::string&>(), nullptr, false);
   if (!health.is_object()) return malformed("\"json\" does not hold an object");
-  std::vector<v1::HealthCheck> checks;
+  Checks checks;
   const auto found = health.find("checks");
   if (found != health.end() && found->is_object()) {
     for (const auto& [code, value] : found->items()) {
@@ -112,25 +300,42 @@ absl::Status HealthRegistry::SetFromCluster(absl::string_view structure_json) {
           if (line.is_object()) check.add_detail(line.value("message", ""));
         }
       }
-      checks.push_back(std::move(check));
+      check.set_muted(value.value("muted", false));
+      if (auto status = Validate("cluster", check); !status.ok()) return status;
+      checks[code] = std::move(check);
     }
   }
-  return Set("cluster", std::move(checks));
+  return Replace("cluster", std::move(checks));
 }
 
 Report HealthRegistry::Get() const {
   Report report;
+  const absl::Time now = absl::Now();
   absl::MutexLock lock(&mu_);
+  for (const auto& [code, mute] : mutes_) {
+    if (!IsOver(mute, now)) report.mutes.push_back(mute);
+  }
   for (const auto& [source, checks] : checks_) {
     for (const auto& [code, check] : checks) {
-      report.status = std::max(report.status, check.severity());
-      report.checks.push_back(check);
+      v1::HealthCheck& shown = report.checks.emplace_back(check);
+      const auto mute = mutes_.find(code);
+      if (mute != mutes_.end() && !IsOver(mute->second, now)) shown.set_muted(true);
+      if (!shown.muted()) report.status = std::max(report.status, shown.severity());
     }
   }
   std::stable_sort(report.checks.begin(), report.checks.end(), [](const auto& a, const auto& b) {
     return a.severity() != b.severity() ? a.severity() > b.severity() : a.code() < b.code();
   });
   return report;
+}
+
+std::vector<v1::HealthEvent> HealthRegistry::History(size_t limit) const {
+  std::vector<v1::HealthEvent> events;
+  absl::MutexLock lock(&mu_);
+  for (auto event = history_.rbegin(); event != history_.rend() && events.size() < limit; ++event) {
+    events.push_back(event->second);
+  }
+  return events;
 }
 
 }  // namespace outpost::health

@@ -1,10 +1,12 @@
 #include "server/log/log.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <spdlog/details/file_helper.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -15,6 +17,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "outpost/internal/utf8.h"
 
 namespace outpost::log {
 namespace {
@@ -53,6 +57,68 @@ class ReopenableFileSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   const std::string path_;
   std::unique_ptr<spdlog::details::file_helper> file_;
+};
+
+v1::LogLevel LevelOf(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return v1::LOG_LEVEL_DEBUG;
+    case spdlog::level::warn:
+      return v1::LOG_LEVEL_WARNING;
+    case spdlog::level::err:
+      return v1::LOG_LEVEL_ERROR;
+    case spdlog::level::critical:
+      return v1::LOG_LEVEL_CRITICAL;
+    default:
+      return v1::LOG_LEVEL_INFO;
+  }
+}
+
+spdlog::level::level_enum SpdlogLevel(v1::LogLevel level) {
+  switch (level) {
+    case v1::LOG_LEVEL_DEBUG:
+      return spdlog::level::debug;
+    case v1::LOG_LEVEL_WARNING:
+      return spdlog::level::warn;
+    case v1::LOG_LEVEL_ERROR:
+      return spdlog::level::err;
+    case v1::LOG_LEVEL_CRITICAL:
+      return spdlog::level::critical;
+    default:
+      return spdlog::level::info;
+  }
+}
+
+google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time) {
+  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
+      absl::ToUnixNanos(absl::FromChrono(time)));
+}
+
+// This thread is in Write, which keeps the line itself.
+thread_local bool in_write = false;
+
+// Where the manager's own lines go besides the log.
+class HistorySink final : public spdlog::sinks::sink {
+ public:
+  explicit HistorySink(LogHistory* history) : history_(history) {}
+  void log(const spdlog::details::log_msg& message) override {
+    if (in_write) return;
+    v1::LogRecord record;
+    *record.mutable_time() = ToProto(message.time);
+    record.set_level(LevelOf(message.level));
+    // Proto3 strings must be UTF-8; a path or a daemon's answer may be anything.
+    record.set_message(
+        internal::ToUtf8(absl::string_view(message.payload.data(), message.payload.size())));
+    history_->Append(std::string(message.logger_name.data(), message.logger_name.size()),
+                     std::move(record));
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  LogHistory* const history_;
 };
 
 class Registry {
@@ -100,12 +166,14 @@ class Registry {
     absl::MutexLock lock(&mu_);
     auto it = loggers_.find(component);
     if (it == loggers_.end()) {
-      auto logger = std::make_unique<spdlog::logger>(std::string(component), sink_);
+      auto logger = std::make_unique<spdlog::logger>(std::string(component));
       Apply(*logger);
       it = loggers_.emplace(component, std::move(logger)).first;
     }
     return *it->second;
   }
+
+  LogHistory& history() { return history_; }
 
  private:
   static absl::Status ParseLevel(const std::string& name, spdlog::level::level_enum* level) {
@@ -121,7 +189,7 @@ class Registry {
   void Apply(spdlog::logger& logger) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     auto it = levels_.find(logger.name());
     logger.set_level(it == levels_.end() ? level_ : it->second);
-    logger.sinks() = {sink_};
+    logger.sinks() = {sink_, history_sink_};
     logger.flush_on(spdlog::level::trace);
   }
 
@@ -131,6 +199,8 @@ class Registry {
     return sink;
   }
 
+  LogHistory history_;
+  const spdlog::sink_ptr history_sink_ = std::make_shared<HistorySink>(&history_);
   absl::Mutex mu_;
   std::shared_ptr<ReopenableFileSink> file_ ABSL_GUARDED_BY(mu_);
   spdlog::sink_ptr sink_ ABSL_GUARDED_BY(mu_) = Stderr();
@@ -149,5 +219,17 @@ Registry& TheRegistry() {
 absl::Status Configure(const Settings& settings) { return TheRegistry().Configure(settings); }
 absl::Status Reopen() { return TheRegistry().Reopen(); }
 spdlog::logger& Get(absl::string_view component) { return TheRegistry().Get(component); }
+LogHistory& History() { return TheRegistry().history(); }
+
+void Write(const std::string& source, v1::LogRecord record) {
+  if (!record.has_time()) *record.mutable_time() = ToProto(std::chrono::system_clock::now());
+  in_write = true;
+  Get("module").log(SpdlogLevel(record.level()), "{}{}{}: {}{}", source,
+                    record.logger().empty() ? "" : "/", record.logger(),
+                    record.channel().empty() ? "" : absl::StrCat("[", record.channel(), "] "),
+                    record.message());
+  in_write = false;
+  History().Append(source, std::move(record));
+}
 
 }  // namespace outpost::log

@@ -1,4 +1,5 @@
-// The manager's log: one sink (stderr or a file), a level for each component.
+// The manager's log: one sink (stderr or a file), a level for each component, and
+// the last lines in memory.
 //
 // **Thread safety.** Get and the loggers may be used from any thread. Configure
 // is called once, before other threads start; Reopen at any time.
@@ -12,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/log/log_history.h"
 
 namespace outpost::log {
 
@@ -32,6 +34,13 @@ absl::Status Reopen();
 // The logger of `component` ("module", "rpc", "store", …), made when first asked
 // for. It lives as long as the process.
 spdlog::logger& Get(absl::string_view component);
+
+// Writes a line of `source`: of a module, or of the cluster log (it has a channel).
+// It goes to the history, and to the sink where the level of "module" allows it.
+void Write(const std::string& source, v1::LogRecord record);
+
+// The last lines that passed the levels, and those of Write.
+LogHistory& History();
 
 }  // namespace outpost::log
 

@@ -345,15 +345,29 @@ void Supervisor::SetTimer(Module& m, absl::Duration delay, std::function<void(Mo
 ProcessCallbacks Supervisor::CallbacksFor(const Module& m) {
   ProcessCallbacks callbacks;
   callbacks.on_output = [this, name = m.name](absl::string_view line) {
-    log::Get("module").info("{} wrote: {}", name, std::string(line));
+    // It is shown in proto3 strings, which must be UTF-8.
+    std::string text = internal::ToUtf8(line);
+    bool keep = false;
+    uint64_t left_out = 0;
     Locked([&] {
       mu_.AssertHeld();
       Module* writer = Find(name);
       if (writer == nullptr) return;
-      // It is shown in proto3 strings, which must be UTF-8.
-      writer->output.push_back(internal::ToUtf8(line));
+      writer->output.push_back(text);
       if (writer->output.size() > kOutputTail) writer->output.pop_front();
+      keep = writer->output_limit.Take(absl::Now());
+      if (keep) left_out = writer->output_limit.TakeRefused();
     });
+    if (left_out > 0) {
+      log::Get("module").warn(
+          "{}: {} lines of its output were left out: it writes over {} a second", name, left_out,
+          kOutputRate);
+    }
+    if (!keep) return;
+    v1::LogRecord record;
+    record.set_logger("output");
+    record.set_message(std::move(text));
+    log::Write(name, std::move(record));
   };
   callbacks.on_exit = [this, name = m.name, run = m.run](const ExitStatus& status) {
     Locked([&] {
@@ -443,7 +457,7 @@ bool Supervisor::AdoptProcess(Module& m, const std::string& record) {
 
 void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
   m.process = nullptr;
-  parts_.health->Set(m.name, {}).IgnoreError();  // what it has raised, nobody takes back
+  ForgetReports(m);  // what it has raised, nobody takes back
   m.last_exit = status.ToString();
   CancelTimer(m);
   parts_.store->Write(
@@ -553,7 +567,7 @@ void Supervisor::Stopped(Module& m) {
   CancelTimer(m);
   m.stopping = false;
   m.failure.clear();
-  parts_.health->Set(m.name, {}).IgnoreError();
+  ForgetReports(m);
   gone_.SignalAll();
   if (m.start_after_stop && m.enabled && !shutting_down_) {
     m.start_after_stop = false;

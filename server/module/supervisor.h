@@ -50,17 +50,28 @@
 #include "server/config/config_registry.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
+#include "server/log/rate_limit.h"
 #include "server/module/installed_modules.h"
 #include "server/module/process.h"
 #include "server/module/session.h"
+#include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
 
 namespace outpost::module {
+
+// What modules are told of the cluster; either may be empty.
+struct ClusterIdentity {
+  std::string id;
+  std::string release;
+};
 
 struct SupervisorOptions {
   std::string manager_id;
   std::string manager_instance;
   std::string manager_version;
+  std::string log_file;                           // of the manager; empty: it logs to stderr
+  std::string manager_ip;                         // of the host; empty: not known
+  std::function<ClusterIdentity()> cluster = {};  // not blocking
   std::string address;        // the gRPC target that modules are told to connect to
   std::string run_directory;  // for the modules' output FIFOs
   std::vector<std::string> module_path;
@@ -93,6 +104,7 @@ class Supervisor {
     config::ConfigRegistry* config;
     command::CommandTable* commands;
     health::HealthRegistry* health;
+    progress::ProgressRegistry* progress;
     ProcessRunner* processes;
     event::TimerQueue* timers;
   };
@@ -148,6 +160,10 @@ class Supervisor {
   // and stays so); messages say which and why.
   void WhenRunning(const std::string& name, absl::Time deadline, SessionCallback callback);
 
+  // Where a module serves, as long as it is attached. INVALID_ARGUMENT: it has
+  // control characters, or more than 4096 bytes. NOT_FOUND: it is not attached.
+  absl::Status SetUri(const std::string& name, const std::string& uri);
+
   // Effective options of `module` have changed.
   void SendConfigChanged(const std::string& module, const v1::OptionValue& option);
 
@@ -161,6 +177,10 @@ class Supervisor {
     event::TimerQueue::TimerId timer = 0;
     SessionCallback callback;
   };
+  // What a module's process may write into the log: lines at once, and a second.
+  static constexpr double kOutputBurst = 10000;
+  static constexpr double kOutputRate = 300;
+
   struct Module {
     std::string name;
     std::optional<InstalledModule> installed;
@@ -186,6 +206,8 @@ class Supervisor {
     std::string failure;  // why it is being ended to be started again
     std::string refused;  // why its process was not let in, until it is or ends
     std::deque<std::string> output;
+    log::RateLimit output_limit{kOutputBurst, kOutputRate};
+    std::string uri;  // where it serves
     bool stopping = false;
     bool start_after_stop = false;
     std::string stop_reason;
@@ -239,6 +261,8 @@ class Supervisor {
 
   // supervisor_report.cc: what is told
   v1::ModuleInfo Info(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What a module that has ended told of the cluster and of its work.
+  void ForgetReports(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const SupervisorOptions options_;

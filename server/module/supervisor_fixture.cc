@@ -93,8 +93,7 @@ bool AwaitEnd(pid_t pid) {
 }
 
 TestManager::TestManager(const std::string& directory,
-                         const std::function<void(SupervisorOptions&)>& adjust)
-    : health_([] { Bell::Get().Ring(); }) {
+                         const std::function<void(SupervisorOptions&)>& adjust) {
   Bell::Get();
   auto store = store::SqliteStore::Open(directory + "/state.db");
   if (!store.ok()) {
@@ -102,6 +101,9 @@ TestManager::TestManager(const std::string& directory,
     return;
   }
   store_ = *std::move(store);
+  health_ = std::make_unique<health::HealthRegistry>(
+      store_.get(), &timers_,
+      health::HealthRegistry::Listeners{.changed = [] { Bell::Get().Ring(); }});
   config_ = *config::ConfigRegistry::Create(*store_, "x", {});
   SupervisorOptions options;
   options.manager_id = "x";
@@ -121,7 +123,8 @@ TestManager::TestManager(const std::string& directory,
       std::make_unique<Supervisor>(std::move(options), Supervisor::Parts{.store = store_.get(),
                                                                          .config = config_.get(),
                                                                          .commands = &commands_,
-                                                                         .health = &health_,
+                                                                         .health = health_.get(),
+                                                                         .progress = &progress_,
                                                                          .processes = &processes_,
                                                                          .timers = &timers_});
   config_->OnChange([this](const std::string& module, const v1::OptionValue& value) {
@@ -174,7 +177,7 @@ bool TestManager::AwaitState(const std::string& name, v1::ModuleState state) {
 }
 
 std::vector<std::string> TestManager::HealthDetail(const std::string& code) {
-  for (const auto& check : health_.Get().checks) {
+  for (const auto& check : health_->Get().checks) {
     if (check.code() == code) return {check.detail().begin(), check.detail().end()};
   }
   return {};

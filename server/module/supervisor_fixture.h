@@ -43,7 +43,7 @@ class TestManager {
   Supervisor& supervisor() { return *supervisor_; }
   config::ConfigRegistry& config() { return *config_; }
   command::CommandTable& commands() { return commands_; }
-  health::HealthRegistry& health() { return health_; }
+  health::HealthRegistry& health() { return *health_; }
   store::StateStore& store() { return *store_; }
 
   absl::StatusOr<v1::ModuleInfo> Enable(const std::string& name,
@@ -67,7 +67,8 @@ class TestManager {
   std::unique_ptr<store::StateStore> store_;
   std::unique_ptr<config::ConfigRegistry> config_;
   command::CommandTable commands_;
-  health::HealthRegistry health_;
+  std::unique_ptr<health::HealthRegistry> health_;
+  progress::ProgressRegistry progress_;
   ProcessRunner processes_;
   event::TimerQueue timers_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -50,6 +50,7 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   } else if (m.session != nullptr) {
     info.set_pid(m.session->registration().pid());
   }
+  info.set_uri(m.uri);
   info.set_restarts(m.restarts);
   if (m.state == v1::MODULE_STATE_BACKOFF) *info.mutable_next_start() = ToProto(m.next_start);
   info.set_last_exit(m.last_exit);
@@ -84,6 +85,12 @@ absl::StatusOr<v1::DescribeModuleResponse> Supervisor::Describe(const std::strin
   *response.mutable_notify_types() = m.registration.notify_types();
   for (const std::string& line : m.output) response.add_stderr_tail(line);
   return response;
+}
+
+void Supervisor::ForgetReports(Module& m) {
+  parts_.health->Set(m.name, {}).IgnoreError();  // no checks can't be wrong ones
+  parts_.progress->Clear(m.name);
+  m.uri.clear();
 }
 
 void Supervisor::ReportHealth() {

@@ -1,7 +1,9 @@
 // Supervisor: sessions, from Register to the end of the stream.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/log/log.h"
@@ -20,28 +22,11 @@ constexpr int kMaxUnansweredPings = 3;
 constexpr absl::Duration kLongestHold = absl::Seconds(10);
 constexpr size_t kMaxHeld = 1024;  // commands that wait for a starting module
 
-spdlog::level::level_enum SpdlogLevel(v1::LogLevel level) {
-  switch (level) {
-    case v1::LOG_LEVEL_DEBUG:
-      return spdlog::level::debug;
-    case v1::LOG_LEVEL_WARNING:
-      return spdlog::level::warn;
-    case v1::LOG_LEVEL_ERROR:
-      return spdlog::level::err;
-    case v1::LOG_LEVEL_CRITICAL:
-      return spdlog::level::critical;
-    default:
-      return spdlog::level::info;
-  }
-}
-
 void WriteLog(const std::string& module, const v1::LogBatch& batch) {
-  spdlog::logger& logger = log::Get("module");
-  if (batch.dropped() > 0) logger.warn("{}: {} log lines were lost", module, batch.dropped());
-  for (const auto& record : batch.records()) {
-    logger.log(SpdlogLevel(record.level()), "{}{}{}: {}", module,
-               record.logger().empty() ? "" : "/", record.logger(), record.message());
+  if (batch.dropped() > 0) {
+    log::Get("module").warn("{}: {} log lines were lost", module, batch.dropped());
   }
+  for (const auto& record : batch.records()) log::Write(module, record);
 }
 
 std::vector<command::Declaration> Declarations(const v1::Register& registration) {
@@ -201,6 +186,13 @@ void Supervisor::SendConfigure(Module& m) {
   configure.set_manager_id(options_.manager_id);
   configure.set_manager_instance(options_.manager_instance);
   configure.set_manager_version(options_.manager_version);
+  configure.set_log_file(options_.log_file);
+  configure.set_manager_ip(options_.manager_ip);
+  if (options_.cluster) {
+    const ClusterIdentity cluster = options_.cluster();
+    configure.set_cluster_id(cluster.id);
+    configure.set_cluster_release(cluster.release);
+  }
   *configure.mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
   if (m.process != nullptr) {
     *configure.mutable_orphan_grace() = ToProto(options_.orphan_grace);
@@ -310,6 +302,23 @@ void Supervisor::LoseSession(Module& m, absl::string_view why) {
       [session = std::move(m.session), why = std::string(why)] { session->Lost(why); });
   m.session = nullptr;
   gone_.SignalAll();
+}
+
+absl::Status Supervisor::SetUri(const std::string& name, const std::string& uri) {
+  constexpr size_t kLongest = 4096;
+  if (uri.size() > kLongest || std::any_of(uri.begin(), uri.end(), absl::ascii_iscntrl)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the URI of module '", name, "' has control characters, or over ", kLongest, " bytes"));
+  }
+  return Locked([&]() -> absl::Status {
+    mu_.AssertHeld();
+    Module* m = Find(name);
+    if (m == nullptr || m->session == nullptr) {
+      return absl::NotFoundError(absl::StrCat("module '", name, "' is not attached"));
+    }
+    m->uri = uri;
+    return absl::OkStatus();
+  });
 }
 
 void Supervisor::ScheduleHeartbeat(Module& m) {

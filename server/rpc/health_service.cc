@@ -1,4 +1,8 @@
-#include "absl/strings/str_cat.h"
+#include <google/protobuf/util/time_util.h>
+
+#include <optional>
+#include <utility>
+
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/state_services.h"
@@ -8,15 +12,11 @@ namespace outpost::rpc {
 grpc::ServerUnaryReactor* HealthService::Set(grpc::CallbackServerContext* context,
                                              const v1::HealthSetRequest* request,
                                              v1::HealthSetResponse*) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
-  if (caller->module.empty()) {
-    return FinishNow(
-        context, absl::PermissionDeniedError("health checks are raised by modules; the call has no "
-                                             "outpost-session metadata"));
-  }
-  return FinishNow(
-      context, health_->Set(caller->module, {request->checks().begin(), request->checks().end()}));
+  const absl::StatusOr<std::string> module =
+      CallingModule(*context, *supervisor_, "health checks are raised by modules");
+  if (!module.ok()) return FinishNow(context, module.status());
+  return FinishNow(context,
+                   health_->Set(*module, {request->checks().begin(), request->checks().end()}));
 }
 
 grpc::ServerUnaryReactor* HealthService::Get(grpc::CallbackServerContext* context,
@@ -25,25 +25,40 @@ grpc::ServerUnaryReactor* HealthService::Get(grpc::CallbackServerContext* contex
   health::Report report = health_->Get();
   response->set_status(report.status);
   for (auto& check : report.checks) *response->add_checks() = std::move(check);
+  for (auto& mute : report.mutes) *response->add_mutes() = std::move(mute);
   return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* HealthService::Mute(grpc::CallbackServerContext* context,
-                                              const v1::HealthMuteRequest*,
+                                              const v1::HealthMuteRequest* request,
                                               v1::HealthMuteResponse*) {
-  return FinishNow(context, NotYet("muting a health check, for a time or for good"));
+  std::optional<absl::Duration> ttl;
+  if (request->has_ttl()) {
+    ttl =
+        absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->ttl()));
+  }
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  health_->Mute(request->code(), ttl, request->sticky(),
+                [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* HealthService::Unmute(grpc::CallbackServerContext* context,
-                                                const v1::HealthUnmuteRequest*,
+                                                const v1::HealthUnmuteRequest* request,
                                                 v1::HealthUnmuteResponse*) {
-  return FinishNow(context, NotYet("taking back the muting of a health check"));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  health_->Unmute(request->code(),
+                  [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* HealthService::History(grpc::CallbackServerContext* context,
-                                                 const v1::HealthHistoryRequest*,
-                                                 v1::HealthHistoryResponse*) {
-  return FinishNow(context, NotYet("when each health check came and went"));
+                                                 const v1::HealthHistoryRequest* request,
+                                                 v1::HealthHistoryResponse* response) {
+  for (auto& event : health_->History(request->limit() == 0 ? 100 : request->limit())) {
+    *response->add_events() = std::move(event);
+  }
+  return FinishNow(context, grpc::Status::OK);
 }
 
 }  // namespace outpost::rpc

@@ -1,5 +1,7 @@
 #include "server/rpc/identity.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace outpost::rpc {
@@ -16,6 +18,16 @@ absl::StatusOr<Caller> IdentifyCaller(const grpc::CallbackServerContext& context
         "the metadata entry outpost-session holds the key of no session; attach again");
   }
   return Caller{.module = session->name(), .name = absl::StrCat("module/", session->name())};
+}
+
+absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& context,
+                                          const module::Supervisor& supervisor,
+                                          absl::string_view rule) {
+  absl::StatusOr<Caller> caller = IdentifyCaller(context, supervisor);
+  if (!caller.ok()) return caller.status();
+  if (!caller->module.empty()) return std::move(caller->module);
+  return absl::PermissionDeniedError(
+      absl::StrCat(rule, "; the call has no outpost-session metadata"));
 }
 
 absl::StatusOr<std::string> MeantModule(const Caller& caller, const std::string& named) {

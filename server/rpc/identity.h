@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/module/supervisor.h"
 
@@ -23,6 +24,12 @@ struct Caller {
 // metadata is of no session (any more).
 absl::StatusOr<Caller> IdentifyCaller(const grpc::CallbackServerContext& context,
                                       const module::Supervisor& supervisor);
+
+// The name of the module that makes the call. PERMISSION_DENIED: none does; the
+// message begins with `rule`. Else as IdentifyCaller.
+absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& context,
+                                          const module::Supervisor& supervisor,
+                                          absl::string_view rule);
 
 // The module that a request means: the one it names or, where it names none, the
 // caller. INVALID_ARGUMENT: neither. PERMISSION_DENIED: a module names another.

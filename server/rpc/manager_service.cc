@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "server/rpc/finish.h"
+#include "server/rpc/identity.h"
 #include "server/rpc/not_yet_stream.h"
+#include "server/rpc/tail_log.h"
 
 namespace outpost::rpc {
 namespace {
@@ -113,9 +115,18 @@ grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerCont
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::TailLogResponse>* ManagerService::TailLog(grpc::CallbackServerContext*,
-                                                                       const v1::TailLogRequest*) {
-  return new NotYetStream<v1::TailLogResponse>("the lines of the manager's log, as they come");
+grpc::ServerWriteReactor<v1::TailLogResponse>* ManagerService::TailLog(
+    grpc::CallbackServerContext*, const v1::TailLogRequest* request) {
+  return rpc::TailLog(parts_.log, *request);
+}
+
+grpc::ServerUnaryReactor* ManagerService::SetUri(grpc::CallbackServerContext* context,
+                                                 const v1::SetUriRequest* request,
+                                                 v1::SetUriResponse*) {
+  const absl::StatusOr<std::string> module =
+      CallingModule(*context, *parts_.supervisor, "where it serves is said by a module");
+  if (!module.ok()) return FinishNow(context, module.status());
+  return FinishNow(context, parts_.supervisor->SetUri(*module, request->uri()));
 }
 
 grpc::ServerWriteReactor<v1::TailEventsResponse>* ManagerService::TailEvents(

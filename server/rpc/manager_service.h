@@ -9,6 +9,7 @@
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/source.h"
 #include "server/health/health_registry.h"
+#include "server/log/log_history.h"
 #include "server/module/supervisor.h"
 #include "server/store/state_store.h"
 
@@ -26,6 +27,7 @@ class ManagerService final : public v1::Manager::CallbackService {
     const cluster::Source* source;
     const store::StateStore* store;
     const health::HealthRegistry* health;
+    log::LogHistory* log;
   };
   explicit ManagerService(Parts parts) : parts_(std::move(parts)) {}
 
@@ -57,6 +59,9 @@ class ManagerService final : public v1::Manager::CallbackService {
       grpc::CallbackServerContext* context, const v1::TailLogRequest* request) override;
   grpc::ServerWriteReactor<v1::TailEventsResponse>* TailEvents(
       grpc::CallbackServerContext* context, const v1::TailEventsRequest* request) override;
+  grpc::ServerUnaryReactor* SetUri(grpc::CallbackServerContext* context,
+                                   const v1::SetUriRequest* request,
+                                   v1::SetUriResponse* response) override;
 
  private:
   const Parts parts_;

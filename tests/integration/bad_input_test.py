@@ -193,7 +193,7 @@ def test_what_a_module_wrote_is_kept(manager: Manager) -> None:
         manager_pb2.DescribeModuleRequest(name="nonsense")
     )
     assert "$GPGGA,this,is,no,module*" in described.stderr_tail
-    manager.wait_for_log(r"nonsense wrote: \$GPGGA")
+    manager.wait_for_log(r"nonsense/output: \$GPGGA")
     manager.check("module", "disable", "nonsense")
 
 

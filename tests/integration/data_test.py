@@ -262,6 +262,7 @@ def test_health_checks(manager: Manager, module: str) -> None:
                 "muted": False,
             }
         },
+        "mutes": [],
     }
     assert "health: HEALTH_WARN\n            the probe is sad" in manager.check("status")
     # Who raised it can't take it back any more.
@@ -301,7 +302,7 @@ def test_log_lines(manager: Manager, module: str) -> None:
         text = f"line {next(numbers)} of {module}"
         manager.call(module, "say", text, f"after {text}")
         # The line of the cluster log comes in any case, and behind.
-        manager.wait_for_log(rf"{module}/clog\.audit: after {text}\n")
+        manager.wait_for_log(rf"{module}(/clog\.audit)?: (\[audit\] )?after {text}\n")
         log = manager.log()
         assert f"{module}: {text}\n" not in log or f" warning [module] {module}: {text}\n" in log
         return f"{module}: {text}\n" in log

@@ -22,8 +22,6 @@ from outpost.v1 import (
     cluster_pb2_grpc,
     config_pb2,
     config_pb2_grpc,
-    health_pb2,
-    health_pb2_grpc,
     ingest_pb2,
     ingest_pb2_grpc,
     key_value_pb2,
@@ -173,7 +171,6 @@ def test_channelz(curl: Curl) -> None:
 
 def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
     cluster = manager.stub(cluster_pb2_grpc.ClusterStub)
-    health = manager.stub(health_pb2_grpc.HealthStub)
     managers = manager.stub(manager_pb2_grpc.ManagerStub)
     orchestrator = manager.stub(orchestrator_pb2_grpc.OrchestratorStub)
     ingest = manager.stub(ingest_pb2_grpc.IngestStub)
@@ -187,11 +184,8 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
             "typed orchestrator interface",
         ),
         (lambda: next(ingest.Report(iter([ingest_pb2.ReportRequest()]))), "reports of daemons"),
-        (lambda: health.Mute(health_pb2.HealthMuteRequest(code="X")), "muting"),
-        (lambda: health.History(health_pb2.HealthHistoryRequest()), "came and went"),
         (lambda: managers.ListManagers(manager_pb2.ListManagersRequest()), "managers"),
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
-        (lambda: next(managers.TailLog(manager_pb2.TailLogRequest())), "log"),
         (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
         (
             lambda: cluster.Get(cluster_pb2.ClusterGetRequest(name="osd_map", path="/osds/0")),

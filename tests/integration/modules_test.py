@@ -215,9 +215,9 @@ def test_a_serve_that_fails() -> None:
 def test_a_noisy_module() -> None:
     with Manager("noisy", "hello") as manager:
         assert manager.outpost("noisy", "2000") == (0, "all written\n", "")
-        manager.wait_for_log("noisy wrote: noise 1999 on stdout")
-        manager.wait_for_log("noisy wrote: noise 1999 on stderr")
-        manager.wait_for_log("noisy wrote: .* no text")
+        manager.wait_for_log("noisy/output: noise 1999 on stdout")
+        manager.wait_for_log("noisy/output: noise 1999 on stderr")
+        manager.wait_for_log("noisy/output: .* no text")
         described = manager.stub(manager_pb2_grpc.ManagerStub).DescribeModule(
             manager_pb2.DescribeModuleRequest(name="noisy")
         )

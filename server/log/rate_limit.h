@@ -1,0 +1,49 @@
+// RateLimit says whether one thing more may happen now: a burst, then a steady
+// rate (a token bucket).
+//
+// **Thread safety.** None: its owner has a lock.
+#ifndef OUTPOST_SERVER_LOG_RATE_LIMIT_H_
+#define OUTPOST_SERVER_LOG_RATE_LIMIT_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "absl/time/time.h"
+
+namespace outpost::log {
+
+class RateLimit {
+ public:
+  // `burst` things at once, then `per_second`.
+  RateLimit(double burst, double per_second)
+      : burst_(burst), per_second_(per_second), left_(burst) {}
+
+  // True: it may happen. False: it is counted as refused. `now` does not go back.
+  bool Take(absl::Time now) {
+    if (last_ != absl::InfinitePast()) {
+      left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(now - last_) * per_second_);
+    }
+    last_ = now;
+    if (left_ < 1) {
+      ++refused_;
+      return false;
+    }
+    left_ -= 1;
+    return true;
+  }
+
+  // How many were refused since this was asked last.
+  uint64_t TakeRefused() { return std::exchange(refused_, 0); }
+
+ private:
+  const double burst_;
+  const double per_second_;
+  double left_;
+  absl::Time last_ = absl::InfinitePast();
+  uint64_t refused_ = 0;
+};
+
+}  // namespace outpost::log
+
+#endif  // OUTPOST_SERVER_LOG_RATE_LIMIT_H_

@@ -1,0 +1,23 @@
+#include "server/log/rate_limit.h"
+
+#include <gtest/gtest.h>
+
+namespace outpost::log {
+namespace {
+
+TEST(RateLimitTest, ABurstThenTheRate) {
+  RateLimit limit(3, 10);
+  absl::Time now = absl::FromUnixSeconds(1000);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.Take(now));
+  EXPECT_FALSE(limit.Take(now));
+  EXPECT_FALSE(limit.Take(now + absl::Milliseconds(99)));
+  EXPECT_TRUE(limit.Take(now + absl::Milliseconds(101)));
+  EXPECT_EQ(limit.TakeRefused(), 2u);
+  EXPECT_EQ(limit.TakeRefused(), 0u);
+  now += absl::Hours(1);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.Take(now)) << "not more than a burst is saved";
+  EXPECT_FALSE(limit.Take(now));
+}
+
+}  // namespace
+}  // namespace outpost::log
