@@ -6,7 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -14,12 +16,17 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
 namespace outpost::cli {
 namespace {
 
+constexpr const char* kFormats[] = {"plain", "json", "json-compact", "json-pretty",
+                                    "yaml",  "xml",  "xml-pretty"};
+// Of the cluster's log, by rank.
+constexpr const char* kSeverities[] = {"debug", "info", "sec", "warn", "error"};
 constexpr char kSystemSocket[] = "/run/outpost/outpost.sock";
 // Beyond this a number of seconds can't be told from "for ever".
 constexpr int kLongestSeconds = 1'000'000'000;
@@ -30,9 +37,10 @@ constexpr size_t kNamesWidth = 31;
 // What CLI11 fills in: numbers as they were typed, for errors that show them.
 struct Flags {
   Arguments arguments;
-  std::string timeout = "0";
-  std::string connect_timeout = "5";
-  std::string period = "1";
+  std::optional<std::string> timeout;
+  std::optional<std::string> connect_timeout;
+  std::optional<std::string> period;
+  bool concise = false;
 };
 
 std::string Environment(const char* name) {
@@ -72,6 +80,16 @@ std::unique_ptr<CLI::App> MakeApp(Flags* flags) {
   app->add_flag("-h,--help", a.help, "the commands that begin with the words");
   app->add_flag("-v,--version", a.version, "the version of this program");
   app->add_flag("--verbose", a.verbose, "tell on standard error what is done");
+  app->add_flag("--concise", flags->concise, "the opposite of --verbose, as it is anyway");
+  app->add_flag("-s,--status", a.status, "the same as the command status");
+  app->add_flag("-w,--watch", a.watch, "the status, then the cluster log as it grows");
+  app->add_option("-W,--watch-channel", a.watch_channel, "watch another channel of it; * is any")
+      ->type_name("CHANNEL");
+  for (const char* severity : kSeverities) {
+    const std::string what = absl::StrCat("watch what is at least of severity ", severity);
+    app->add_flag(absl::StrCat("--watch-", severity), what)
+        ->each([&a, severity](const std::string&) { a.watch_severity = severity; });
+  }
   // The last of repeated flags counts, as with most programs.
   for (CLI::Option* option : app->get_options()) {
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -101,24 +119,40 @@ absl::StatusOr<absl::Duration> ParseSeconds(absl::string_view flag, const std::s
 }
 
 absl::Status CheckFormat(const std::string& format) {
-  for (const char* known :
-       {"", "plain", "json", "json-compact", "json-pretty", "yaml", "xml", "xml-pretty"}) {
-    if (format == known) return absl::OkStatus();
+  if (format.empty() || std::count(std::begin(kFormats), std::end(kFormats), format) > 0) {
+    return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("--format: \"", format,
-                   "\" is not one of plain, json, json-compact, json-pretty, yaml, xml, "
-                   "xml-pretty"));
+      absl::StrCat("--format: \"", format, "\" is not one of ", absl::StrJoin(kFormats, ", ")));
+}
+
+// Of a module's log, "-f" is to follow it, as with `tail` and `journalctl`, where no format
+// stands after it.
+std::vector<std::string> WithFollow(std::vector<std::string> args) {
+  constexpr absl::string_view kLogs[] = {"module", "logs"};
+  if (std::search(args.begin(), args.end(), std::begin(kLogs), std::end(kLogs)) == args.end()) {
+    return args;
+  }
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "-f" && (i + 1 == args.size() || !CheckFormat(args[i + 1]).ok())) {
+      args[i] = "--follow";
+    }
+  }
+  return args;
 }
 
 }  // namespace
 
-absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args) {
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args,
+                                         const Arguments& defaults) {
   const auto end_of_flags = std::find(args.begin(), args.end(), "--");
   Flags flags;
+  flags.arguments = defaults;
   const std::unique_ptr<CLI::App> app = MakeApp(&flags);
   try {
-    app->parse(std::vector<std::string>(std::make_reverse_iterator(end_of_flags), args.rend()));
+    std::vector<std::string> in_order = WithFollow({args.begin(), end_of_flags});
+    std::reverse(in_order.begin(), in_order.end());  // as CLI11 takes them
+    app->parse(std::move(in_order));
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());
   }
@@ -128,13 +162,22 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args) {
     arguments.words.insert(arguments.words.end(), end_of_flags + 1, args.end());
   }
 
+  if (flags.concise) arguments.verbose = false;
+  if (!arguments.watch_channel.empty() || !arguments.watch_severity.empty()) {
+    arguments.watch = true;
+  }
+  if (arguments.status && !arguments.watch) {
+    arguments.words.insert(arguments.words.begin(), "status");
+  }
+
   if (absl::Status status = CheckFormat(arguments.format); !status.ok()) return status;
-  const std::tuple<absl::string_view, const std::string&, absl::Duration*> durations[] = {
-      {"--timeout", flags.timeout, &arguments.timeout},
-      {"--connect-timeout", flags.connect_timeout, &arguments.connect_timeout},
-      {"--period", flags.period, &arguments.period}};
+  const std::tuple<absl::string_view, const std::optional<std::string>&, absl::Duration*>
+      durations[] = {{"--timeout", flags.timeout, &arguments.timeout},
+                     {"--connect-timeout", flags.connect_timeout, &arguments.connect_timeout},
+                     {"--period", flags.period, &arguments.period}};
   for (const auto& [flag, text, duration] : durations) {
-    const absl::StatusOr<absl::Duration> parsed = ParseSeconds(flag, text);
+    if (!text.has_value()) continue;
+    const absl::StatusOr<absl::Duration> parsed = ParseSeconds(flag, *text);
     if (!parsed.ok()) return parsed.status();
     *duration = *parsed;
   }
@@ -148,21 +191,33 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args) {
   return arguments;
 }
 
-std::string GlobalFlagsHelp() {
-  Flags flags;
-  const std::unique_ptr<CLI::App> app = MakeApp(&flags);
-  std::string help;
-  for (const CLI::Option* option : app->get_options()) {
-    std::string names = option->get_name(false, true);
-    const size_t comma = names.find(',');
-    if (comma == std::string::npos) {
-      names.insert(0, "    ");
-    } else {
-      names.insert(comma + 1, " ");
+const std::vector<GlobalFlag>& GlobalFlags() {
+  static const auto* const all = [] {
+    Flags flags;
+    auto* const result = new std::vector<GlobalFlag>;  // for the whole life of the program
+    const std::unique_ptr<CLI::App> app = MakeApp(&flags);
+    for (const CLI::Option* option : app->get_options()) {
+      GlobalFlag& flag = result->emplace_back();
+      for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
+      for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);
+      flag.description = option->get_description();
+      if (option->get_type_size() > 0) flag.value_name = option->get_type_name();
+      if (flag.value_name == "FORMAT")
+        flag.choices.assign(std::begin(kFormats), std::end(kFormats));
     }
-    if (option->get_type_size() > 0) absl::StrAppend(&names, " ", option->get_type_name());
+    return result;
+  }();
+  return *all;
+}
+
+std::string GlobalFlagsHelp() {
+  std::string help;
+  for (const GlobalFlag& flag : GlobalFlags()) {
+    std::string names = absl::StrJoin(flag.names, ", ");
+    if (flag.names.size() == 1) names.insert(0, "    ");
+    if (!flag.value_name.empty()) absl::StrAppend(&names, " ", flag.value_name);
     names.resize(std::max(names.size(), kNamesWidth), ' ');
-    absl::StrAppend(&help, "  ", names, "  ", option->get_description(), "\n");
+    absl::StrAppend(&help, "  ", names, "  ", flag.description, "\n");
   }
   return help;
 }

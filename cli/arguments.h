@@ -31,12 +31,28 @@ struct Arguments {
   bool help = false;
   bool version = false;
   bool verbose = false;
+  bool status = false;         // ceph's -s: the command `status`
+  bool watch = false;          // the status, then the cluster's log as it grows
+  std::string watch_channel;   // empty: "cluster"; "*": every channel
+  std::string watch_severity;  // the least: debug, info, sec, warn, error; empty: info
   std::vector<std::string> words;
 };
 
-// Splits `args` (without the program's name). INVALID_ARGUMENT, with a message
-// for a person, where a global flag does not fit.
-absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args);
+// A global flag.
+struct GlobalFlag {
+  std::vector<std::string> names;  // "-f", "--format"
+  std::string description;
+  std::string value_name;            // "SECONDS", "FILE"; empty: it takes none
+  std::vector<std::string> choices;  // of its value; empty: any
+};
+
+const std::vector<GlobalFlag>& GlobalFlags();
+
+// Splits `args` (without the program's name); what no flag in them says is as in
+// `defaults`. INVALID_ARGUMENT, with a message for a person, where a global flag does not
+// fit.
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args,
+                                         const Arguments& defaults = {});
 
 // What each global flag means, several lines.
 std::string GlobalFlagsHelp();

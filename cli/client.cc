@@ -96,11 +96,22 @@ absl::string_view ConnectReason(absl::string_view message, absl::string_view add
 }  // namespace
 
 Client::Client(Settings settings, Interrupt* interrupt)
-    : settings_(std::move(settings)),
-      interrupt_(interrupt),
-      channel_(Connect(settings_)),
-      commands_(v1::Commands::NewStub(channel_)),
-      notifications_(v1::Notifications::NewStub(channel_)) {}
+    : settings_(std::move(settings)), interrupt_(interrupt) {
+  Reconnect();
+}
+
+void Client::Reconnect() {
+  manager_.reset();
+  notifications_.reset();
+  commands_.reset();
+  // gRPC shares connections, and what it knows of their failures, between channels that are
+  // alike: the last one has to be gone first.
+  channel_.reset();
+  channel_ = Connect(settings_);
+  commands_ = v1::Commands::NewStub(channel_);
+  notifications_ = v1::Notifications::NewStub(channel_);
+  manager_ = v1::Manager::NewStub(channel_);
+}
 
 void Client::SetDeadline(grpc::ClientContext* context) const {
   if (settings_.timeout != absl::InfiniteDuration()) {
@@ -171,6 +182,18 @@ std::optional<Failure> Client::List(const std::string& prefix, v1::CommandsListR
   return ToFailure(status);
 }
 
+std::optional<Failure> Client::Complete(const std::vector<std::string>& words,
+                                        v1::CommandsCompleteResponse* response) {
+  v1::CommandsCompleteRequest request;
+  request.mutable_words()->Add(words.begin(), words.end());
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Interrupt::Cancelling cancelling(interrupt_, &context);
+  const grpc::Status status = commands_->Complete(&context, request, response);
+  if (status.ok()) return std::nullopt;
+  return ToFailure(status);
+}
+
 Failure Client::Subscribe(const std::vector<std::string>& types,
                           const OnNotification& on_notification) {
   v1::SubscribeRequest request;
@@ -192,6 +215,28 @@ Failure Client::Subscribe(const std::vector<std::string>& types,
   if (!status.ok()) return ToFailure(status);
   return ErrnoFailure(ECONNRESET, absl::StrCat("the manager at ", settings_.address,
                                                " ended the stream of notifications"));
+}
+
+Failure Client::TailLog(const v1::TailLogRequest& request, const OnLogLine& on_line) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Interrupt::Cancelling cancelling(interrupt_, &context);
+  const std::unique_ptr<grpc::ClientReader<v1::TailLogResponse>> reader =
+      manager_->TailLog(&context, request);
+  reader->WaitForInitialMetadata();
+  std::optional<Failure> failure;
+  if (channel_->GetState(false) == GRPC_CHANNEL_READY) failure = on_line(nullptr);
+  v1::TailLogResponse line;
+  while (reader->Read(&line)) {
+    if (failure.has_value()) continue;
+    failure = on_line(&line);
+    if (failure.has_value()) context.TryCancel();
+  }
+  const grpc::Status status = reader->Finish();
+  if (failure.has_value()) return *failure;
+  if (!status.ok()) return ToFailure(status);
+  return ErrnoFailure(ECONNRESET, absl::StrCat("the manager at ", settings_.address,
+                                               " ended the stream of log lines"));
 }
 
 }  // namespace outpost::cli

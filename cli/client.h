@@ -19,6 +19,7 @@
 #include "cli/failure.h"
 #include "cli/interrupt.h"
 #include "outpost/v1/commands.grpc.pb.h"
+#include "outpost/v1/manager.grpc.pb.h"
 #include "outpost/v1/notifications.grpc.pb.h"
 
 namespace outpost::cli {
@@ -41,6 +42,10 @@ class Client {
   // The commands, of the cluster too, whose prefix begins with `prefix`.
   std::optional<Failure> List(const std::string& prefix, v1::CommandsListResponse* response);
 
+  // What could follow the words that were typed, of which the last is unfinished.
+  std::optional<Failure> Complete(const std::vector<std::string>& words,
+                                  v1::CommandsCompleteResponse* response);
+
   // Takes each notification; a failure ends the subscription.
   using OnNotification = std::function<std::optional<Failure>(const v1::Notification&)>;
 
@@ -49,6 +54,18 @@ class Client {
   // says which.
   Failure Subscribe(const std::vector<std::string>& types, const OnNotification& on_notification);
 
+  // Takes each line of the log; first nullptr, when the manager has begun to answer. A
+  // failure ends the stream.
+  using OnLogLine = std::function<std::optional<Failure>(const v1::TailLogResponse*)>;
+
+  // Gives the lines that `request` selects to `on_line` until that fails, the user interrupts
+  // or the stream ends; says which.
+  Failure TailLog(const v1::TailLogRequest& request, const OnLogLine& on_line);
+
+  // Connects anew at the next call: one that found nobody would be tried again only after
+  // connect_timeout.
+  void Reconnect();
+
  private:
   void SetDeadline(grpc::ClientContext* context) const;
   Failure ToFailure(const grpc::Status& status) const;
@@ -56,9 +73,10 @@ class Client {
 
   const Settings settings_;
   Interrupt* const interrupt_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::Commands::Stub> commands_;
-  const std::unique_ptr<v1::Notifications::Stub> notifications_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Commands::Stub> commands_;
+  std::unique_ptr<v1::Notifications::Stub> notifications_;
+  std::unique_ptr<v1::Manager::Stub> manager_;
 };
 
 }  // namespace outpost::cli

@@ -1,7 +1,9 @@
 #include "cli/interrupt.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "cli/failure.h"
@@ -19,24 +21,44 @@ sigset_t WatchedSignals() {
 
 }  // namespace
 
-Interrupt::Interrupt() {
+Interrupt::Interrupt() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void Interrupt::Watch() {
+  if (watcher_.joinable()) return;
   const sigset_t set = WatchedSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  watcher_ = std::thread([this] { Watch(); });
+  watcher_ = std::thread([this] { Take(); });
 }
 
 Interrupt::~Interrupt() {
-  {
-    absl::MutexLock lock(&mutex_);
-    ending_ = true;
+  if (watcher_.joinable()) {
+    {
+      absl::MutexLock lock(&mutex_);
+      ending_ = true;
+    }
+    pthread_kill(watcher_.native_handle(), SIGINT);  // wakes sigwait
+    watcher_.join();
   }
-  pthread_kill(watcher_.native_handle(), SIGINT);  // wakes sigwait
-  watcher_.join();
+  close(event_);
 }
 
 int Interrupt::signal() const {
   absl::MutexLock lock(&mutex_);
   return signal_;
+}
+
+void Interrupt::Forget() {
+  absl::MutexLock lock(&mutex_);
+  signal_ = 0;
+  eventfd_t count = 0;
+  eventfd_read(event_, &count);
+}
+
+bool Interrupt::WaitToRead(int fd) const {
+  pollfd fds[] = {{event_, POLLIN, 0}, {fd, POLLIN, 0}};
+  while (poll(fds, 2, -1) < 0) {
+  }
+  return fds[0].revents == 0;
 }
 
 void Interrupt::WaitFor(absl::Duration duration) const {
@@ -46,7 +68,7 @@ void Interrupt::WaitFor(absl::Duration duration) const {
                           duration);
 }
 
-void Interrupt::Watch() {
+void Interrupt::Take() {
   const sigset_t set = WatchedSignals();
   for (;;) {
     int received = 0;
@@ -55,6 +77,7 @@ void Interrupt::Watch() {
     if (ending_) return;
     if (signal_ != 0) _exit(SignalFailure(received).exit_status);
     signal_ = received;
+    eventfd_write(event_, 1);
     if (context_ != nullptr) context_->TryCancel();
   }
 }

@@ -1,22 +1,43 @@
 #include "cli/local_commands.h"
 
+#include "cli/completion_scripts.h"
 #include "cli/notify.h"
+#include "cli/repl.h"
+#include "cli/shell.h"
 
 namespace outpost::cli {
-namespace {
 
-constexpr LocalCommand kLocalCommands[] = {
-    {"notify", "notify [<types>...]",
-     "Print a line for each notification (time, type, id, version) until interrupted", Notify},
-};
-
-}  // namespace
-
-absl::Span<const LocalCommand> LocalCommands() { return kLocalCommands; }
+const std::vector<LocalCommand>& LocalCommands() {
+  static const auto* const all = new std::vector<LocalCommand>{
+      {"completion",
+       "completion bash|zsh",
+       "Print what makes a shell complete every command, argument and choice: source <(outpost "
+       "completion bash)",
+       {"bash", "zsh"},
+       Completion},
+      {"notify",
+       "notify [<types>...]",
+       "Print a line for each notification (time, type, id, version) until interrupted",
+       {},
+       Notify},
+      {"repl",
+       "repl [--prefix PREFIX] [--show-env] [-c CODE | SCRIPT]",
+       "Talk Python to a module, by the command `mgr self-test eval` of module selftest or another "
+       "PREFIX",
+       {"--prefix", "--show-env", "-c"},
+       Repl},
+      {"shell",
+       "shell",
+       "Take commands at a prompt, or a line each from standard input, until quit",
+       {},
+       Shell},
+  };
+  return *all;
+}
 
 const LocalCommand* FindLocalCommand(const std::vector<std::string>& words) {
   if (words.empty()) return nullptr;
-  for (const LocalCommand& command : kLocalCommands) {
+  for (const LocalCommand& command : LocalCommands()) {
     if (words.front() == command.name) return &command;
   }
   return nullptr;

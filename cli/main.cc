@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/arguments.h"
 #include "cli/client.h"
@@ -21,15 +22,14 @@
 #include "cli/interrupt.h"
 #include "cli/local_commands.h"
 #include "cli/run_command.h"
+#include "cli/watch.h"
+#include "outpost/version.h"
 
 namespace outpost::cli {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
-
-std::optional<Failure> Dispatch(const Arguments& arguments) {
-  // Files are opened before signals are watched: a read of a terminal or of a FIFO
-  // is ended by the signal itself.
+// What one command line asks for.
+std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt) {
   std::optional<std::string> inbuf;
   if (!arguments.in_file.empty()) {
     std::variant<std::string, Failure> content = ReadInFile(arguments.in_file);
@@ -39,18 +39,26 @@ std::optional<Failure> Dispatch(const Arguments& arguments) {
   std::variant<Output, Failure> opened = Output::Open(arguments.out_file);
   if (auto* failure = std::get_if<Failure>(&opened)) return std::move(*failure);
   Output& output = std::get<Output>(opened);
-  if (arguments.version) return output.Write(std::string("outpost ") + kVersion);
+  if (arguments.version) return output.Write(absl::StrCat("outpost ", kVersion));
 
-  Interrupt interrupt;
+  interrupt->Watch();
   Client client({.address = arguments.address,
                  .connect_timeout = arguments.connect_timeout,
                  .timeout = arguments.timeout},
-                &interrupt);
+                interrupt);
   if (arguments.help) return Help(arguments, &client, &output);
-  if (const LocalCommand* command = FindLocalCommand(arguments.words)) {
-    return command->run(arguments, &client, interrupt, &output);
+  if (arguments.watch) return Watch(arguments, &client, interrupt, &output);
+  if (IsFollowingLogs(arguments.words)) {
+    return FollowModuleLogs(arguments, &client, interrupt, &output);
   }
-  return RunCommand(arguments, inbuf, &client, interrupt, &output);
+  if (const LocalCommand* command = FindLocalCommand(arguments.words)) {
+    return command->run({.arguments = arguments,
+                         .client = &client,
+                         .interrupt = interrupt,
+                         .output = &output,
+                         .dispatch = Dispatch});
+  }
+  return RunCommand(arguments, inbuf, &client, *interrupt, &output);
 }
 
 int Main(const std::vector<std::string>& args) {
@@ -58,11 +66,13 @@ int Main(const std::vector<std::string>& args) {
   std::optional<Failure> failure;
   if (!arguments.ok()) {
     failure = ErrnoFailure(EINVAL, arguments.status().message());
-  } else if (arguments->words.empty() && !arguments->help && !arguments->version) {
+  } else if (arguments->words.empty() && !arguments->help && !arguments->version &&
+             !arguments->watch) {
     failure = Failure{.exit_status = EINVAL,
                       .text = GeneralHelp() + "\n`outpost --help` lists the manager's commands."};
   } else {
-    failure = Dispatch(*arguments);
+    Interrupt interrupt;
+    failure = Dispatch(*arguments, &interrupt);
   }
   if (!failure.has_value()) return 0;
   if (!failure->text.empty()) absl::FPrintF(stderr, "%s\n", failure->text);

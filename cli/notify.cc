@@ -45,8 +45,8 @@ std::string JsonLine(const v1::Notification& notification) {
 
 }  // namespace
 
-std::optional<Failure> Notify(const Arguments& arguments, Client* client,
-                              const Interrupt& interrupt, Output* output) {
+std::optional<Failure> Notify(const LocalCall& call) {
+  const Arguments& arguments = call.arguments;
   const bool json = absl::StartsWith(arguments.format, "json");
   if (!json && !arguments.format.empty() && arguments.format != "plain") {
     return ErrnoFailure(EINVAL, absl::StrCat("notify: no ", arguments.format,
@@ -58,11 +58,12 @@ std::optional<Failure> Notify(const Arguments& arguments, Client* client,
       return ErrnoFailure(EINVAL, absl::StrCat("notify: there is no flag ", type));
     }
   }
-  Failure end = client->Subscribe(types, [json, output](const v1::Notification& notification) {
-    return output->Write(
-        absl::StrCat(json ? JsonLine(notification) : PlainLine(notification), "\n"));
-  });
-  if (interrupt.signal() != 0) return std::nullopt;
+  Failure end = call.client->Subscribe(
+      types, [json, output = call.output](const v1::Notification& notification) {
+        return output->Write(
+            absl::StrCat(json ? JsonLine(notification) : PlainLine(notification), "\n"));
+      });
+  if (call.interrupt->signal() != 0) return std::nullopt;
   return end;
 }
 

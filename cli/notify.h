@@ -6,18 +6,14 @@
 
 #include <optional>
 
-#include "cli/arguments.h"
-#include "cli/client.h"
 #include "cli/failure.h"
-#include "cli/files.h"
-#include "cli/interrupt.h"
+#include "cli/local_commands.h"
 
 namespace outpost::cli {
 
-// Writes a line for each notification of the types in arguments.words[1:] until a
+// Writes a line for each notification of the types that follow the command's name until a
 // signal comes, which is no failure. With --format json a line is a JSON object.
-std::optional<Failure> Notify(const Arguments& arguments, Client* client,
-                              const Interrupt& interrupt, Output* output);
+std::optional<Failure> Notify(const LocalCall& call);
 
 }  // namespace outpost::cli
 

@@ -1,5 +1,7 @@
 #include "cli/run_command.h"
 
+#include <errno.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -21,16 +24,12 @@ namespace {
 // the terminal has rows.
 constexpr int kRowsBesideTable = 3;
 
-std::optional<Failure> Show(const v1::CommandResult& result, Output* output) {
-  const std::string& bytes = result.stdout_bytes();
-  std::optional<Failure> failure = output->Write(bytes.empty() ? result.stdout() : bytes);
-  if (result.retval() < 0) {
-    const int error = -std::max(result.retval(), -std::numeric_limits<int32_t>::max());
-    return ErrnoFailure(error, result.stderr());
-  }
-  if (const std::string& text = result.stderr(); !text.empty()) {
-    absl::FPrintF(stderr, "%s%s", text, absl::EndsWith(text, "\n") ? "" : "\n");
-  }
+// What came of a command, failed or not: the output is shown in either case.
+std::optional<Failure> Show(const v1::CommandsRunResponse& response, Output* output) {
+  std::optional<Failure> failure = FailureOf(response);
+  if (!failure.has_value()) return ShowResult(response.result(), output);
+  const v1::CommandResult& result = response.result();
+  output->Write(result.stdout_bytes().empty() ? result.stdout() : result.stdout_bytes());
   return failure;
 }
 
@@ -108,7 +107,7 @@ std::optional<Failure> Poll(const Arguments& arguments, v1::CommandsRunRequest r
       }
     }
     answered = false;
-    if (std::optional<Failure> failure = Show(response.result(), output)) return failure;
+    if (std::optional<Failure> failure = Show(response, output)) return failure;
     if (arguments.period == absl::ZeroDuration()) break;
     interrupt.WaitFor(arguments.period);
   }
@@ -116,6 +115,27 @@ std::optional<Failure> Poll(const Arguments& arguments, v1::CommandsRunRequest r
 }
 
 }  // namespace
+
+std::optional<Failure> FailureOf(const v1::CommandsRunResponse& response) {
+  const v1::CommandResult& result = response.result();
+  if (result.retval() >= 0) return std::nullopt;
+  const int error = -std::max(result.retval(), -std::numeric_limits<int32_t>::max());
+  if (error != EINVAL || !response.prefix().empty()) return ErrnoFailure(error, result.stderr());
+  // As ceph's command line has it, where there is no command that the words fit.
+  Failure invalid = ErrnoFailure(EINVAL, "invalid command");
+  invalid.text =
+      absl::StrCat(absl::StripTrailingAsciiWhitespace(result.stderr()), "\n", invalid.text);
+  return invalid;
+}
+
+std::optional<Failure> ShowResult(const v1::CommandResult& result, Output* output) {
+  const std::string& bytes = result.stdout_bytes();
+  std::optional<Failure> failure = output->Write(bytes.empty() ? result.stdout() : bytes);
+  if (const std::string& text = result.stderr(); !text.empty()) {
+    absl::FPrintF(stderr, "%s%s", text, absl::EndsWith(text, "\n") ? "" : "\n");
+  }
+  return failure;
+}
 
 std::optional<Failure> RunCommand(const Arguments& arguments,
                                   const std::optional<std::string>& inbuf, Client* client,
@@ -136,7 +156,7 @@ std::optional<Failure> RunCommand(const Arguments& arguments,
   if (response.poll() && response.result().retval() >= 0) {
     return Poll(arguments, std::move(request), std::move(response), client, interrupt, output);
   }
-  return Show(response.result(), output);
+  return Show(response, output);
 }
 
 }  // namespace outpost::cli

@@ -15,6 +15,13 @@
 
 namespace outpost::cli {
 
+// What a command gave as a failure: its errno, if the retval is negative; a positive one is
+// none, as with ceph.
+std::optional<Failure> FailureOf(const v1::CommandsRunResponse& response);
+
+// Writes the output of a command that did not fail, and the text beside it on standard error.
+std::optional<Failure> ShowResult(const v1::CommandResult& result, Output* output);
+
 // Runs arguments.words and shows what comes of it: the output on `output`, the
 // text beside it on standard error. `inbuf` is the content of --in-file. A command
 // that failed (a negative retval) is a Failure with its errno; a positive retval

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
+#include "outpost/version.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
@@ -50,8 +51,9 @@
 namespace outpost {
 namespace {
 
-constexpr char kVersion[] = "outpost 0.1.0";
 constexpr absl::Duration kServerStop = absl::Seconds(2);  // for calls in flight at the end
+
+std::string Product() { return absl::StrCat("outpost ", kVersion); }
 
 log::Settings LogSettings(const Settings& settings) {
   log::Settings result;
@@ -187,7 +189,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   module::SupervisorOptions options;
   options.manager_id = settings.id;
   options.manager_instance = instance;
-  options.manager_version = kVersion;
+  options.manager_version = Product();
   options.address = absl::StrCat("unix:", socket);
   options.log_file = settings.log_file;
   options.manager_ip = HostAddress();
@@ -216,7 +218,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   module::CallRouter router(&supervisor);
   command::Dispatcher dispatcher(&table, &router, source->get());
   const builtin::Subjects subjects = {.manager_id = settings.id,
-                                      .version = kVersion,
+                                      .version = Product(),
                                       .started = started,
                                       .modules = &supervisor,
                                       .config = config->get(),
@@ -250,7 +252,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   rpc::RemoteService remote(&router, &supervisor);
   rpc::ManagerService manager({.manager_id = settings.id,
                                .instance = instance,
-                               .version = kVersion,
+                               .version = Product(),
                                .started = started,
                                .supervisor = &supervisor,
                                .cluster = &cluster,
@@ -276,7 +278,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     return server.status();
   }
   log::Get("main").info(
-      "{} \"{}\" serves on unix:{}{}; source {}, modules in {}", kVersion, settings.id, socket,
+      "{} \"{}\" serves on unix:{}{}; source {}, modules in {}", Product(), settings.id, socket,
       ports.empty() ? "" : absl::StrCat(" and tcp ports ", absl::StrJoin(ports, ", ")),
       settings.source, absl::StrJoin(settings.module_path, ":"));
   absl::Status status = supervisor.Start(settings.initial_modules);
@@ -309,7 +311,7 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   umask(0077);
 
-  const auto invocation = outpost::ParseSettings(argc, argv, outpost::kVersion);
+  const auto invocation = outpost::ParseSettings(argc, argv, outpost::Product());
   if (!invocation.ok()) {
     std::fprintf(stderr, "outpostd: %s\n", std::string(invocation.status().message()).c_str());
     return 2;

@@ -1,0 +1,165 @@
+#include "cli/watch.h"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "cli/run_command.h"
+
+namespace outpost::cli {
+namespace {
+
+constexpr absl::Duration kTryAgain = absl::Milliseconds(500);
+constexpr uint32_t kOldLines = 20;
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", at, absl::UTCTimeZone());
+}
+
+// As Ceph's cluster log has them.
+const char* SeverityText(v1::LogLevel level) {
+  switch (level) {
+    case v1::LOG_LEVEL_DEBUG:
+      return "[DBG]";
+    case v1::LOG_LEVEL_WARNING:
+      return "[WRN]";
+    case v1::LOG_LEVEL_ERROR:
+    case v1::LOG_LEVEL_CRITICAL:
+      return "[ERR]";
+    default:
+      return "[INF]";
+  }
+}
+
+v1::LogLevel LeastLevel(const std::string& severity) {
+  if (severity == "debug") return v1::LOG_LEVEL_DEBUG;
+  if (severity == "warn") return v1::LOG_LEVEL_WARNING;
+  if (severity == "error") return v1::LOG_LEVEL_ERROR;
+  return v1::LOG_LEVEL_INFO;
+}
+
+// What has the look of a terminal's escape sequence must not be one.
+std::string Harmless(absl::string_view text) {
+  std::string harmless;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) {
+      absl::StrAppendFormat(&harmless, "\\x%02x", byte);
+    } else {
+      harmless += c;
+    }
+  }
+  return harmless;
+}
+
+std::string LineText(const v1::TailLogResponse& line) {
+  std::string text;
+  if (line.missed() > 0) absl::StrAppend(&text, "(", line.missed(), " lines missed)\n");
+  const v1::LogRecord& record = line.record();
+  absl::StrAppend(&text, TimeText(record.time()), " ", Harmless(line.source()), " ",
+                  SeverityText(record.level()), " ", Harmless(record.message()), "\n");
+  return text;
+}
+
+bool CameAndWent(const Failure& failure) {
+  return failure.exit_status == ECONNRESET || failure.exit_status == ECONNREFUSED ||
+         failure.exit_status == EAGAIN;
+}
+
+std::optional<Failure> Follow(v1::TailLogRequest request, const Arguments& arguments,
+                              Client* client, Interrupt* interrupt, Output* output) {
+  bool connected = false;
+  bool away = false;
+  const auto show = [&](const v1::TailLogResponse* line) -> std::optional<Failure> {
+    if (away) absl::FPrintF(stderr, "the manager at %s is there again\n", arguments.address);
+    connected = true;
+    away = false;
+    return line == nullptr ? std::nullopt : output->Write(LineText(*line));
+  };
+  for (;;) {
+    const Failure end = client->TailLog(request, show);
+    if (interrupt->signal() != 0) return std::nullopt;
+    if (!connected || !CameAndWent(end)) return end;
+    if (!away) {
+      absl::FPrintF(stderr, "the manager at %s went away; waiting for it\n", arguments.address);
+    }
+    away = true;
+    request.set_lines(0);  // those were shown
+    interrupt->WaitFor(kTryAgain);
+    if (interrupt->signal() != 0) return std::nullopt;
+    client->Reconnect();
+  }
+}
+
+}  // namespace
+
+std::optional<Failure> Watch(const Arguments& arguments, Client* client, Interrupt* interrupt,
+                             Output* output) {
+  if (!arguments.words.empty()) {
+    return ErrnoFailure(EINVAL, absl::StrCat("--watch goes with no command, but there is \"",
+                                             arguments.words[0], "\""));
+  }
+  Arguments status = arguments;
+  status.words = {"status"};
+  if (std::optional<Failure> failure =
+          RunCommand(status, std::nullopt, client, *interrupt, output)) {
+    return failure;
+  }
+  if (std::optional<Failure> failure = output->Write("\n")) return failure;
+  v1::TailLogRequest request;
+  request.set_channel(arguments.watch_channel.empty() ? "cluster" : arguments.watch_channel);
+  request.set_min_level(LeastLevel(arguments.watch_severity));
+  request.set_follow(true);
+  return Follow(std::move(request), arguments, client, interrupt, output);
+}
+
+bool IsFollowingLogs(const std::vector<std::string>& words) {
+  size_t at = !words.empty() && words[0] == "mgr" ? 1 : 0;
+  return words.size() > at + 1 && words[at] == "module" && words[at + 1] == "logs" &&
+         std::count(words.begin(), words.end(), "--follow") > 0;
+}
+
+std::optional<Failure> FollowModuleLogs(const Arguments& arguments, Client* client,
+                                        Interrupt* interrupt, Output* output) {
+  std::vector<std::string> words = arguments.words;
+  words.erase(words.begin(), std::find(words.begin(), words.end(), "logs") + 1);
+  v1::TailLogRequest request;
+  request.set_follow(true);
+  request.set_lines(kOldLines);
+  for (size_t i = 0; i < words.size(); ++i) {
+    absl::string_view word = words[i];
+    if (word == "--follow") continue;
+    if (word == "--lines" && i + 1 < words.size()) {
+      word = words[++i];
+    } else if (!absl::ConsumePrefix(&word, "--lines=")) {
+      if (absl::StartsWith(word, "-") || !request.module().empty()) {
+        return ErrnoFailure(EINVAL, absl::StrCat("module logs: unused argument \"", word,
+                                                 "\"; module logs NAME [--lines N] [--follow]"));
+      }
+      request.set_module(words[i]);
+      continue;
+    }
+    uint32_t lines = 0;
+    if (!absl::SimpleAtoi(word, &lines)) {
+      return ErrnoFailure(
+          EINVAL, absl::StrCat("module logs: --lines: \"", word, "\" is not a number of lines"));
+    }
+    request.set_lines(lines);
+  }
+  if (request.module().empty()) {
+    return ErrnoFailure(EINVAL, "module logs: of which module? module logs NAME [--follow]");
+  }
+  return Follow(std::move(request), arguments, client, interrupt, output);
+}
+
+}  // namespace outpost::cli
