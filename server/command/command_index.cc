@@ -23,6 +23,35 @@ size_t SharedWords(const Signature& signature, const std::vector<std::string>& w
       std::mismatch(mine.begin(), mine.end(), words.begin(), words.end()).first - mine.begin());
 }
 
+// Adds `commands`, ordered by nearness to `words`, to `out`, until that has `limit`.
+void AddClosest(const std::vector<CommandPtr>& commands, const std::vector<std::string>& words,
+                size_t limit, std::vector<CommandPtr>& out) {
+  std::map<size_t, std::vector<CommandPtr>, std::greater<>> by_shared;
+  for (const CommandPtr& command : commands) {
+    by_shared[SharedWords(command->signature, words)].push_back(command);
+  }
+  for (const auto& [shared, alike] : by_shared) {
+    const std::string typed = shared < words.size() ? words[shared] : "";
+    std::map<std::string, std::vector<CommandPtr>> by_next;
+    for (const CommandPtr& command : alike) {
+      const auto& literals = command->signature.words();
+      by_next[shared < literals.size() ? literals[shared] : ""].push_back(command);
+    }
+    std::vector<std::string> order;
+    order.reserve(by_next.size());
+    for (const auto& [next, unused] : by_next) order.push_back(next);
+    for (const std::string& next : text::Nearest(typed, order, limit)) {
+      // As if it had been typed right: the words after it tell which of them is meant.
+      std::vector<std::string> corrected = words;
+      corrected[shared] = next;
+      AddClosest(by_next[next], corrected, limit, out);
+      by_next.erase(next);
+    }
+    for (const auto& [next, rest] : by_next) out.insert(out.end(), rest.begin(), rest.end());
+    if (out.size() >= limit) break;
+  }
+}
+
 }  // namespace
 
 CommandTable::Index::Index(Providers providers) : providers_(std::move(providers)) {
@@ -61,30 +90,8 @@ absl::Span<const CommandPtr> CommandTable::Index::Find(absl::string_view prefix)
 
 std::vector<CommandPtr> CommandTable::Index::Closest(const std::vector<std::string>& words,
                                                      size_t limit) const {
-  std::map<size_t, std::vector<CommandPtr>, std::greater<>> by_shared;
-  for (const CommandPtr& command : visible_) {
-    by_shared[SharedWords(command->signature, words)].push_back(command);
-  }
   std::vector<CommandPtr> closest;
-  for (const auto& [shared, commands] : by_shared) {
-    const std::string typed = shared < words.size() ? words[shared] : "";
-    std::map<std::string, std::vector<CommandPtr>> by_next;
-    for (const CommandPtr& command : commands) {
-      const auto& literals = command->signature.words();
-      by_next[shared < literals.size() ? literals[shared] : ""].push_back(command);
-    }
-    std::vector<std::string> order;
-    order.reserve(by_next.size());
-    for (const auto& [next, unused] : by_next) order.push_back(next);
-    for (const std::string& next : text::Nearest(typed, order, limit)) {
-      for (const CommandPtr& command : by_next[next]) closest.push_back(command);
-      by_next.erase(next);
-    }
-    for (const auto& [next, rest] : by_next) {
-      closest.insert(closest.end(), rest.begin(), rest.end());
-    }
-    if (closest.size() >= limit) break;
-  }
+  AddClosest(visible_, words, limit, closest);
   if (closest.size() > limit) closest.resize(limit);
   return closest;
 }

@@ -36,7 +36,7 @@ class CommandTable::Index {
   size_t longest() const { return longest_; }
 
   // At most `limit` commands, those first that share most leading words with `words`, then
-  // those whose next word is nearest.
+  // those whose next word is nearest; among these, those whose words after that fit best.
   std::vector<CommandPtr> Closest(const std::vector<std::string>& words, size_t limit) const;
 
   std::vector<CompletionCandidate> Complete(std::vector<std::string> words) const;

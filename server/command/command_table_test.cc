@@ -142,6 +142,11 @@ TEST_F(CommandTableTest, UnknownWordsNameTheClosest) {
   EXPECT_THAT(Words({"osd", "pool"}),
               StartsWith("no valid command found; 5 closest matches:\nosd pool ls\n"));
   EXPECT_THAT(Words({}), StartsWith("no valid command found; 5 closest matches:"));
+  Set(Module("m"), {"module disable", "module enable", "module ls"});
+  EXPECT_THAT(Words({"moduel", "ls"}),
+              StartsWith("no valid command found; 8 closest matches:\nmodule ls\nmodule "));
+  EXPECT_THAT(Words({"moduel", "enabel"}),
+              StartsWith("no valid command found; 8 closest matches:\nmodule enable\nmodule "));
   std::vector<std::string> many;
   many.reserve(30);
   for (int i = 0; i < 30; ++i) many.push_back(absl::StrCat("many c", i));

@@ -67,7 +67,8 @@ def test_what_does_not_fit_is_refused_the_same(
 ) -> None:
     rc, out, err = both(manager, *words)
     assert (rc, out) == (errno.EINVAL, "")
-    assert err.startswith(f"Error EINVAL: {error}")
+    assert err.startswith(f"{error}\nhello")
+    assert err.endswith("\nError EINVAL: invalid command\n")
 
 
 @pytest.mark.parametrize("num", ["0", "1001", "-5"])

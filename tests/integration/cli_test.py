@@ -1,0 +1,422 @@
+"""The command line as people and their shells use it: prompts, completion, polling, following."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixture import OUTPOST, Manager, run_tests, until
+from terminal import Terminal
+
+PROMPT = r"outpost> "
+PYTHON_PROMPT = r"\[mgr self-test eval\] >>> "
+MORE_PROMPT = r"\[mgr self-test eval\] \.\.\. "
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[Manager]:
+    with Manager("hello", "iostat", "slow", "selftest", installed=["status"]) as manager:
+        yield manager
+
+
+@pytest.fixture
+def environment(manager: Manager, tmp_path: Path) -> dict[str, str]:
+    """Of a person with an empty home."""
+    environment = {**manager.environment(), "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    environment.pop("XDG_STATE_HOME", None)
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (binaries / "outpost").symlink_to(OUTPOST)
+    environment["PATH"] = f"{binaries}:{os.environ['PATH']}"
+    return environment
+
+
+# --- outpost shell ---
+
+
+def test_shell_takes_commands_from_a_pipe(manager: Manager) -> None:
+    lines = "\n".join(
+        [
+            "hello",
+            "# a comment",
+            "",
+            "hello 'Ann Lee'",
+            "hello count x",
+            "hello --format json-pretty -- Joe",
+            "nosuch",
+            "hello count 1",
+        ]
+    )
+    rc, out, err = manager.outpost("shell", stdin=lines)
+    assert rc == 0
+    assert out == "Hello, world!\nHello, Ann Lee!\nHello, Joe!\n1\n"
+    assert "Invalid command: x doesn't represent an int\n" in err
+    assert err.count("\nError EINVAL: invalid command\n") == 2
+
+
+def test_shell_ends_as_its_last_line_does(manager: Manager) -> None:
+    assert manager.outpost("shell", stdin="").rc == 0
+    assert manager.outpost("shell", stdin="hello\nmodule enable nosuch\n").rc == errno.ENOENT
+    assert manager.outpost("shell", stdin="nosuch\nquit\nhello\n")[:2] == (errno.EINVAL, "")
+    rc, _, err = manager.outpost("shell", stdin="hello 'Ann\n")
+    assert (rc, err) == (errno.EINVAL, "Error EINVAL: a ' is not closed\n")
+    rc, _, err = manager.outpost("shell", stdin="hello -i -\n")
+    assert (rc, err) == (
+        errno.EINVAL,
+        "Error EINVAL: -i -: standard input has the commands; name a file\n",
+    )
+
+
+def test_shell_reads_and_writes_files_for_a_line(manager: Manager, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("Ann\nJoe\n")
+    rc, out, err = manager.outpost(
+        "shell", stdin=f"hello -i {tmp_path}/in -o {tmp_path}/out\nhello\n"
+    )
+    assert (rc, out, err) == (0, "Hello, world!\n", "")
+    assert (tmp_path / "out").read_text() == "Hello, Ann!\nHello, Joe!"
+
+
+def test_shell_has_editing_completion_and_history(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with Terminal([OUTPOST, "shell"], environment) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.type("hel\t")
+        terminal.wait_for("hello ")
+        terminal.type("co\t")
+        terminal.wait_for("count ")
+        terminal.type("3\x022\r")  # ^B goes back over the 3
+        terminal.wait_for(r"\n1\n2\n")
+        terminal.wait_for(r"\n23\n")
+        terminal.wait_for(PROMPT)
+        terminal.type("module \t")  # several: they are shown, and what they mean
+        for word in ("disable +end a module", "enable +start a module", "ls +list the modules"):
+            terminal.wait_for(word)
+        terminal.wait_for(PROMPT + "module ")
+        terminal.type("\x03")  # ^C forgets the line
+        terminal.wait_for(r"\^C\n" + PROMPT)
+        terminal.type(" hello secret\r")
+        terminal.wait_for("Hello, secret!\n" + PROMPT)
+        terminal.type("quit\r")
+        assert terminal.end() == 0
+    history = tmp_path / ".local/state/outpost/shell_history"
+    assert history.read_text() == "hello count 23\nquit\n"  # a space keeps a line out
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+
+    with Terminal([OUTPOST, "shell"], environment) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.type("\x1b[A\x1b[A\r")  # up, up
+        terminal.wait_for(r"\n22\n23\n")
+        terminal.wait_for(PROMPT)
+        terminal.type("\x04")
+        assert terminal.end() == 0
+
+
+def test_shell_interrupts_the_command_alone(manager: Manager, environment: dict[str, str]) -> None:
+    with Terminal([OUTPOST, "shell"], environment) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.type("slow\r")
+        until("the command to run", lambda: manager.modules()["slow"].in_flight > 0)
+        terminal.type("\x03")
+        terminal.wait_for(PROMPT)
+        terminal.type("iostat -p 0.05\r")
+        terminal.wait_for(r"\|\n.*\|\n.*\|\n")
+        terminal.type("\x03")
+        terminal.wait_for(PROMPT)
+        terminal.type("hello\r")
+        terminal.wait_for("Hello, world!\n" + PROMPT)
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+    assert manager.check("slow", "release") == ""
+
+
+def test_shell_finds_a_manager_that_comes_back(environment: dict[str, str]) -> None:
+    with Manager("hello") as manager:
+        mine = {**environment, "OUTPOST_ADDRESS": manager.address}
+        with Terminal([OUTPOST, "shell"], mine) as terminal:
+            terminal.wait_for(PROMPT)
+            manager.kill9()
+            terminal.type("hello\r")
+            terminal.wait_for("Error: no manager answers at .*")
+            terminal.wait_for(PROMPT)
+            manager.restart()
+            terminal.type("hello\r")
+            terminal.wait_for("Hello, world!\n" + PROMPT)
+
+
+# --- completion of bash and zsh ---
+
+
+@pytest.fixture(params=["bash", "zsh"])
+def shell(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[Terminal]:
+    """A real shell, told to complete as the documentation says."""
+    if (program := shutil.which(request.param)) is None:
+        pytest.skip(f"{request.param} is not installed")
+    argv = {
+        "bash": [program, "--noprofile", "--norc", "-i"],
+        "zsh": [program, "-f", "-i"],
+    }[request.param]
+    setup = {
+        "bash": "bind 'set bell-style none'; PS1='$$ '; source <(outpost completion bash)",
+        "zsh": "PS1='$$ '; autoload -U compinit; compinit -u -D; source <(outpost completion zsh)",
+    }[request.param]
+    with Terminal(argv, environment) as terminal:
+        terminal.type(f"{setup}; echo RE''ADY\r")
+        terminal.wait_for("READY\n")
+        yield terminal
+
+
+def test_shells_complete_words(shell: Terminal) -> None:
+    shell.type("outpost hel\t")
+    shell.wait_for("hello ")
+    shell.type("cou\t")
+    shell.wait_for("count ")
+    shell.type("2\r")
+    shell.wait_for("\n1\n2\n")
+
+
+def test_shells_show_what_there_is(shell: Terminal) -> None:
+    # bash says with the second Tab what there is; zsh with the first, and then takes one.
+    shell.type("outpost module \t" + ("\t" if "bash" in shell.name else ""))
+    for word in ("disable", "enable", "ls", "restart"):
+        shell.wait_for(word)
+    shell.type("l\t")
+    shell.wait_for("ls ")
+    shell.type("det\t")  # a choice of an argument
+    shell.wait_for("detail ")
+
+
+def test_shells_complete_argument_names_and_choices(shell: Terminal) -> None:
+    shell.type("outpost iostat --print\t")
+    shell.wait_for("--print-header ")
+    shell.type("--form\t")
+    shell.wait_for("--format")
+    shell.type("\x15outpost --format=y\t")  # ^U: begin anew
+    shell.wait_for("--format=yaml")
+    shell.type("\x15outpost status -f y\t")
+    shell.wait_for("-f yaml")
+
+
+def test_shells_complete_files_and_local_commands(shell: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "input_file").write_text("Ann\n")
+    shell.type(f"outpost hello -i {tmp_path}/input\t")
+    shell.wait_for("input_file")
+    shell.type("\r")
+    shell.wait_for("Hello, Ann!")
+    shell.type("outpost compl\t")
+    shell.wait_for("completion ")
+    shell.type("ba\t")
+    shell.wait_for("bash ")
+
+
+def test_completion_is_quick_without_a_manager(environment: dict[str, str]) -> None:
+    nobody = {**environment, "OUTPOST_ADDRESS": "unix:/nonexistent"}
+    with Terminal(["bash", "--norc", "-i"], nobody) as terminal:
+        terminal.type("PS1='$$ '; source <(outpost completion bash); echo RE''ADY\r")
+        terminal.wait_for("READY\n")
+        terminal.type("outpost not\t")
+        terminal.wait_for("notify ")
+
+
+def test_completion_of_no_known_shell(manager: Manager) -> None:
+    for words in (["fish"], [], ["bash", "more"]):
+        rc, out, err = manager.outpost("completion", *words)
+        assert (rc, out) == (errno.EINVAL, "")
+        assert "outpost completion bash, or zsh" in err
+
+
+# --- outpost repl ---
+
+
+def test_repl_runs_code(manager: Manager) -> None:
+    code = "for i in range(2):\n    print(i)\nx = mgr.get_mgr_id()\nprint('é', x)\n"
+    assert manager.outpost("repl", "-c", code) == (0, "0\n1\né x\n", "")
+    assert manager.outpost("repl", "-c", "print(x)").out == "x\n"  # the names stay
+    rc, out, err = manager.outpost("repl", "-c", "print('before')\n1/0")
+    assert (rc, out) == (1, "before\n")
+    assert err.endswith("ZeroDivisionError: division by zero\n")
+    rc, _, err = manager.outpost("repl", "-c", "if")
+    assert rc == 1 and "SyntaxError" in err
+    assert manager.outpost("repl", "-c", "raise SystemExit(3)").rc == 1
+    assert manager.state("selftest") == "RUNNING"
+
+
+def test_repl_runs_a_script(manager: Manager, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("def f():\n\n    return 41\nprint(f() + 1)\nraise ValueError('here')\n")
+    rc, out, err = manager.outpost("repl", script)
+    assert (rc, out) == (1, "42\n")
+    assert f'File "{script}", line 5' in err
+    assert manager.outpost("repl", stdin="print(6 * 7)\n") == (0, "42\n", "")
+    assert manager.outpost("repl", tmp_path / "none.py").rc == 1
+
+
+def test_repl_with_another_prefix(manager: Manager) -> None:
+    assert manager.outpost("repl", "--prefix", "mgr self-test eval", "-c", "print(1)").out == "1\n"
+    rc, _, err = manager.outpost("repl", "--prefix=mgr my-module eval", "-c", "1")
+    assert rc == errno.EINVAL
+    assert err.endswith(
+        'Error EINVAL: invalid command\nrepl needs the command "mgr my-module eval"\n'
+    )
+
+
+def test_repl_refuses_what_it_does_not_know(manager: Manager) -> None:
+    for words in (["--nosuch"], ["-c"], ["--prefix"], ["a.py", "b.py"], ["-c", "1", "a.py"]):
+        rc, out, err = manager.outpost("repl", *words)
+        assert (rc, out) == (errno.EINVAL, "") and err.startswith("Error EINVAL: repl: "), words
+
+
+def test_repl_shows_the_environment(manager: Manager) -> None:
+    address, path = manager.check("repl", "--show-env").splitlines()
+    assert address == f"export OUTPOST_ADDRESS={manager.address}"
+    match = re.fullmatch(r"export PYTHONPATH=(.+):\$PYTHONPATH", path)
+    assert match is not None
+    assert any((Path(entry) / "mgr_module.py").is_file() for entry in match[1].split(":"))
+
+
+def test_repl_is_a_conversation(environment: dict[str, str], tmp_path: Path) -> None:
+    with Terminal([OUTPOST, "repl"], environment) as terminal:
+        terminal.wait_for(r"Python 3\.\S+ .* on linux\n")
+        terminal.wait_for('Type "help", "copyright", "credits" or "license" for more information')
+        terminal.wait_for(r"\(MgrModuleInteractiveConsole\)\n" + PYTHON_PROMPT)
+        # As the guide has it.
+        terminal.type("print(mgr.version)\r")
+        terminal.wait_for(r"\noutpost \S+\n" + PYTHON_PROMPT)
+        terminal.type("from timeit import timeit\r")
+        terminal.wait_for(PYTHON_PROMPT)
+        terminal.type("timeit(mgr.get_mgr_id, number=10)\r")
+        terminal.wait_for(r"\n\d+\.\d+\S*\n" + PYTHON_PROMPT)
+        terminal.type("for i in range(2):\r")
+        terminal.wait_for(MORE_PROMPT)
+        terminal.type("\tprint('x', i)\r")  # Tab at the beginning of a line is four columns
+        terminal.wait_for(MORE_PROMPT)
+        terminal.type("\r")
+        terminal.wait_for(r"x 0\nx 1\n" + PYTHON_PROMPT)
+        terminal.type("mgr.get_mgr_\t")
+        terminal.wait_for("get_mgr_i")
+        terminal.type("\x15{}['key']\r")
+        terminal.wait_for(r"KeyError: 'key'\n" + PYTHON_PROMPT)
+        terminal.type("(1,\r")
+        terminal.wait_for(MORE_PROMPT)
+        terminal.type("\x03")
+        terminal.wait_for(r"KeyboardInterrupt\n" + PYTHON_PROMPT)
+        terminal.type("import threading; threading.Event().wait(3)\r")
+        terminal.wait_for("wait")
+        terminal.type("\x03")
+        terminal.wait_for(PYTHON_PROMPT)
+        terminal.type("exit()\r")
+        assert terminal.end() == 0
+    history = (tmp_path / ".local/state/outpost/repl_history").read_text().splitlines()
+    assert history[0] == "print(mgr.version)" and history[-1] == "exit()"
+
+
+# --- module selftest ---
+
+
+def test_selftest_runs(manager: Manager) -> None:
+    assert manager.outpost("mgr", "self-test", "run") == (0, "", "Self-test succeeded\n")
+    assert manager.outpost("mgr", "self-test", "remote") == (0, "", "Successfully called\n")
+    assert manager.outpost("mgr", "self-test", "module", "selftest") == (
+        0,
+        "ok\n",
+        "Self-test OK\n",
+    )
+    assert manager.outpost("mgr", "self-test", "module", "iostat").err == "Self-test OK\n"
+    rc, _, err = manager.outpost("mgr", "self-test", "module", "nosuch")
+    assert rc == errno.EINVAL
+    assert re.search(r"^ImportError: Module not found", err, re.MULTILINE)
+    version = manager.check("mgr", "self-test", "python-version")
+    assert re.fullmatch(r"3\.\d+\.\d+\n", version)
+
+
+def test_selftest_evaluates(manager: Manager) -> None:
+    def evaluate(*words: str) -> tuple[int, str, str]:
+        return manager.outpost("mgr", "self-test", "eval", *words)
+
+    assert evaluate("6 * 7") == (0, "42\n", "")
+    assert evaluate("print('a'); print('b')") == (0, "a\nb\n", "")
+    assert evaluate("import sys; sys.stderr.write('e') and None") == (0, "", "e\n")
+    rc, out, err = evaluate("1/0")
+    assert (rc, out) == (0, "") and err.endswith("ZeroDivisionError: division by zero\n")
+    assert evaluate("if True:") == (0, "", "")  # not finished: the retval is 2
+    rc, _, err = evaluate()
+    assert (rc, err) == (errno.EINVAL, "Error EINVAL: source is not specified\n")
+
+
+def test_selftest_config(manager: Manager) -> None:
+    manager.check("config", "set", "mgr/selftest/testkey", "testvalue")
+    assert manager.check("mgr", "self-test", "config", "get", "testkey") == "testvalue\n"
+    assert manager.check("mgr", "self-test", "config", "get_localized", "testkey") == "testvalue\n"
+    manager.check("config", "set", "mgr/selftest/x/testkey", "here")
+    assert manager.check("mgr", "self-test", "config", "get_localized", "testkey") == "here\n"
+    for key in ("mgr/selftest/x/testkey", "mgr/selftest/testkey"):
+        manager.check("config", "rm", key)
+
+
+def test_selftest_health(manager: Manager) -> None:
+    checks = {
+        "ST_A": {"severity": "warning", "summary": "a is odd", "detail": ["a", "b"]},
+        "ST_B": {"severity": "error", "summary": "b is bad", "detail": []},
+    }
+    assert manager.outpost("mgr", "self-test", "health", "set", json.dumps(checks)).rc == 0
+    assert manager.check("health").startswith("HEALTH_ERR b is bad; a is odd")
+    manager.check("mgr", "self-test", "health", "clear", "ST_B")
+    assert manager.check("health") == "HEALTH_WARN a is odd\n"
+    manager.check("mgr", "self-test", "health", "clear")
+    assert manager.check("health") == "HEALTH_OK\n"
+    assert manager.outpost("mgr", "self-test", "health", "set", "{") == (
+        errno.EPERM,
+        "",
+        "Error EPERM: Failed to decode JSON input: Expecting property name enclosed in double"
+        " quotes: line 1 column 2 (char 1)\n",
+    )
+    rc, _, err = manager.outpost("mgr", "self-test", "health", "set", '{"X": {}}')
+    assert (rc, err) == (
+        errno.EPERM,
+        "Error EPERM: Invalid health check format: KeyError: 'severity'\n",
+    )
+
+
+def test_selftest_background(manager: Manager) -> None:
+    def background(*words: str) -> tuple[int, str, str]:
+        return manager.outpost("mgr", "self-test", "background", *words)
+
+    assert background("stop") == (0, "", "No background workload was running\n")
+    assert background("start", "nosuch") == (
+        errno.EINVAL,
+        "",
+        "Error EINVAL: Workload not found 'nosuch'\n",
+    )
+    assert background("start", "command_spam").err == "Running `command_spam` in background\n"
+    manager.wait_for_log("Starting command_spam workload")
+    assert background("stop").err == "Stopping background workload `command_spam`\n"
+    manager.wait_for_log("Ended command_spam workload")
+
+
+def test_selftest_throws(environment: dict[str, str]) -> None:
+    with Manager("selftest") as manager:
+        before = manager.modules()["selftest"].pid
+        manager.check("mgr", "self-test", "background", "start", "throw_exception")
+        manager.wait_for_log("Synthetic exception in serve")
+        until("a new process", lambda: manager.modules()["selftest"].pid not in (0, before))
+
+
+def test_selftest_cluster_log(manager: Manager) -> None:
+    assert manager.outpost(
+        *("mgr", "self-test", "cluster-log", "audit", "warning", "somebody did it")
+    ) == (0, "", "Successfully called\n")
+    manager.wait_for_log("somebody did it")
+    rc, _, err = manager.outpost("mgr", "self-test", "cluster-log", "audit", "loud", "x")
+    assert rc == errno.EINVAL and "debug, info, security, warning, error" in err
+
+
+if __name__ == "__main__":
+    run_tests(__file__)
