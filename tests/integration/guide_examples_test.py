@@ -46,9 +46,9 @@ def test_send_to_blackhole(manager: Manager, tmp_path: Path) -> None:
     rc, out, err = manager.outpost(*SEND)
     assert (rc, out) == (errno.EINVAL, "")
     assert err == (
-        "Error EINVAL: Invalid command: missing required parameter oid(<string>)\n"
+        "Invalid command: missing required parameter oid(<string>)\n"
         "antigravity send to blackhole <oid> [<blackhole>] :  Send the specified object to black"
-        " hole\n"
+        " hole\nError EINVAL: invalid command\n"
     )
     wrong.write_bytes(b"\xff")
     assert manager.outpost(*SEND, "apple", "78M", "-i", wrong) == (
