@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -165,7 +166,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     hub.PublishState(snapshot->name, snapshot->id, snapshot->version);
   });
   // Without its cluster the manager shows the last known state: that is not "OK".
+  std::atomic<bool> stopping = false;
   const auto report_connection = [&] {
+    if (stopping) return;  // the source's own end is nobody's failure
     const cluster::Connection connection = cluster.connection();
     std::vector<v1::HealthCheck> checks;
     if (!connection.connected) {
@@ -284,6 +287,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   absl::Status status = supervisor.Start(settings.initial_modules);
   if (status.ok()) ServeUntilSignal(signals);
 
+  stopping = true;
   (*server)->GetHealthCheckService()->SetServingStatus(false);
   supervisor.Stop();
   (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));

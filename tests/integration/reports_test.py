@@ -143,6 +143,14 @@ def test_the_history_of_health(manager: Manager, session: RawSession) -> None:
     assert log[1].endswith("cluster [INF] Health check cleared: RAW_HISTORY (was: 1 things broke)")
 
 
+def test_an_orderly_end_of_the_manager_is_no_failure() -> None:
+    with Manager(flags=["--sim-speed", "0"]) as manager:
+        manager.stop()
+        manager.restart()
+        assert manager.check("health", "history").splitlines()[1:] == []
+        assert manager.check("log", "last") == ""
+
+
 def test_progress(manager: Manager, session: RawSession) -> None:
     stub = manager.stub(progress_pb2_grpc.ProgressStub)
     assert manager.check("progress") == "Nothing in progress\n"
