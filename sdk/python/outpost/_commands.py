@@ -87,19 +87,28 @@ class CLICommand:
         self.perm = perm
         self.poll = poll
         self.func: Callable[..., Any] | None = None
+        """The handler."""
+        self._described: Callable[..., Any] | None = None
 
     def __call__(self, func: _Handler) -> _Handler:
         """Register the handler, and give it back as it is."""
+        self.store_func_metadata(func)
         self.func = func
         self.COMMANDS[self.prefix] = self
         return func
 
-    @property
-    def handler(self) -> Callable[..., Any]:
-        """What is decorated. Raises ModuleLoadError: nothing is."""
-        if self.func is None:
+    def store_func_metadata(self, f: Callable[..., Any]) -> None:
+        """Take the signature and the description from a function.
+
+        For modules that set `func` to another function, and register and call() the command
+        themselves.
+        """
+        self._described = f
+
+    def _declaration(self) -> Callable[..., Any]:
+        if self._described is None:
             raise ModuleLoadError(f"CLICommand({self.prefix!r}) decorates nothing")
-        return self.func
+        return self._described
 
     @functools.cached_property
     def signature(self) -> HandlerSignature:
@@ -107,7 +116,7 @@ class CLICommand:
 
         It is worked out when first asked for, so that annotations may name what is defined later.
         """
-        return handler_signature(self.prefix, self.handler)
+        return handler_signature(self.prefix, self._declaration())
 
     @property
     def args(self) -> str:
@@ -117,7 +126,8 @@ class CLICommand:
     @property
     def desc(self) -> str:
         """The description: the handler's docstring up to its fields (:param …:), as one line."""
-        return " ".join(_FIELD.split(inspect.getdoc(self.handler) or "", maxsplit=1)[0].split())
+        docstring = inspect.getdoc(self._declaration()) or ""
+        return " ".join(_FIELD.split(docstring, maxsplit=1)[0].split())
 
     def dump_cmd(self) -> dict[str, str | bool]:
         """Return the command as an entry of COMMANDS would tell it. Raises ModuleLoadError."""
@@ -139,18 +149,21 @@ class CLICommand:
         )
 
     def call(self, mgr: Any, cmd_dict: Mapping[str, Any], inbuf: str | bytes | None = None) -> Any:
-        """Run the handler. Raises ArgumentError where the arguments do not fit."""
-        arguments = self.signature.bind(cmd_dict)
-        if inbuf is not None:
-            arguments["inbuf"] = self._convert_inbuf(inbuf)
-        elif self.signature.inbuf_required and not getattr(self.handler, "checks_inbuf", False):
-            raise ArgumentError(f"{ERROR_MSG_NO_INPUT_FILE}: the command needs one (-i FILE)")
-        return self.handler(mgr, **arguments)
+        """Run the handler. Raises ArgumentError where the arguments do not fit.
 
-    def _convert_inbuf(self, inbuf: str | bytes) -> str | bytes:
-        if not self.signature.inbuf:
+        `inbuf` is the input file: None and "" say that there is none (handle_command() gets the
+        latter), and b"" that it is empty.
+        """
+        handler = self.func or self._declaration()
+        arguments = self.signature.bind(cmd_dict)
+        if inbuf is None or inbuf == "":
+            if self.signature.inbuf_required and not getattr(handler, "checks_inbuf", False):
+                raise ArgumentError(f"{ERROR_MSG_NO_INPUT_FILE}: the command needs one (-i FILE)")
+        elif self.signature.inbuf:
+            arguments["inbuf"] = _convert_inbuf(inbuf, self.signature.inbuf)
+        elif inbuf:
             raise ArgumentError("Input file data (-i) not supported")
-        return _convert_inbuf(inbuf, self.signature.inbuf)
+        return handler(mgr, **arguments)
 
 
 def CLIReadCommand(prefix: str, poll: bool = False) -> CLICommand:

@@ -59,10 +59,9 @@ def handler_signature(prefix: str, handler: Callable[..., Any]) -> HandlerSignat
     """Read a handler's parameters, through the decorators that functools.wraps() made of it.
 
     The first one is the module. Parameters that are keyword-only, or follow one named
-    `_end_positional_`, or are named `format`, can be given by name only. `inbuf` takes the input
-    file (see inbuf_types()). A decorator may add arguments: its function then has an attribute
-    `extra_args`, a dict of names and types. Raises ModuleLoadError, which names the command and the
-    parameter.
+    `_end_positional_`, can be given by name only. `inbuf` takes the input file (see inbuf_types()).
+    A decorator may add arguments: its function then has an attribute `extra_args`, a dict of names
+    and types. Raises ModuleLoadError, which names the command and the parameter.
     """
     where = f"command {prefix!r}: {getattr(handler, '__qualname__', handler)}()"
     arguments = []
@@ -76,19 +75,14 @@ def handler_signature(prefix: str, handler: Callable[..., Any]) -> HandlerSignat
         elif name == "inbuf":
             inbuf_required = not has_default
         else:
-            by_name = not positional or parameter.kind is parameter.KEYWORD_ONLY
+            positional = positional and parameter.kind is not parameter.KEYWORD_ONLY
             with_name = f"{where}: parameter {name}"
             if parameter.annotation is parameter.empty:
                 raise ModuleLoadError(f"{with_name} has no type annotation")
             annotation = _resolve(with_name, handler, parameter.annotation)
             try:
                 arguments.append(
-                    argument(
-                        name,
-                        annotation,
-                        has_default=has_default,
-                        positional=not by_name and name != "format",
-                    )
+                    argument(name, annotation, has_default=has_default, positional=positional)
                 )
             except AnnotationError as error:
                 raise ModuleLoadError(f"{with_name}: {error}") from None

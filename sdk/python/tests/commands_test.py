@@ -13,6 +13,7 @@ from module_process import ModuleProcess, write_module
 
 from outpost import CLICommand, CLIReadCommand, CLIWriteCommand, ModuleLoadError
 from outpost._commands import describe_commands
+from outpost._signature import ArgumentError
 
 
 @pytest.fixture
@@ -64,6 +65,36 @@ def test_dump_cmd(commands: dict[str, CLICommand]) -> None:
 def test_call_without_a_manager(commands: dict[str, CLICommand]) -> None:
     CLICommand("count")(count)
     assert commands["count"].call(None, {"prefix": "count", "to": "3"}) == (0, "3 False", "")
+
+
+def test_commands_that_a_module_registers_itself(commands: dict[str, CLICommand]) -> None:
+    def anything(*args: Any, **kwargs: Any) -> Any:
+        return count(*args, **kwargs)
+
+    command = CLICommand("count", "r")
+    command.store_func_metadata(count)
+    command.func = anything
+    assert commands == {}
+    assert command.dump_cmd()["cmd"] == (
+        "count name=to,type=CephInt name=aloud,type=CephBool,req=false"
+    )
+    assert command.call(None, {"to": 3, "aloud": True}, "") == (0, "3 True", "")
+
+
+def test_input_files_without_a_manager(commands: dict[str, CLICommand]) -> None:
+    @CLICommand("read")
+    def read(self: Any, inbuf: str | None = None) -> tuple[int, str, str]:
+        return 0, repr(inbuf), ""
+
+    call = commands["read"].call
+    for given, seen in ((None, "None"), ("", "None"), (b"", "''"), ("a", "'a'"), (b"a", "'a'")):
+        assert call(None, {}, given) == (0, seen, "")
+    CLICommand("count")(count)
+    call = commands["count"].call
+    for given in (None, "", b""):
+        assert call(None, {"to": 1}, given) == (0, "1 False", "")
+    with pytest.raises(ArgumentError, match="not supported"):
+        call(None, {"to": 1}, "a")
 
 
 def test_declarations_that_are_wrong(commands: dict[str, CLICommand]) -> None:
