@@ -56,9 +56,9 @@ TEST_F(HelloModuleTest, Counts) {
 }
 
 TEST_F(HelloModuleTest, FollowsItsOptions) {
-  manager_->SetOption("emphatic", "false");
+  ASSERT_TRUE(manager_->SetOption("emphatic", "false").ok());
   EXPECT_TRUE(manager_->WaitForLog("place is now world, emphatic is now false"));
-  manager_->SetOption("place", "there");
+  ASSERT_TRUE(manager_->SetOption("place", "there").ok());
   EXPECT_TRUE(manager_->WaitForLog("place is now there, emphatic is now false"));
   EXPECT_EQ(manager_->RunCommand({{"prefix", "hello-cpp"}}).out, "Hello, there.");
 }

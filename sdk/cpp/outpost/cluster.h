@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "outpost/json.h"
 
@@ -76,6 +77,10 @@ struct ClusterCommand {
   std::string tag = {};
   absl::Duration timeout = absl::Seconds(30);
 };
+
+// The name of a release of Ceph by its major number: 17 is "quincy"; "unknown" where
+// there is none (yet).
+absl::string_view LookupReleaseName(int major);
 
 // How much the last two samples of `series` differ per second, as an integer;
 // 0 where there are fewer than two, or they are less than a second apart.

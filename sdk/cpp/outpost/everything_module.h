@@ -64,7 +64,7 @@ class Everything : public Module {
  public:
   Everything()
       : Module({.version = "7",
-                .notify_types = {"osd_map", "clog"},
+                .notify_types = {"osd_map", "clog", "command"},
                 .max_concurrency = 2,
                 .call_timeout = absl::Seconds(10)}) {
     commands()
@@ -115,6 +115,10 @@ class Everything : public Module {
       }
       return CommandResult::Ok(value->dump());
     });
+    options().OnChange<int64_t>(times_, [this](const int64_t& times) {
+      heard_times_ = times;
+      ++times_heard_;
+    });
     methods().Add("add", [](const Json& args, const Json& kwargs) -> absl::StatusOr<Json> {
       return args.at(0).get<int>() + args.at(1).get<int>() + kwargs.value("third", 0);
     });
@@ -142,6 +146,10 @@ class Everything : public Module {
     absl::MutexLock lock(&mu_);
     changed_.push_back(absl::StrCat(names.at(0), "=", times_.Get()));
   }
+  absl::StatusOr<std::string> SelfTest() override {
+    if (!self_test_.ok()) return self_test_;
+    return "all is well";
+  }
   void Shutdown() override { shut_down_ = true; }
 
   bool AwaitNotified(const std::function<bool(const Notification&)>& wanted) {
@@ -161,22 +169,48 @@ class Everything : public Module {
 
   // What tests reach for.
   using Module::Apply;
+  using Module::CheckMonCommand;
+  using Module::ClearProgress;
+  using Module::ClusterId;
+  using Module::ClusterLog;
+  using Module::CompleteProgress;
   using Module::Get;
+  using Module::GetClusterOption;
   using Module::GetCounters;
+  using Module::GetDaemonHealthMetrics;
+  using Module::GetDaemonStatus;
+  using Module::GetLocalizedStore;
   using Module::GetMetadata;
+  using Module::GetModuleOption;
   using Module::GetOption;
   using Module::GetPart;
+  using Module::GetPerfSchema;
+  using Module::GetServer;
   using Module::GetStore;
   using Module::GetStorePrefix;
   using Module::HaveMonConnection;
+  using Module::ListServers;
   using Module::log;
   using Module::MgrId;
+  using Module::MgrIp;
   using Module::MonCommand;
   using Module::Name;
+  using Module::OsdCommand;
+  using Module::ReleaseName;
+  using Module::Remote;
+  using Module::RemoveLocalizedOption;
+  using Module::RemoveOption;
   using Module::SendCommand;
   using Module::SetHealthChecks;
+  using Module::SetLocalizedOption;
+  using Module::SetLocalizedStore;
+  using Module::SetModuleOption;
   using Module::SetOption;
   using Module::SetStore;
+  using Module::SetUri;
+  using Module::TellCommand;
+  using Module::UpdateProgress;
+  using Module::Version;
 
   Option<int64_t> times_ = options().Add<int64_t>("times", 1, "How often", {.min = 1, .max = 9});
   Option<std::optional<absl::Duration>> pause_ =
@@ -184,6 +218,9 @@ class Everything : public Module {
 
   Gauge running_, serving_;
   std::atomic<bool> shut_down_{false};
+  std::atomic<int64_t> heard_times_{0};
+  std::atomic<int> times_heard_{0};
+  absl::Status self_test_;
   struct Gate {  // may be opened more than once
     void Notify() {
       absl::MutexLock lock(&mu);

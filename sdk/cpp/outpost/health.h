@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace outpost {
 
 enum class Severity { kWarning, kError };
@@ -18,6 +20,10 @@ struct HealthCheck {
   int64_t count = 1;                     // how many things are wrong
   std::vector<std::string> detail = {};  // a line each
 };
+
+// What is wrong with `checks`: INVALID_ARGUMENT names the check and the field. A
+// code is made of capitals, digits and '_', and there once; a summary is one line.
+absl::Status CheckHealthChecks(const std::vector<HealthCheck>& checks);
 
 }  // namespace outpost
 

@@ -15,7 +15,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "outpost/call_context.h"
 #include "outpost/json.h"
 
@@ -32,7 +34,11 @@ class MethodSet {
   // array and an object.
   template <typename Handler>
   void Add(std::string name, Handler handler) {
-    if constexpr (std::is_invocable_v<Handler&, const CallContext&, const Json&, const Json&>) {
+    if (name.empty() || methods_.contains(name)) {
+      status_.Update(absl::InvalidArgumentError(absl::StrCat(
+          "method \"", name, "\" ", name.empty() ? "has no name" : "is declared twice")));
+    } else if constexpr (std::is_invocable_v<Handler&, const CallContext&, const Json&,
+                                             const Json&>) {
       methods_[std::move(name)] = std::move(handler);
     } else {
       methods_[std::move(name)] = [handler = std::move(handler)](
@@ -43,10 +49,13 @@ class MethodSet {
     }
   }
 
+  // What is wrong with the declarations, by name; as CommandSet::status.
+  absl::Status status() const { return status_; }
   const std::map<std::string, MethodHandler>& methods() const { return methods_; }
 
  private:
   std::map<std::string, MethodHandler> methods_;
+  absl::Status status_;
 };
 
 }  // namespace outpost

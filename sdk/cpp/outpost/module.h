@@ -57,6 +57,7 @@
 #include "outpost/log.h"
 #include "outpost/methods.h"
 #include "outpost/options.h"
+#include "outpost/progress.h"
 #include "outpost/serve_context.h"
 #include "outpost/store.h"
 #include "outpost/structure.h"
@@ -129,6 +130,10 @@ class Module {
   // These options have new values, whoever changed them.
   virtual void ConfigChanged(const std::vector<std::string>& names);
 
+  // Tries the module out, where it runs: `mgr self-test module NAME`. An error says
+  // what does not work; a text is shown.
+  virtual absl::StatusOr<std::string> SelfTest() { return ""; }
+
   // The module is to end: Serve has been told. Whatever else keeps a thread busy
   // should be ended here. The manager can still be called.
   virtual void Shutdown() {}
@@ -142,13 +147,24 @@ class Module {
   MethodSet& methods() { return methods_; }
 
   const Logger& log() const { return log_; }
-  // A line in the manager's log whatever log_level is, as from "clog.<channel>".
+  // A line in the cluster log, which operators follow, whatever log_level is;
+  // `channel` is "cluster", "audit" or another.
   void ClusterLog(absl::string_view channel, LogLevel level, absl::string_view text) const;
 
-  // The name under which the module is registered; empty before that.
+  // --- Who and where (empty before the module is attached) ---
+
+  // The name under which the module is registered.
   std::string Name() const;
-  // The name of the manager, e.g. "x"; empty before the module is attached.
+  // The name of the manager, e.g. "x".
   std::string MgrId() const;
+  // The manager's version, e.g. "outpost 0.1.0".
+  std::string Version() const;
+  // The release of the cluster, e.g. "quincy"; empty where it is not known.
+  std::string ReleaseName() const;
+  // The address of the manager's host as others reach it; empty where it is not known.
+  std::string MgrIp() const;
+  // The cluster this manager looks after, e.g. a Ceph fsid; may be empty.
+  std::string ClusterId() const;
 
   // --- Cluster data ---
 
@@ -179,9 +195,12 @@ class Module {
   // T. An Option, which options() gives, reads more simply.
   template <typename T>
   absl::StatusOr<T> GetOption(absl::string_view name) const;
-  // The same for any module, as text, by a call.
+  // The same for any module, as text, by a call. NOT_FOUND: it does not declare it.
   absl::StatusOr<std::optional<std::string>> GetModuleOption(absl::string_view module,
                                                              absl::string_view name);
+  // Sets an option of any module, as text; nullopt: back to the weaker layer's value.
+  absl::Status SetModuleOption(absl::string_view module, absl::string_view name,
+                               const std::optional<std::string>& value);
   // Sets an option of this module. OK: the change is durable, and readers see it.
   // INVALID_ARGUMENT says what would be right.
   template <typename T>
@@ -213,6 +232,10 @@ class Module {
   absl::Status SetStore(absl::string_view key, const std::optional<std::string>& value);
   // The keys that begin with `prefix`, whole, and their values.
   absl::StatusOr<std::map<std::string, std::string>> GetStorePrefix(absl::string_view prefix);
+  // The same for a value that belongs to this manager only; a read gives the plain
+  // key's value where there is none.
+  absl::StatusOr<std::optional<std::string>> GetLocalizedStore(absl::string_view key);
+  absl::Status SetLocalizedStore(absl::string_view key, const std::optional<std::string>& value);
   // All changes or none. ABORTED: a condition did not hold; the message names its
   // key.
   absl::Status Apply(const StoreBatch& batch);
@@ -227,16 +250,36 @@ class Module {
                               const Json& kwargs = Json::object());
 
   // Sends a command to a daemon, without waiting. A daemon's refusal is a result
-  // with a negative retval.
+  // with a negative retval. Where the command has a tag, Notify hears of it too
+  // (type "command", the tag as id), if the module subscribed to that type.
   std::future<absl::StatusOr<CommandResult>> SendCommand(const ClusterCommand& command);
   void SendCommand(const ClusterCommand& command,
                    std::function<void(absl::StatusOr<CommandResult>)> callback);
-  // Sends a command to a monitor and waits.
+  // Sends a command to a daemon and waits, in a handler no longer than its caller
+  // does.
+  absl::StatusOr<CommandResult> TellCommand(absl::string_view type, absl::string_view id,
+                                            Json command, std::string inbuf = "");
+  absl::StatusOr<CommandResult> OsdCommand(int osd, Json command, std::string inbuf = "");
+  // To a monitor: whichever answers.
   absl::StatusOr<CommandResult> MonCommand(Json command, std::string inbuf = "");
+  // The same, and a refusal is an error that names the command and keeps its errno.
+  absl::StatusOr<CommandResult> CheckMonCommand(Json command, std::string inbuf = "");
 
   // Replaces all checks of this module; an empty list clears them. They are set
-  // again by themselves when the manager was started again.
+  // again by themselves when the manager was started again. INVALID_ARGUMENT names
+  // the check and the field, and nothing is changed.
   absl::Status SetHealthChecks(const std::vector<HealthCheck>& checks);
+
+  // Makes a progress event, or changes it: operators see a bar. As health checks,
+  // events are told again to a manager that was started again, until they are
+  // completed (no error where there is no such event).
+  absl::Status UpdateProgress(const ProgressEvent& event);
+  absl::Status CompleteProgress(absl::string_view id);
+  absl::Status ClearProgress();
+
+  // Says where this module serves (a dashboard, an exporter), for `mgr services`;
+  // empty: nowhere any more.
+  absl::Status SetUri(absl::string_view uri);
 
  private:
   friend class internal::Session;

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "absl/synchronization/notification.h"
 #include "outpost/everything_module.h"
 
@@ -68,7 +71,7 @@ TEST_F(ModuleTest, MetadataAndCounters) {
 TEST_F(ModuleTest, OptionsAreKeptCurrent) {
   EXPECT_EQ(module().times_.Get(), 1);
   EXPECT_EQ(module().pause_.Get(), std::nullopt);
-  manager_->SetOption("times", "5");
+  ASSERT_TRUE(manager_->SetOption("times", "5").ok());
   EXPECT_TRUE(module().AwaitChanged("times=5"));
   EXPECT_EQ(*module().GetOption<int64_t>("times"), 5);
   ASSERT_TRUE(module().SetOption<int64_t>("times", 6).ok());
@@ -79,7 +82,7 @@ TEST_F(ModuleTest, OptionsAreKeptCurrent) {
   EXPECT_EQ(module().pause_.Get(), absl::Milliseconds(1500));
   EXPECT_TRUE(absl::IsNotFound(module().SetOption("nosuch", "1")));
   EXPECT_THAT(module().GetOption<bool>("nosuch").status().message(),
-              HasSubstr("log_level, times, pause"));
+              HasSubstr("log_to_cluster_level, times, pause"));
   EXPECT_TRUE(absl::IsInvalidArgument(module().GetOption<bool>("times").status()));
 }
 
@@ -124,11 +127,236 @@ TEST_F(ModuleTest, LogLinesArriveFromTheLevelOn) {
   module().log().Warning("not\xffutf8");
   EXPECT_TRUE(manager_->WaitForLog("2 lines of text"));
   EXPECT_TRUE(manager_->WaitForLog("not?utf8"));
-  manager_->SetOption("log_level", "debug");
+  ASSERT_TRUE(manager_->SetOption("log_level", "debug").ok());
   ASSERT_TRUE(module().AwaitChanged("log_level=1"));
   module().log().Debug("heard");
   EXPECT_TRUE(manager_->WaitForLog("heard"));
   for (const v1::LogRecord& record : manager_->log()) EXPECT_NE(record.message(), "unheard");
+}
+
+TEST_F(ModuleTest, KnowsWhoAndWhereItIs) {
+  EXPECT_EQ(module().Name(), "tested");
+  EXPECT_EQ(module().MgrId(), "x");
+  EXPECT_EQ(module().Version(), "outpost-fake 0.1.0");
+  EXPECT_EQ(module().ReleaseName(), "quincy");
+  EXPECT_EQ(module().MgrIp(), "127.0.0.1");
+  EXPECT_THAT(module().ClusterId(), HasSubstr("-4000-8000-"));
+  EXPECT_EQ(LookupReleaseName(17), "quincy");
+  EXPECT_EQ(LookupReleaseName(9), "infernalis");
+  EXPECT_EQ(LookupReleaseName(8), "unknown");
+  EXPECT_EQ(LookupReleaseName(99), "unknown");
+  EXPECT_TRUE(*module().HaveMonConnection());
+  manager_->SetConnected(false);
+  EXPECT_FALSE(*module().HaveMonConnection());
+}
+
+TEST_F(ModuleTest, HostsAndDaemons) {
+  manager_->SetMetadata("osd", "0", {{"hostname", "host1"}});
+  manager_->SetMetadata("mon", "a", {{"hostname", "host1"}});
+  manager_->SetDaemonStatus("rbd-mirror", "7", {{"json", "{}"}});
+  manager_->SetHealthMetric("osd", "0", "SLOW_OPS", 4, 5);
+  manager_->SetCounter("osd", "0", "osd.op_w", 100, 160, 3);
+  ASSERT_EQ(module().ListServers()->size(), 1);
+  EXPECT_EQ(module().GetServer("host1")->daemons.size(), 2);
+  EXPECT_TRUE(absl::IsNotFound(module().GetServer("host2").status()));
+  EXPECT_THAT(*module().GetDaemonStatus("rbd-mirror", "7"), ElementsAre(Pair("json", "{}")));
+  EXPECT_TRUE(absl::IsNotFound(module().GetDaemonStatus("osd", "0").status()));
+  const auto health = module().GetDaemonHealthMetrics();
+  ASSERT_EQ(health->size(), 1);
+  EXPECT_EQ(health->at(0).metrics.at(0).n2, 5);
+  EXPECT_EQ(module().GetPerfSchema({"osd", "0"})->at(0).path, "osd.op_w");
+  const auto latest = module().GetCounters({.latest_only = true});
+  ASSERT_EQ(latest->at(0).samples.size(), 1);
+  EXPECT_EQ(latest->at(0).samples[0].value, 160);
+}
+
+TEST_F(ModuleTest, OptionsHaveLayers) {
+  ASSERT_TRUE(module().SetOption<int64_t>("times", 5).ok());
+  ASSERT_TRUE(module().SetLocalizedOption<int64_t>("times", 7).ok());
+  EXPECT_EQ(module().times_.Get(), 7);
+  ASSERT_TRUE(module().RemoveLocalizedOption("times").ok());
+  EXPECT_EQ(module().times_.Get(), 5);
+  ASSERT_TRUE(module().RemoveOption("times").ok());
+  EXPECT_EQ(module().times_.Get(), 1);
+  EXPECT_TRUE(absl::IsNotFound(module().RemoveOption("nosuch")));
+}
+
+TEST_F(ModuleTest, AValueThatAnOptionCannotHaveIsAnError) {
+  const absl::Status status = module().SetOption<int64_t>("times", 10);
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(status.message(), HasSubstr("Value '10' exceeds maximum 9"));
+  EXPECT_EQ(module().times_.Get(), 1);
+}
+
+TEST_F(ModuleTest, OptionsOfOthers) {
+  ASSERT_TRUE(manager_->SetOption("mgr/other/color", "red").ok());
+  EXPECT_EQ(*module().GetModuleOption("other", "color"), "red");
+  ASSERT_TRUE(module().SetModuleOption("other", "color", "green").ok());
+  EXPECT_EQ(manager_->GetOption("mgr/other/color"), "green");
+  EXPECT_TRUE(absl::IsNotFound(module().GetModuleOption("other", "nosuch").status()));
+  EXPECT_TRUE(absl::IsNotFound(module().SetModuleOption("other", "nosuch", "x")));
+  EXPECT_EQ(*module().GetClusterOption("osd.0", "osd_max_backfills"), std::nullopt);
+  manager_->SetClusterOption("osd.0", "osd_max_backfills", "3");
+  EXPECT_EQ(*module().GetClusterOption("osd.0", "osd_max_backfills"), "3");
+}
+
+TEST_F(ModuleTest, CallbacksHearOfTheirOptionOnly) {
+  ASSERT_TRUE(manager_->SetOption("pause", "1.5").ok());
+  ASSERT_TRUE(manager_->SetOption("times", "4").ok());
+  EXPECT_TRUE(module().AwaitChanged("times=4"));
+  EXPECT_EQ(module().heard_times_, 4);
+  EXPECT_EQ(module().times_heard_, 1);
+}
+
+TEST_F(ModuleTest, LocalizedKeysComeBeforePlainOnes) {
+  EXPECT_EQ(*module().GetLocalizedStore("k"), std::nullopt);
+  ASSERT_TRUE(module().SetStore("k", "everywhere").ok());
+  EXPECT_EQ(*module().GetLocalizedStore("k"), "everywhere");
+  ASSERT_TRUE(module().SetLocalizedStore("k", "here").ok());
+  EXPECT_EQ(*module().GetLocalizedStore("k"), "here");
+  EXPECT_THAT(manager_->store(), ElementsAre(Pair("k", "everywhere"), Pair("x/k", "here")));
+  ASSERT_TRUE(module().SetLocalizedStore("k", std::nullopt).ok());
+  EXPECT_EQ(*module().GetLocalizedStore("k"), "everywhere");
+}
+
+TEST_F(ModuleTest, MalformedHealthChecksAreNamed) {
+  ASSERT_TRUE(module().SetHealthChecks({{.code = "GOOD", .summary = "s", .count = 0}}).ok());
+  const auto error = [this](const HealthCheck& check) {
+    const absl::Status status = module().SetHealthChecks({check});
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return std::string(status.message());
+  };
+  EXPECT_EQ(error({.code = "not a code", .summary = "s"}),
+            "health check \"not a code\": code: it is made of capitals, digits and '_', as "
+            "OSD_DOWN");
+  EXPECT_EQ(error({.code = "BAD"}), "health check BAD: summary: it is empty");
+  EXPECT_THAT(error({.code = "BAD", .summary = "a\nb"}), HasSubstr("BAD: summary: it has more"));
+  EXPECT_EQ(error({.code = "BAD", .summary = "s", .count = -1}),
+            "health check BAD: count: -1 is below 0");
+  EXPECT_EQ(error({.code = "BAD", .severity = static_cast<Severity>(7), .summary = "s"}),
+            "health check BAD: severity: 7 is neither warning nor error");
+  const HealthCheck twice = {.code = "BAD", .summary = "s"};
+  EXPECT_EQ(module().SetHealthChecks({twice, twice}).message(),
+            "health check BAD: code: it is there twice");
+  EXPECT_TRUE(manager_->health_checks().contains("GOOD"));
+  ASSERT_TRUE(module().SetHealthChecks({}).ok());
+  EXPECT_TRUE(manager_->health_checks().empty());
+}
+
+TEST_F(ModuleTest, ProgressAndUriAreToldAndToldAgain) {
+  ASSERT_TRUE(module().UpdateProgress({.id = "a", .message = "moving", .progress = 0.25}).ok());
+  ASSERT_TRUE(module().UpdateProgress({.id = "a", .message = "moving", .progress = 0.5}).ok());
+  ASSERT_TRUE(module().UpdateProgress({.id = "b", .message = "m", .in_status = false}).ok());
+  EXPECT_EQ(manager_->progress().at("a").progress(), 0.5);
+  EXPECT_FALSE(manager_->progress().at("b").in_status());
+  EXPECT_TRUE(absl::IsInvalidArgument(module().UpdateProgress({.id = "c", .progress = 1.5})));
+  EXPECT_TRUE(absl::IsInvalidArgument(module().UpdateProgress({.progress = 1})));
+  ASSERT_TRUE(module().SetUri("http://host1:9283/").ok());
+  EXPECT_EQ(manager_->uri(), "http://host1:9283/");
+  ASSERT_TRUE(module().CompleteProgress("b").ok());
+  EXPECT_TRUE(module().CompleteProgress("nosuch").ok());
+  EXPECT_THAT(manager_->completed_progress(), ElementsAre("b"));
+  manager_->Restart();
+  EXPECT_TRUE(manager_->WaitForProgress("a"));
+  EXPECT_TRUE(manager_->WaitForUri("http://host1:9283/"));
+  EXPECT_FALSE(manager_->progress().contains("b"));
+  EXPECT_FALSE(manager_->progress().contains("c"));
+  ASSERT_TRUE(module().ClearProgress().ok());
+  EXPECT_TRUE(manager_->progress().empty());
+}
+
+TEST_F(ModuleTest, CommandsToDaemons) {
+  manager_->OnClusterCommand([](const v1::SendClusterCommandRequest& request) {
+    const std::string who = request.service_type() + "." + request.service_id();
+    return CommandResult(request.inbuf() == "fail" ? -ENOENT : 0, who, request.inbuf());
+  });
+  EXPECT_EQ(module().OsdCommand(3, {{"prefix", "perf dump"}})->out, "osd.3");
+  EXPECT_EQ(module().TellCommand("mds", "a", {{"prefix", "session ls"}}, "in")->err, "in");
+  // A daemon's return code is kept.
+  EXPECT_EQ(module().OsdCommand(3, {{"prefix", "p"}}, "fail")->retval, -ENOENT);
+  EXPECT_EQ(module().CheckMonCommand({{"prefix", "status"}})->out, "mon.");
+  const absl::Status refused = module().CheckMonCommand({{"prefix", "p"}}, "fail").status();
+  EXPECT_EQ(refused.message(), "p failed: fail retval: -2");
+  EXPECT_EQ(ToErrno(refused), ENOENT);
+}
+
+TEST_F(ModuleTest, ATaggedCommandNotifiesItsSender) {
+  ASSERT_TRUE(manager_->WaitForSubscriber());
+  manager_->OnClusterCommand([](const auto&) { return CommandResult::Ok("done"); });
+  auto result = module().SendCommand(
+      {.service_type = "osd", .service_id = "3", .command = {{"prefix", "p"}}, .tag = "my tag"});
+  EXPECT_EQ(result.get()->out, "done");
+  EXPECT_TRUE(module().AwaitNotified(
+      [](const Notification& n) { return n.type == "command" && n.id == "my tag"; }));
+}
+
+TEST_F(ModuleTest, RemoteArgumentsThatAreNotJsonAreRefused) {
+  manager_->OnRemote([](const v1::RemoteCallRequest&) -> absl::StatusOr<Json> { return 1; });
+  EXPECT_TRUE(module().Remote("other", "m", {1}).ok());
+  for (const auto& [args, kwargs] :
+       {std::pair{Json(1), Json::object()}, std::pair{Json::array(), Json::array()},
+        std::pair{Json{"\xff"}, Json::object()}}) {
+    const absl::Status status = module().Remote("other", "m", args, kwargs).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(status.message(), HasSubstr("other.m: the arguments are not"));
+  }
+}
+
+TEST_F(ModuleTest, SelfTestIsAMethod) {
+  EXPECT_EQ(manager_->CallMethod("self_test").result_json(), "\"all is well\"");
+  module().self_test_ = absl::InternalError("no disk");
+  EXPECT_EQ(manager_->CallMethod("self_test").error().message(), "no disk");
+}
+
+TEST_F(ModuleTest, ClusterLogLinesHaveAChannel) {
+  ASSERT_TRUE(manager_->SetOption("log_level", "critical").ok());
+  ASSERT_TRUE(module().AwaitChanged("log_level=1"));
+  module().ClusterLog("audit", LogLevel::kInfo, "seen");
+  ASSERT_TRUE(manager_->WaitForLog("seen"));
+  EXPECT_EQ(manager_->log().back().channel(), "audit");
+  EXPECT_EQ(manager_->log().back().level(), v1::LOG_LEVEL_INFO);
+}
+
+TEST_F(ModuleTest, LogLinesGoToTheClusterToo) {
+  ASSERT_TRUE(manager_->SetOption("log_to_cluster_level", "warning").ok());
+  ASSERT_TRUE(manager_->SetOption("log_to_cluster", "true").ok());
+  ASSERT_TRUE(module().AwaitChanged("log_to_cluster=1"));
+  module().log().Info("of small weight");
+  module().log().Warning("of weight");
+  ASSERT_TRUE(manager_->WaitForLog("of weight"));
+  for (const v1::LogRecord& record : manager_->log()) {
+    EXPECT_EQ(record.channel(), record.message() == "of weight" ? "cluster" : "");
+  }
+}
+
+TEST_F(ModuleTest, AModulesOwnFileNeedsAFileOfTheManagers) {
+  ASSERT_TRUE(manager_->SetOption("log_to_file", "true").ok());
+  EXPECT_TRUE(manager_->WaitForLog("log_to_file has no effect, as the manager's own log is no"));
+  module().log().Info("not lost");
+  EXPECT_TRUE(manager_->WaitForLog("not lost"));
+}
+
+TEST(LogFileTest, LinesGoToTheModulesOwnFile) {
+  const std::string base = ::testing::TempDir() + "/mgr.x";
+  const auto manager = testing::FakeManager::Start({.log_file = base + ".log"});
+  testing::RunningModule<Everything> running(manager->address());
+  ASSERT_TRUE(manager->WaitForModule());
+  Everything& module = running.module();
+  ASSERT_TRUE(manager->SetOption("log_to_file", "true").ok());
+  ASSERT_TRUE(module.AwaitChanged("log_to_file=1"));
+  module.log().Warning("in the file");
+  const auto content = [&base] {
+    std::ifstream file(base + ".tested.log");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_THAT(content(), ::testing::ContainsRegex(
+                             "^20..-..-.. ..:..:..,... .[0-9]+. .WARNING. .root. in the file\n$"));
+  ASSERT_TRUE(manager->SetOption("log_to_file", "false").ok());
+  ASSERT_TRUE(module.AwaitChanged("log_to_file=1"));
+  module.log().Info("with the manager");
+  EXPECT_TRUE(manager->WaitForLog("with the manager"));
+  EXPECT_THAT(content(), ::testing::Not(HasSubstr("with the manager")));
+  for (const v1::LogRecord& record : manager->log()) EXPECT_NE(record.message(), "in the file");
 }
 
 }  // namespace

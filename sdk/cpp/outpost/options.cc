@@ -1,5 +1,11 @@
 #include "outpost/options.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -75,6 +81,36 @@ std::optional<absl::Duration> OptionTraits<absl::Duration>::FromText(absl::strin
   return absl::Seconds(*seconds);
 }
 
+absl::Status CheckDeclaration(const OptionDeclaration& d) {
+  const auto wrong = [](const auto&... what) {
+    return absl::InvalidArgumentError(absl::StrCat(what...));
+  };
+  const bool name_fits = std::all_of(d.name.begin(), d.name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("_-.", absl::string_view(&c, 1));
+  });
+  if (d.name.empty() || !name_fits) {
+    return wrong("its name is not made of letters, digits, '_', '-' and '.'");
+  }
+  const bool number = d.type == OptionType::kInt || d.type == OptionType::kUint ||
+                      d.type == OptionType::kFloat || d.type == OptionType::kSize ||
+                      d.type == OptionType::kSecs;
+  if (!number && (d.min || d.max)) return wrong("only numbers have a min and a max");
+  const auto below = [](const std::optional<std::string>& a, const std::optional<std::string>& b) {
+    // As long doubles 64-bit integers are exact.
+    return a && b && std::strtold(a->c_str(), nullptr) < std::strtold(b->c_str(), nullptr);
+  };
+  if (below(d.max, d.min)) return wrong("its min, ", *d.min, ", is over its max, ", *d.max);
+  if (number && (below(d.default_value, d.min) || below(d.max, d.default_value))) {
+    return wrong("its default, ", *d.default_value, ", is not between its min and max");
+  }
+  if (d.default_value && !d.choices.empty() &&
+      std::find(d.choices.begin(), d.choices.end(), *d.default_value) == d.choices.end()) {
+    return wrong("its default, \"", *d.default_value, "\", is none of its choices");
+  }
+  return absl::OkStatus();
+}
+
 std::vector<std::string> OptionValues::Apply(const std::vector<Update>& updates) {
   std::vector<std::string> changed;
   absl::MutexLock lock(&mu_);
@@ -108,9 +144,30 @@ std::optional<std::string> OptionValues::Get(absl::string_view name) const {
 }  // namespace internal
 
 OptionSet::OptionSet() : values_(std::make_shared<internal::OptionValues>()) {
+  const std::vector<std::string> levels = {"", "debug", "info", "warning", "error", "critical"};
   Add<std::string>("log_level", "",
                    "how grave a line of this module must be to be logged; empty: info",
-                   {.choices = {"", "debug", "info", "warning", "error", "critical"}});
+                   {.choices = levels});
+  Add<bool>("log_to_file", false, "write the module's log to a file of its own");
+  Add<bool>("log_to_cluster", false, "write the module's log to the cluster log, too");
+  Add<std::string>("log_to_cluster_level", "info",
+                   "how grave a line must be to be written to the cluster log",
+                   {.choices = levels});
+}
+
+absl::Status OptionSet::status() const {
+  std::set<absl::string_view> names;
+  for (const auto& declaration : declarations_) {
+    absl::Status status = internal::CheckDeclaration(declaration);
+    if (!names.insert(declaration.name).second) {
+      status = absl::InvalidArgumentError("it is declared twice");
+    }
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("option \"", declaration.name, "\": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
 }
 
 const internal::OptionDeclaration* OptionSet::Find(absl::string_view name) const {
@@ -118,6 +175,13 @@ const internal::OptionDeclaration* OptionSet::Find(absl::string_view name) const
     if (declaration.name == name) return &declaration;
   }
   return nullptr;
+}
+
+void OptionSet::RunCallbacks(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    const auto [begin, end] = callbacks_.equal_range(name);
+    for (auto it = begin; it != end; ++it) it->second();
+  }
 }
 
 void OptionSet::Declare(internal::OptionDeclaration declaration,

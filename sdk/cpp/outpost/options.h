@@ -8,7 +8,9 @@
 //     };
 //
 // and read them with emphatic_.Get(), which costs no call: the manager sends
-// every change, and the values are kept here.
+// every change, and the values are kept here. What must be done about a change:
+//
+//     options().OnChange<int64_t>(times_, [this](int64_t times) { Resize(times); });
 //
 // **Thread safety.** OptionSet is for the module's constructor. Option may be
 // read from any thread; it may outlive the module.
@@ -19,6 +21,7 @@
 #define OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +30,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -114,6 +118,9 @@ struct OptionDeclaration {
   bool secret = false;
 };
 
+// What is wrong with a declaration.
+absl::Status CheckDeclaration(const OptionDeclaration& declaration);
+
 // The present values, as text. Thread-safe.
 class OptionValues {
  public:
@@ -167,7 +174,8 @@ class Option {
 
 class OptionSet {
  public:
-  // Declares log_level, which every module has.
+  // Declares log_level, log_to_file, log_to_cluster and log_to_cluster_level, which
+  // every module has.
   OptionSet();
 
   // Declares an option of a type T: std::string, int64_t, uint64_t, double,
@@ -188,6 +196,20 @@ class OptionSet {
     Declare(Declaration(name, std::move(description), details), std::nullopt);
     return Option<std::optional<T>>(values_, std::move(name), std::nullopt);
   }
+
+  // Calls `callback` with the new value each time an option changes, whoever changed
+  // it, on the thread of Module::ConfigChanged and before that; not with the first
+  // values.
+  template <typename T>
+  void OnChange(const Option<T>& option, std::function<void(const T&)> callback) {
+    callbacks_.emplace(option.name(),
+                       [option, callback = std::move(callback)] { callback(option.Get()); });
+  }
+  // For each option of these names, runs what OnChange was given.
+  void RunCallbacks(const std::vector<std::string>& names) const;
+
+  // What is wrong with the declarations, by name; as CommandSet::status.
+  absl::Status status() const;
 
   const std::vector<internal::OptionDeclaration>& declarations() const { return declarations_; }
   const internal::OptionDeclaration* Find(absl::string_view name) const;
@@ -217,6 +239,7 @@ class OptionSet {
   void Declare(internal::OptionDeclaration declaration, std::optional<std::string> default_value);
 
   std::vector<internal::OptionDeclaration> declarations_;
+  std::multimap<std::string, std::function<void()>> callbacks_;  // by option
   std::shared_ptr<internal::OptionValues> values_;
 };
 

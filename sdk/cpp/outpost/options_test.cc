@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace outpost {
 namespace {
 
@@ -66,6 +68,33 @@ TEST(OptionsTest, AValueThatDoesNotFitIsTheDefault) {
   const auto i = set.Add<int64_t>("i", 3, "");
   set.values()->Apply({{"i", "many"}});
   EXPECT_EQ(i.Get(), 3);
+}
+
+std::string FaultOf(const std::function<void(OptionSet&)>& declare) {
+  OptionSet set;
+  declare(set);
+  return std::string(set.status().message());
+}
+
+TEST(OptionsTest, DeclarationsThatCannotBeMeantAreToldByName) {
+  EXPECT_EQ(FaultOf([](OptionSet&) {}), "");
+  EXPECT_EQ(FaultOf([](OptionSet& set) { set.Add<bool>("a b", true, ""); }),
+            "option \"a b\": its name is not made of letters, digits, '_', '-' and '.'");
+  EXPECT_EQ(FaultOf([](OptionSet& set) { set.Add<bool>("log_level", true, ""); }),
+            "option \"log_level\": it is declared twice");
+  EXPECT_EQ(FaultOf([](OptionSet& set) { set.Add<int64_t>("a", 1, "", {.min = 2}); }),
+            "option \"a\": its default, 1, is not between its min and max");
+  EXPECT_EQ(FaultOf([](OptionSet& set) {
+              set.AddUnset<uint64_t>("a", "",
+                                     {.min = 18446744073709551615u, .max = 18446744073709551614u});
+            }),
+            "option \"a\": its min, 18446744073709551615, is over its max, 18446744073709551614");
+  EXPECT_EQ(FaultOf([](OptionSet& set) { set.Add<std::string>("a", "1", "", {.min = "0"}); }),
+            "option \"a\": only numbers have a min and a max");
+  EXPECT_EQ(FaultOf([](OptionSet& set) {
+              set.Add<std::string>("a", "c", "", {.choices = {"a", "b"}});
+            }),
+            "option \"a\": its default, \"c\", is none of its choices");
 }
 
 TEST(OptionValuesTest, TellsWhatChanged) {

@@ -35,17 +35,17 @@ TEST_F(SessionTest, RegistersWhatTheConstructorDeclared) {
             "name=factor,type=CephFloat,req=false");
   EXPECT_EQ(r.commands(0).permissions(), "rw");
   EXPECT_EQ(r.commands(0).description(), "Give back the arguments");
-  ASSERT_EQ(r.options_size(), 3);
+  ASSERT_EQ(r.options_size(), 6);
   EXPECT_EQ(r.options(0).name(), "log_level");
-  EXPECT_EQ(r.options(1).name(), "times");
-  EXPECT_EQ(r.options(1).type(), v1::OPTION_TYPE_INT);
-  EXPECT_EQ(r.options(1).default_value(), "1");
-  EXPECT_EQ(r.options(1).min(), "1");
-  EXPECT_EQ(r.options(1).max(), "9");
-  EXPECT_EQ(r.options(2).type(), v1::OPTION_TYPE_SECS);
-  EXPECT_FALSE(r.options(2).has_default_value());
-  EXPECT_THAT(r.notify_types(), ElementsAre("osd_map", "clog"));
-  EXPECT_THAT(r.methods(), ElementsAre("add", "refuse"));
+  EXPECT_EQ(r.options(4).name(), "times");
+  EXPECT_EQ(r.options(4).type(), v1::OPTION_TYPE_INT);
+  EXPECT_EQ(r.options(4).default_value(), "1");
+  EXPECT_EQ(r.options(4).min(), "1");
+  EXPECT_EQ(r.options(4).max(), "9");
+  EXPECT_EQ(r.options(5).type(), v1::OPTION_TYPE_SECS);
+  EXPECT_FALSE(r.options(5).has_default_value());
+  EXPECT_THAT(r.notify_types(), ElementsAre("osd_map", "clog", "command"));
+  EXPECT_THAT(r.methods(), ElementsAre("add", "refuse", "self_test"));
   EXPECT_TRUE(r.can_run());
   EXPECT_TRUE(r.has_serve());
   EXPECT_EQ(r.max_concurrency(), 2);
@@ -138,7 +138,8 @@ TEST_F(SessionTest, MethodsAnswerAndFail) {
   EXPECT_EQ(refused.error().message(), "not you");
   const v1::CallResult unknown = manager_->CallMethod("subtract");
   EXPECT_EQ(unknown.error().kind(), "METHOD_NOT_FOUND");
-  EXPECT_EQ(unknown.error().message(), "there is no method \"subtract\", only add, refuse");
+  EXPECT_EQ(unknown.error().message(),
+            "there is no method \"subtract\", only add, refuse, self_test");
   const v1::CallResult thrown = manager_->CallMethod("add", Json::array());
   EXPECT_EQ(thrown.error().kind(), "RAISED");
 }
@@ -183,7 +184,7 @@ TEST_F(SessionTest, AttachesAgainAfterACrashAndCatchesUp) {
   ASSERT_TRUE(module().Get("osd_map").ok());
   manager_->Crash();
   EXPECT_TRUE(absl::IsUnavailable(module().Get("osd_map").status()));
-  manager_->SetOption("times", "8");  // while the module can't hear it
+  ASSERT_TRUE(manager_->SetOption("times", "8").ok());  // while the module can't hear it
   manager_->Restart();
   ASSERT_TRUE(manager_->WaitForModule());
   EXPECT_EQ(manager_->attach_count(), 2);
@@ -341,6 +342,29 @@ TEST(BareTest, DeclarationsThatAreWrongEndIt) {
   const auto manager = FakeManager::Start();
   RunningModule<Twice> module(manager->address());
   EXPECT_EQ(module.Wait(), 78);
+  EXPECT_EQ(module.message(), "command \"same\" is declared twice");
+}
+
+class WrongOption : public Module {
+ public:
+  WrongOption() : Module({}) { options().Add<int64_t>("n", 5, "", {.min = 7}); }
+};
+
+class WrongMethod : public Module {
+ public:
+  WrongMethod() : Module({}) {
+    methods().Add("self_test", [](const Json&, const Json&) { return Json(); });
+  }
+};
+
+TEST(BareTest, OptionsAndMethodsThatAreWrongEndItToo) {
+  const auto manager = FakeManager::Start();
+  RunningModule<WrongOption> option(manager->address());
+  EXPECT_EQ(option.Wait(), 78);
+  EXPECT_EQ(option.message(), "option \"n\": its default, 5, is not between its min and max");
+  RunningModule<WrongMethod> method(manager->address());
+  EXPECT_EQ(method.Wait(), 78);
+  EXPECT_EQ(method.message(), "method \"self_test\" is declared twice");
 }
 
 }  // namespace

@@ -37,7 +37,13 @@ class GrpcFakeManager final : public FakeManager {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
     builder.SetMaxReceiveMessageSize(-1);
-    services_ = MakeFakeServices(&state_);
+    services_.push_back(std::make_unique<FakeModuleHost>(&state_));
+    services_.push_back(std::make_unique<FakeNotifications>(&state_));
+    for (const auto& make :
+         {MakeFakeCluster, MakeFakeConfig, MakeFakeKeyValue, MakeFakeHealth, MakeFakeProgress,
+          MakeFakeManagerService, MakeFakeRemote, MakeFakeCommands}) {
+      services_.push_back(make(&state_));
+    }
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     return server_ != nullptr;
@@ -59,6 +65,8 @@ class GrpcFakeManager final : public FakeManager {
       absl::MutexLock lock(&state_.mu);
       ++state_.instance;
       state_.health_checks.clear();
+      state_.progress.clear();
+      state_.uri.clear();
       for (auto& [name, structure] : state_.structures) structure.version = 1;
     }
     Listen();
@@ -218,15 +226,29 @@ class GrpcFakeManager final : public FakeManager {
     });
   }
 
-  void SetOption(const std::string& name, const std::string& value) override {
+  absl::Status SetOption(const std::string& name, const std::string& value) override {
     absl::MutexLock lock(&state_.mu);
-    state_.options_set[name] = value;
-    state_.TellOption(name);
+    const std::string key = state_.FullKey(name);
+    if (absl::Status status = state_.CheckValue(key, value); !status.ok()) return status;
+    state_.options_set[key] = value;
+    state_.TellOption(key);
+    return absl::OkStatus();
+  }
+  void RemoveOption(const std::string& name) override {
+    absl::MutexLock lock(&state_.mu);
+    const std::string key = state_.FullKey(name);
+    state_.options_set.erase(key);
+    state_.TellOption(key);
   }
   std::optional<std::string> GetOption(const std::string& name) const override {
     absl::MutexLock lock(&state_.mu);
-    const v1::OptionValue value = state_.OptionValueOf(name);
+    const v1::OptionValue value = state_.OptionValueOf(state_.FullKey(name));
     return value.has_value() ? std::optional(value.value()) : std::nullopt;
+  }
+  void SetClusterOption(const std::string& entity, const std::string& name,
+                        const std::string& value) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.cluster_options[{entity, name}] = value;
   }
 
   void SetStructure(const std::string& name, const Json& value) override {
@@ -252,6 +274,24 @@ class GrpcFakeManager final : public FakeManager {
                    std::map<std::string, std::string> metadata) override {
     absl::MutexLock lock(&state_.mu);
     state_.metadata[{type, id}] = std::move(metadata);
+  }
+  void SetDaemonStatus(const std::string& type, const std::string& id,
+                       std::map<std::string, std::string> status) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.daemon_status[{type, id}] = std::move(status);
+  }
+  void SetHealthMetric(const std::string& type, const std::string& id, const std::string& metric,
+                       uint64_t n1, uint64_t n2) override {
+    absl::MutexLock lock(&state_.mu);
+    v1::DaemonHealthMetrics& added = state_.health_metrics.emplace_back();
+    *added.mutable_daemon() = internal::ToProto(Daemon{type, id});
+    added.add_metrics()->set_type(metric);
+    added.mutable_metrics(0)->set_n1(n1);
+    added.mutable_metrics(0)->set_n2(n2);
+  }
+  void SetConnected(bool connected) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.connected = connected;
   }
   void SetCounter(const std::string& type, const std::string& id, const std::string& path,
                   double before, double now, int seconds) override {
@@ -287,6 +327,31 @@ class GrpcFakeManager final : public FakeManager {
   std::map<std::string, std::string> store() const override {
     absl::MutexLock lock(&state_.mu);
     return state_.store;
+  }
+  void SetStore(const std::string& key, const std::string& value) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.store[key] = value;
+  }
+  std::map<std::string, v1::ProgressEvent> progress() const override {
+    absl::MutexLock lock(&state_.mu);
+    return state_.progress;
+  }
+  std::vector<std::string> completed_progress() const override {
+    absl::MutexLock lock(&state_.mu);
+    return state_.completed_progress;
+  }
+  bool WaitForProgress(const std::string& id) override {
+    return Await([this, &id]() ABSL_SHARED_LOCKS_REQUIRED(state_.mu) {
+      return state_.progress.contains(id);
+    });
+  }
+  std::string uri() const override {
+    absl::MutexLock lock(&state_.mu);
+    return state_.uri;
+  }
+  bool WaitForUri(const std::string& uri) override {
+    return Await([this, &uri]()
+                     ABSL_SHARED_LOCKS_REQUIRED(state_.mu) { return state_.uri == uri; });
   }
   std::map<std::string, v1::HealthCheck> health_checks() const override {
     absl::MutexLock lock(&state_.mu);

@@ -7,8 +7,9 @@
 //     ASSERT_TRUE(manager->WaitForModule());
 //     EXPECT_EQ(manager->RunCommand({{"prefix", "hello"}}).out, "Hello, world!");
 //
-// It checks little: arguments and option values are passed on as the test gives
-// them. One module is attached at a time; another one takes its place.
+// It checks little: arguments reach the module as the test gives them, and of option
+// values choices and bounds are looked at. One module is attached at a time; another
+// one takes its place.
 //
 // **Thread safety.** All methods may be called from any thread. Those that wait do
 // so until kPatience at most, and say whether it came.
@@ -31,6 +32,7 @@
 #include "outpost/json.h"
 #include "outpost/v1/commands.pb.h"
 #include "outpost/v1/module_host.pb.h"
+#include "outpost/v1/progress.pb.h"
 #include "outpost/v1/remote.pb.h"
 
 namespace outpost::testing {
@@ -42,6 +44,12 @@ struct FakeManagerOptions {
   std::string manager_id = "x";
   std::optional<absl::Duration> orphan_grace = {};
   absl::Duration heartbeat_interval = absl::Seconds(5);
+  std::string version = "outpost-fake 0.1.0";
+  std::string manager_ip = "127.0.0.1";
+  std::string cluster_id = "00000000-0000-4000-8000-000000000000";
+  std::string cluster_release = "quincy";
+  // Of the manager's log: for modules whose log_to_file is on.
+  std::string log_file = {};
 };
 
 class FakeManager {
@@ -105,18 +113,33 @@ class FakeManager {
   // Sends Ping, and waits for the Heartbeat.
   virtual bool Ping() = 0;
 
-  // Sets an option (text in canonical form), and tells the module.
-  virtual void SetOption(const std::string& name, const std::string& value) = 0;
+  // Sets an option (text in canonical form), and tells the module. `name` is an
+  // option of the module, or a full key: "mgr/other/an_option" of a module that need
+  // not exist, "mgr/<module>/<manager id>/<option>". INVALID_ARGUMENT: it may not be.
+  virtual absl::Status SetOption(const std::string& name, const std::string& value) = 0;
+  // Back to the weaker layer's value.
+  virtual void RemoveOption(const std::string& name) = 0;
+  // The effective value.
   virtual std::optional<std::string> GetOption(const std::string& name) const = 0;
+  // What GetClusterOption answers with.
+  virtual void SetClusterOption(const std::string& entity, const std::string& name,
+                                const std::string& value) = 0;
 
   // Puts in a structure, with a newer version, and notifies.
   virtual void SetStructure(const std::string& name, const Json& value) = 0;
   // How often structures were sent whole, and how often "unchanged" was enough.
   virtual int whole_reads() const = 0;
   virtual int unchanged_reads() const = 0;
-  // What GetMetadata and GetCounters answer with.
+  // Whether the cluster can be reached; it can, to begin with.
+  virtual void SetConnected(bool connected) = 0;
+  // What GetMetadata (and, by "hostname", GetServer and ListServers), GetDaemonStatus,
+  // GetDaemonHealthMetrics and GetCounters answer with.
   virtual void SetMetadata(const std::string& type, const std::string& id,
                            std::map<std::string, std::string> metadata) = 0;
+  virtual void SetDaemonStatus(const std::string& type, const std::string& id,
+                               std::map<std::string, std::string> status) = 0;
+  virtual void SetHealthMetric(const std::string& type, const std::string& id,
+                               const std::string& metric, uint64_t n1, uint64_t n2 = 0) = 0;
   // Two samples, `seconds` apart, of which the later is the newer.
   virtual void SetCounter(const std::string& type, const std::string& id, const std::string& path,
                           double before, double now, int seconds) = 0;
@@ -130,10 +153,19 @@ class FakeManager {
 
   // The module's keys.
   virtual std::map<std::string, std::string> store() const = 0;
+  virtual void SetStore(const std::string& key, const std::string& value) = 0;
   // The checks that are set, by code.
   virtual std::map<std::string, v1::HealthCheck> health_checks() const = 0;
   virtual bool WaitForHealthCheck(const std::string& code) = 0;
-  // Log lines of the module, oldest first.
+  // The progress events that go on, by id, and the ids of those that were completed.
+  virtual std::map<std::string, v1::ProgressEvent> progress() const = 0;
+  virtual std::vector<std::string> completed_progress() const = 0;
+  virtual bool WaitForProgress(const std::string& id) = 0;
+  // Where the module says it serves.
+  virtual std::string uri() const = 0;
+  virtual bool WaitForUri(const std::string& uri) = 0;
+  // Log lines of the module, oldest first; those with a `channel` are of the cluster's
+  // log.
   virtual std::vector<v1::LogRecord> log() const = 0;
   virtual bool WaitForLog(const std::string& part) = 0;
 

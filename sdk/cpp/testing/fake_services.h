@@ -5,16 +5,32 @@
 #define OUTPOST_SDK_CPP_TESTING_FAKE_SERVICES_H_
 
 #include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
 
 #include <memory>
-#include <vector>
+#include <string>
 
 #include "sdk/cpp/testing/fake_state.h"
 
 namespace outpost::testing {
 
-// All of them, over `state`, which outlives them.
-std::vector<std::unique_ptr<grpc::Service>> MakeFakeServices(FakeState* state);
+// Each is over `state`, which outlives it.
+std::unique_ptr<grpc::Service> MakeFakeCluster(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeConfig(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeKeyValue(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeHealth(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeProgress(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeManagerService(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeRemote(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeCommands(FakeState* state);
+
+// For these services.
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
+                                 const grpc::Status& status = grpc::Status::OK);
+// Calls of a module carry its session key; a wrong one is the SDK's mistake.
+grpc::Status CheckSession(const grpc::CallbackServerContext* context, FakeState* state)
+    ABSL_SHARED_LOCKS_REQUIRED(state->mu);
 
 }  // namespace outpost::testing
 

@@ -19,6 +19,7 @@
 #include "outpost/v1/cluster.pb.h"
 #include "outpost/v1/module_host.pb.h"
 #include "outpost/v1/notifications.pb.h"
+#include "outpost/v1/progress.pb.h"
 
 namespace outpost::testing {
 
@@ -68,21 +69,40 @@ struct FakeState {
   int unchanged_reads ABSL_GUARDED_BY(mu) = 0;
   std::map<DaemonKey, std::map<std::string, std::string>> metadata ABSL_GUARDED_BY(mu);
   std::vector<v1::CounterSeries> counters ABSL_GUARDED_BY(mu);
-  std::map<std::string, std::string> options_set ABSL_GUARDED_BY(mu);
+  std::map<DaemonKey, std::map<std::string, std::string>> daemon_status ABSL_GUARDED_BY(mu);
+  std::vector<v1::DaemonHealthMetrics> health_metrics ABSL_GUARDED_BY(mu);
+  bool connected ABSL_GUARDED_BY(mu) = true;
+  std::map<std::string, std::string> options_set ABSL_GUARDED_BY(mu);  // by full key
+  // By entity and name.
+  std::map<std::pair<std::string, std::string>, std::string> cluster_options ABSL_GUARDED_BY(mu);
   std::map<std::string, std::string> store ABSL_GUARDED_BY(mu);
   std::map<std::string, v1::HealthCheck> health_checks ABSL_GUARDED_BY(mu);
+  std::map<std::string, v1::ProgressEvent> progress ABSL_GUARDED_BY(mu);
+  std::vector<std::string> completed_progress ABSL_GUARDED_BY(mu);
+  std::string uri ABSL_GUARDED_BY(mu);
   FakeManager::RemoteHandler on_remote ABSL_GUARDED_BY(mu);
   FakeManager::ClusterCommandHandler on_cluster_command ABSL_GUARDED_BY(mu);
 
   std::string session_key() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     return "session-" + std::to_string(instance) + "-" + std::to_string(attach_count);
   }
+  // "mgr/<module>/…" for a key as a module may write it.
+  std::string FullKey(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Whether the module under test declares the option, or the test set it.
+  bool IsDeclared(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Whether the option under this key may be `value`: choices and bounds, as declared.
+  absl::Status CheckValue(const std::string& key, const std::string& value) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
   // An option's effective value, as the wire has it.
-  v1::OptionValue OptionValueOf(const std::string& name) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  v1::OptionValue OptionValueOf(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Queues a notification: of a state-like type only the newest waits.
   void Publish(v1::Notification notification) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  // Sends ConfigChanged for `name`.
-  void TellOption(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Sends ConfigChanged, if the option is the module's own.
+  void TellOption(const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
+ private:
+  const v1::OptionDescriptor* Declaration(const std::string& key) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
 };
 
 }  // namespace outpost::testing

@@ -29,29 +29,6 @@ grpc::Status StatusWithReason(const absl::Status& status, const std::string& rea
                       details.SerializeAsString());
 }
 
-v1::OptionValue FakeState::OptionValueOf(const std::string& name) const {
-  v1::OptionValue value;
-  value.set_name(name);
-  for (const v1::OptionDescriptor& option : registration.options()) {
-    if (option.name() != name) continue;
-    value.set_type(option.type());
-    value.set_source("default");
-    if (option.has_default_value()) value.set_value(option.default_value());
-  }
-  if (const auto it = options_set.find(name); it != options_set.end()) {
-    value.set_value(it->second);
-    value.set_source("module");
-  }
-  return value;
-}
-
-void FakeState::TellOption(const std::string& name) {
-  if (stream == nullptr || !attached) return;
-  v1::AttachResponse message;
-  *message.mutable_config_changed()->add_options() = OptionValueOf(name);
-  stream->Send(std::move(message));
-}
-
 void FakeState::Publish(v1::Notification notification) {
   if (subscription == nullptr) return;
   const auto& types = subscription->types();
@@ -151,9 +128,13 @@ void FakeAttach::Register(v1::Register registration) {
   configure->set_session_key(state_->session_key());
   configure->set_manager_id(state_->options.manager_id);
   configure->set_manager_instance(std::to_string(state_->instance));
-  configure->set_manager_version("outpost-fake 0.1.0");
+  configure->set_manager_version(state_->options.version);
+  configure->set_manager_ip(state_->options.manager_ip);
+  configure->set_cluster_id(state_->options.cluster_id);
+  configure->set_cluster_release(state_->options.cluster_release);
+  configure->set_log_file(state_->options.log_file);
   for (const v1::OptionDescriptor& option : state_->registration.options()) {
-    *configure->add_options() = state_->OptionValueOf(option.name());
+    *configure->add_options() = state_->OptionValueOf(state_->FullKey(option.name()));
   }
   *configure->mutable_heartbeat_interval() = internal::ToProto(state_->options.heartbeat_interval);
   if (state_->options.orphan_grace) {

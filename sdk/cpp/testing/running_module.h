@@ -59,6 +59,10 @@ class RunningModule {
     return outcome_.exit_status;
   }
 
+  // After Wait: why it ended, as its process would have written it to standard error;
+  // empty: as it was asked to.
+  const std::string& message() const { return outcome_.message; }
+
  private:
   std::unique_ptr<T> module_;
   std::unique_ptr<internal::Session> session_;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "outpost/internal/wire.h"
-#include "outpost/json.h"
 
 namespace outpost::internal {
 
@@ -12,13 +11,7 @@ void CommandSender::Send(const ClusterCommand& command,
                          Callback callback) {
   auto owner = std::make_unique<Sent>();
   Sent* const sent = owner.get();
-  sent->request.set_service_type(command.service_type);
-  sent->request.set_service_id(command.service_id);
-  sent->request.set_command_json(
-      command.command.dump(-1, ' ', false, Json::error_handler_t::replace));
-  sent->request.set_inbuf(command.inbuf);
-  sent->request.set_tag(command.tag);
-  *sent->request.mutable_timeout() = ToProto(command.timeout);
+  sent->request = ToProto(command);
   prepare(sent->context);
   std::vector<std::unique_ptr<Sent>> answered;  // destroyed without the lock
   {

@@ -12,31 +12,57 @@
 namespace outpost::internal {
 namespace {
 
-constexpr std::array<std::pair<const char*, LogLevel>, 5> kLevels = {{
-    {"debug", LogLevel::kDebug},
-    {"info", LogLevel::kInfo},
-    {"warning", LogLevel::kWarning},
-    {"error", LogLevel::kError},
-    {"critical", LogLevel::kCritical},
-}};
+constexpr char kClusterChannel[] = "cluster";
+constexpr std::array<const char*, 5> kLevels = {"debug", "info", "warning", "error", "critical"};
 
 void PrintLine(LogLevel level, absl::string_view logger, absl::string_view text) {
-  const std::string line = absl::StrCat("[", kLevels[static_cast<size_t>(level) - 1].first, "] ",
-                                        logger, logger.empty() ? "" : ": ", text, "\n");
+  const std::string line = absl::StrCat("[", kLevels[static_cast<size_t>(level) - 1], "] ", logger,
+                                        logger.empty() ? "" : ": ", text, "\n");
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 }  // namespace
 
-std::optional<LogLevel> ParseLogLevel(absl::string_view name) {
-  for (const auto& [word, level] : kLevels) {
-    if (name == word) return level;
+void LogBuffer::Route(LogRouting routing) {
+  level_.store(routing.level, std::memory_order_relaxed);
+  LogRouting before;
+  std::shared_ptr<LogFile> file;  // one that is closed goes without the lock
+  {
+    absl::MutexLock lock(&mu_);
+    before = std::exchange(routing_, routing);
+    if (before.file != routing.file) file.swap(file_);
   }
-  return std::nullopt;
+  if (!routing.file.empty() && before.file != routing.file) {
+    absl::StatusOr<std::shared_ptr<LogFile>> opened = LogFile::Open(routing.file);
+    if (opened.ok()) {
+      absl::MutexLock lock(&mu_);
+      file_ = *std::move(opened);
+    } else {
+      Append(LogLevel::kError, "sdk",
+             absl::StrCat("log_to_file has no effect: ", opened.status().message(),
+                          "; lines go to the manager's log"));
+    }
+  }
+  if (!routing.problem.empty() && routing.problem != before.problem) {
+    Append(LogLevel::kWarning, "sdk", routing.problem);
+  }
 }
 
 void LogBuffer::Append(LogLevel level, absl::string_view logger, absl::string_view text) {
   AppendQuietly(level, logger, text);
+  TellListener();
+}
+
+void LogBuffer::AppendToChannel(absl::string_view channel, LogLevel level, absl::string_view text) {
+  Take({absl::Now(), level, "", std::string(text), std::string(channel)});
+  TellListener();
+}
+
+void LogBuffer::AppendQuietly(LogLevel level, absl::string_view logger, absl::string_view text) {
+  Take({absl::Now(), level, std::string(logger), std::string(text), ""});
+}
+
+void LogBuffer::TellListener() {
   std::shared_ptr<const std::function<void()>> listener;
   {
     absl::MutexLock lock(&mu_);
@@ -45,9 +71,23 @@ void LogBuffer::Append(LogLevel level, absl::string_view logger, absl::string_vi
   if (listener) (*listener)();
 }
 
-void LogBuffer::AppendQuietly(LogLevel level, absl::string_view logger, absl::string_view text) {
-  Line line{absl::Now(), level, std::string(logger), ToUtf8(CutUtf8(text, kMaxLineBytes))};
-  if (echo_.load(std::memory_order_relaxed)) PrintLine(level, logger, line.text);
+void LogBuffer::Take(Line line) {
+  line.text = ToUtf8(CutUtf8(line.text, kMaxLineBytes));
+  line.channel = ToUtf8(line.channel);
+  if (echo_.load(std::memory_order_relaxed)) PrintLine(line.level, line.logger, line.text);
+  std::shared_ptr<LogFile> file;
+  {
+    absl::MutexLock lock(&mu_);
+    if (line.channel.empty()) {
+      file = file_;
+      const auto& least = routing_.cluster_level;
+      if (least && line.level >= *least) line.channel = kClusterChannel;
+    }
+  }
+  if (file != nullptr) {
+    file->Write(line.time, line.level, line.logger, line.text);
+    if (line.channel.empty()) return;
+  }
   absl::MutexLock lock(&mu_);
   bytes_ += line.text.size();
   lines_.push_back(std::move(line));
@@ -74,6 +114,7 @@ bool LogBuffer::TakeBatch(v1::LogBatch* batch) {
     record->set_level(static_cast<v1::LogLevel>(line.level));
     record->set_logger(std::move(line.logger));
     record->set_message(std::move(line.text));
+    record->set_channel(std::move(line.channel));
     lines_.pop_front();
   }
   return true;

@@ -1,12 +1,16 @@
-// LogBuffer holds a module's log lines until its session has shipped them.
+// LogBuffer holds a module's log lines until its session has shipped them, or puts
+// them into the module's own file.
 //
-// **Thread safety.** All methods may be called from any thread; none blocks. The
-// listener runs on the thread that appended, without the buffer's lock.
+// **Thread safety.** All methods may be called from any thread; none blocks, but for
+// a write to the module's own file. The listener runs on the thread that appended,
+// without the buffer's lock.
 //
 // **Invariants.**
 // 1. At most kMaxLines lines and kMaxBytes bytes wait; over that the oldest are
 //    dropped and counted, and the count goes with the next batch.
 // 2. Lines leave in the order in which they came.
+// 3. A line goes to the file, where there is one, else to the manager; and to the
+//    manager in any case where it is for the cluster's log.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_INTERNAL_LOG_BUFFER_H_
 #define OUTPOST_SDK_CPP_OUTPOST_INTERNAL_LOG_BUFFER_H_
 
@@ -14,13 +18,14 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/log_file.h"
+#include "outpost/internal/log_routing.h"
 #include "outpost/log.h"
 
 namespace outpost::v1 {
@@ -38,13 +43,19 @@ class LogBuffer {
   static constexpr size_t kBatchBytes = size_t{1} << 20;
 
   LogLevel level() const { return level_.load(std::memory_order_relaxed); }
-  void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
+
+  // From here on, lines go where `routing` says. What it can't do is a line in the
+  // log. Has one caller at a time.
+  void Route(LogRouting routing);
 
   // Every line also goes to standard error: for a module that a person runs.
   void set_echo(bool echo) { echo_.store(echo, std::memory_order_relaxed); }
 
   // Whatever level() is: that is for callers to look at before.
   void Append(LogLevel level, absl::string_view logger, absl::string_view text);
+
+  // A line for a channel of the cluster's log.
+  void AppendToChannel(absl::string_view channel, LogLevel level, absl::string_view text);
 
   // Append without the listener: for callers that hold locks.
   void AppendQuietly(LogLevel level, absl::string_view logger, absl::string_view text);
@@ -64,19 +75,22 @@ class LogBuffer {
     LogLevel level;
     std::string logger;
     std::string text;
+    std::string channel;  // of the cluster's log; empty: it is not for that
   };
+
+  void Take(Line line);
+  void TellListener();
 
   std::atomic<LogLevel> level_{LogLevel::kInfo};
   std::atomic<bool> echo_{false};
   absl::Mutex mu_;
+  LogRouting routing_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<LogFile> file_ ABSL_GUARDED_BY(mu_);
   std::deque<Line> lines_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
   std::shared_ptr<const std::function<void()>> listener_ ABSL_GUARDED_BY(mu_);
 };
-
-// "debug", …; nullopt for other words.
-std::optional<LogLevel> ParseLogLevel(absl::string_view name);
 
 }  // namespace outpost::internal
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "outpost/internal/utf8.h"
 #include "outpost/v1/module_host.pb.h"
@@ -52,6 +56,70 @@ TEST(LogBufferTest, BytesAreBoundedToo) {
   EXPECT_EQ(batch.dropped(), 100 - LogBuffer::kMaxBytes / LogBuffer::kMaxLineBytes);
   EXPECT_EQ(batch.records(0).message().size(), LogBuffer::kMaxLineBytes);
   EXPECT_EQ(batch.records_size(), LogBuffer::kBatchBytes / LogBuffer::kMaxLineBytes);
+}
+
+std::string Content(const std::string& path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+TEST(LogBufferTest, ClusterLinesGoToTheManagerThoughThereIsAFile) {
+  const std::string path = testing::TempDir() + "/buffer.log";
+  LogBuffer buffer;
+  buffer.Route({.file = path, .cluster_level = LogLevel::kError});
+  buffer.Append(LogLevel::kWarning, "part", "for the file");
+  buffer.Append(LogLevel::kError, "", "for both");
+  buffer.AppendToChannel("audit", LogLevel::kInfo, "for a channel");
+  v1::LogBatch batch;
+  ASSERT_TRUE(buffer.TakeBatch(&batch));
+  ASSERT_EQ(batch.records_size(), 2);
+  EXPECT_EQ(batch.records(0).message(), "for both");
+  EXPECT_EQ(batch.records(0).channel(), "cluster");
+  EXPECT_EQ(batch.records(1).channel(), "audit");
+  const std::string text = Content(path);
+  EXPECT_NE(text.find("[WARNING] [part] for the file\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("[ERROR] [root] for both\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("for a channel"), std::string::npos) << text;
+}
+
+TEST(LogBufferTest, AFileThatWasMovedAwayIsMadeAgain) {
+  const std::string path = testing::TempDir() + "/rotated.log";
+  LogBuffer buffer;
+  buffer.Route({.file = path});
+  buffer.Append(LogLevel::kInfo, "", "before");
+  ASSERT_EQ(std::rename(path.c_str(), (path + ".1").c_str()), 0);
+  buffer.Append(LogLevel::kInfo, "", "after");
+  EXPECT_NE(Content(path + ".1").find("before"), std::string::npos);
+  EXPECT_NE(Content(path).find("after"), std::string::npos);
+}
+
+TEST(LogBufferTest, AFileThatCannotBeMadeIsTold) {
+  LogBuffer buffer;
+  buffer.Route({.file = "/nonexistent/m.log"});
+  buffer.Append(LogLevel::kInfo, "", "not lost");
+  v1::LogBatch batch;
+  ASSERT_TRUE(buffer.TakeBatch(&batch));
+  ASSERT_EQ(batch.records_size(), 2);
+  EXPECT_EQ(batch.records(0).message(),
+            "log_to_file has no effect: /nonexistent/m.log: No such file or directory; lines go to "
+            "the manager's log");
+  EXPECT_EQ(batch.records(1).message(), "not lost");
+}
+
+TEST(LogRoutingTest, FollowsTheOptions) {
+  OptionValues options;
+  EXPECT_EQ(RoutingOf(options, "m", "/log/mgr.x.log"), LogRouting());
+  options.Apply({{"log_level", "debug"},
+                 {"log_to_file", "true"},
+                 {"log_to_cluster", "true"},
+                 {"log_to_cluster_level", "error"}});
+  const LogRouting routing = RoutingOf(options, "m", "/log/mgr.x.log");
+  EXPECT_EQ(routing.level, LogLevel::kDebug);
+  EXPECT_EQ(routing.file, "/log/mgr.x.m.log");
+  EXPECT_EQ(routing.cluster_level, LogLevel::kError);
+  EXPECT_EQ(RoutingOf(options, "m", "/log/mgr").file, "/log/mgr.m.log");
+  EXPECT_EQ(RoutingOf(options, "m", "").file, "");
+  EXPECT_NE(RoutingOf(options, "m", "").problem, "");
 }
 
 TEST(Utf8Test, KnowsWhatIsWellFormed) {

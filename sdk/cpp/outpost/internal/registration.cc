@@ -47,4 +47,16 @@ v1::Register MakeRegistration(const ModuleInfo& info, const CommandSet& commands
   return r;
 }
 
+Identity IdentityOf(const std::string& module, const v1::Configure& configure) {
+  return {.module = module,
+          .session_key = configure.session_key(),
+          .manager_id = configure.manager_id(),
+          .manager_instance = configure.manager_instance(),
+          .manager_version = configure.manager_version(),
+          .manager_ip = configure.manager_ip(),
+          .cluster_id = configure.cluster_id(),
+          .cluster_release = configure.cluster_release(),
+          .log_file = configure.log_file()};
+}
+
 }  // namespace outpost::internal

@@ -1,8 +1,5 @@
 #include "outpost/internal/session.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -11,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "outpost/internal/log_buffer.h"
+#include "outpost/internal/log_routing.h"
+#include "outpost/internal/manager_channel.h"
 #include "outpost/internal/manager_client.h"
 #include "outpost/internal/registration.h"
 #include "outpost/internal/utf8.h"
@@ -38,19 +37,6 @@ bool IsEventLike(absl::string_view type) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments args;
-  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // A connection of its own: tests have several modules in a process.
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  args.SetMaxReceiveMessageSize(-1);
-  args.SetMaxSendMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), args);
-}
-
 Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionConfig config)
     : module_(module),
       has_serve_(has_serve),
@@ -61,13 +47,19 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       notifications_(v1::Notifications::NewStub(channel_)),
       log_(module.log_.Named("sdk")),
       policy_(config_.backoff, config_.first_grace, config_.address, absl::Now()),
-      subscription_backoff_(config_.backoff),
+      feed_(
+          *notifications_, module.info_.notify_types, config_.backoff, log_,
+          [this](uint64_t id, v1::Notification notification) {
+            TakeNotification(id, std::move(notification));
+          },
+          [this] {
+            absl::MutexLock lock(&mu_);
+            inbox_.feed_ended = true;
+          }),
       calls_(module.commands_, module.methods_, log_, loop_),
       hooks_(module, has_serve, log_),
       loop_(std::max<size_t>(1, module.info_.max_concurrency)) {
-  ManagerClient::Identity identity;
-  identity.module = config_.name;
-  module_.client_->SetIdentity(std::move(identity));
+  module_.client_->SetIdentity({.module = config_.name});
   module_.client_->Connect(
       channel_, [this](absl::AnyInvocable<void()> task) { hooks_.PostEvent(std::move(task)); });
   module_.log_buffer_->SetListener([this] {
@@ -122,8 +114,9 @@ void Session::EchoLog(bool echo) { module_.log_buffer_->set_echo(echo); }
 void Session::DumpLog() { module_.log_buffer_->DumpToStderr(); }
 
 SessionOutcome Session::Run() {
-  if (absl::Status status = module_.commands_.status(); !status.ok()) {
-    return {kExitRefused, std::string(status.message()), false};
+  for (const absl::Status& status :
+       {module_.commands_.status(), module_.options_.status(), module_.methods_.status()}) {
+    if (!status.ok()) return {kExitRefused, std::string(status.message()), false};
   }
   while (true) {
     if (std::optional<SessionOutcome> refused = RunStream()) {
@@ -147,7 +140,7 @@ void Session::RequestShutdown(absl::Duration grace, absl::string_view reason) {
 
 bool Session::HasNews() const {
   return shutdown_ || inbox_.ended_stream || inbox_.configure || inbox_.start_hook_done ||
-         inbox_.serve || inbox_.first_ping || inbox_.ended_subscription;
+         inbox_.serve || inbox_.first_ping || inbox_.feed_ended;
 }
 
 bool Session::Send(v1::AttachRequest message) {
@@ -182,13 +175,12 @@ std::optional<SessionOutcome> Session::RunStream() {
       absl::MutexLock lock(&mu_);
       registering = state_ == State::kRegistering;
       absl::Time wake_at =
-          std::min(subscribe_at_, registering ? register_by : absl::InfiniteFuture());
+          std::min(feed_.due(), registering ? register_by : absl::InfiniteFuture());
       if (last_ping_nanos_ != 0) {
         wake_at = std::min(wake_at, SilentAt());
       }
       mu_.AwaitWithDeadline(absl::Condition(this, &Session::HasNews), wake_at);
       inbox = std::exchange(inbox_, {});
-      if (inbox.ended_subscription) subscription_ = nullptr;
       shutdown = shutdown_;
     }
     if (inbox.ended_stream) {
@@ -197,7 +189,7 @@ std::optional<SessionOutcome> Session::RunStream() {
         stream_ = nullptr;
         ship_logs_ = false;
       }
-      EndSubscription();
+      feed_.End();
       calls_.StreamLost();
       if (shutdown) return std::nullopt;
       return Judge(FromGrpcStatus(inbox.stream_status));
@@ -211,8 +203,7 @@ std::optional<SessionOutcome> Session::RunStream() {
     }
     if (inbox.serve) StartServe();
     const absl::Time now = absl::Now();
-    if (inbox.ended_subscription) subscribe_at_ = now + subscription_backoff_.Next();
-    if (now >= subscribe_at_) Subscribe();
+    feed_.Poll(now);
     if (registering && now >= register_by) stream->Cancel();
     if (last_ping_nanos_ != 0 && now >= SilentAt()) {
       log_.Warning("the manager has been silent for too long; attaching again");
@@ -295,12 +286,7 @@ void Session::OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& 
 }
 
 void Session::Configure(const v1::Configure& configure) {
-  ManagerClient::Identity identity;
-  identity.module = config_.name;
-  identity.session_key = configure.session_key();
-  identity.manager_id = configure.manager_id();
-  identity.manager_instance = configure.manager_instance();
-  other_manager_ = module_.client_->SetIdentity(std::move(identity));
+  other_manager_ = module_.client_->SetIdentity(IdentityOf(config_.name, configure));
   orphan_grace_ =
       configure.has_orphan_grace() ? FromProto(configure.orphan_grace()) : absl::InfiniteDuration();
   heartbeat_interval_ = configure.has_heartbeat_interval()
@@ -310,7 +296,7 @@ void Session::Configure(const v1::Configure& configure) {
   std::vector<OptionValues::Update> updates;
   for (const v1::OptionValue& option : configure.options()) updates.push_back(FromProto(option));
   changed_while_away_ = module_.options_.values()->Apply(updates);
-  ApplyLogLevel();
+  RouteLog();
   if (start_hook_done_ || !can_run_.ok()) return FinishConfigure();
   if (start_hook_started_) return;  // since an earlier stream; it will say when it is done
   start_hook_started_ = true;
@@ -339,9 +325,8 @@ void Session::FinishConfigure() {
   }
   if (stream != nullptr) stream->Poke();  // log lines that waited may go now
   policy_.Attached(orphan_grace_);
-  subscription_backoff_.Reset();
   if (can_run_.ok() && status.ok()) {
-    if (!module_.info_.notify_types.empty()) Subscribe();
+    feed_.Start(module_.client_->identity().session_key);
     if (was_attached_) CatchUpAfterReattach(changed_while_away_, other_manager_);
   }
   was_attached_ = true;
@@ -352,12 +337,13 @@ void Session::CatchUpAfterReattach(const std::vector<std::string>& changed_optio
   log_.Info("attached again to manager %s", module_.client_->identity().manager_id);
   if (other_manager) {
     hooks_.PostEvent([this] {
-      if (absl::Status status = module_.client_->ResendHealthChecks(); !status.ok()) {
-        log_.Warning("the health checks could not be set again: %s", status.message());
+      if (absl::Status status = module_.client_->reports().Resend(); !status.ok()) {
+        log_.Warning("health checks, progress or URI could not be told again: %s",
+                     status.message());
       }
     });
   }
-  if (!changed_options.empty()) hooks_.ConfigChanged(changed_options);
+  if (!changed_options.empty()) TellChanged(changed_options);
   for (const std::string& type : module_.info_.notify_types) {
     if (IsEventLike(type)) continue;
     hooks_.Notify({.type = type, .time = absl::Now(), .after_reattach = true}, nullptr);
@@ -372,13 +358,19 @@ void Session::TakeConfigChanged(const v1::ConfigChanged& changed) {
     names.push_back(option.name());
   }
   module_.options_.values()->Apply(updates);
-  ApplyLogLevel();
+  RouteLog();
+  TellChanged(std::move(names));
+}
+
+void Session::TellChanged(std::vector<std::string> names) {
+  hooks_.PostEvent([this, names] { module_.options_.RunCallbacks(names); });
   hooks_.ConfigChanged(std::move(names));
 }
 
-void Session::ApplyLogLevel() {
-  const std::string word = module_.options_.values()->Get("log_level").value_or("");
-  module_.log_buffer_->set_level(ParseLogLevel(word).value_or(LogLevel::kInfo));
+void Session::RouteLog() {
+  absl::MutexLock lock(&route_mu_);
+  module_.log_buffer_->Route(
+      RoutingOf(*module_.options_.values(), config_.name, module_.client_->identity().log_file));
 }
 
 void Session::StartServe() {
@@ -397,31 +389,9 @@ void Session::SendServeStatus(v1::ServeStatus::State state, absl::string_view er
   Send(std::move(message));
 }
 
-void Session::Subscribe() {
-  subscribe_at_ = absl::InfiniteFuture();
-  const std::shared_ptr<Subscription> subscription = Subscription::Start(
-      *notifications_, module_.client_->identity().session_key, module_.info_.notify_types, this);
-  absl::MutexLock lock(&mu_);
-  if (inbox_.ended_subscription == nullptr) subscription_ = subscription;
-}
-
-void Session::EndSubscription() {
-  subscribe_at_ = absl::InfiniteFuture();
-  absl::MutexLock lock(&mu_);
-  if (subscription_ != nullptr) {
-    subscription_->Cancel();
-    const auto ended = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-      return inbox_.ended_subscription != nullptr;
-    };
-    mu_.Await(absl::Condition(&ended));
-    subscription_ = nullptr;
-  }
-  inbox_.ended_subscription = nullptr;
-}
-
-void Session::OnNotification(uint64_t subscription_id, v1::Notification notification) {
+void Session::TakeNotification(uint64_t subscription_id, v1::Notification notification) {
   if (notification.version() != 0) {
-    module_.client_->ForgetOlder(notification.type(), notification.version());
+    module_.client_->cluster().ForgetOlder(notification.type(), notification.version());
   }
   v1::AttachRequest ack;
   ack.mutable_notification_ack()->set_subscription_id(subscription_id);
@@ -433,16 +403,6 @@ void Session::OnNotification(uint64_t subscription_id, v1::Notification notifica
                  .missed = notification.missed(),
                  .time = FromProto(notification.time())},
                 [this, ack = std::move(ack)]() mutable { Send(std::move(ack)); });
-}
-
-void Session::OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
-                                  const grpc::Status& status) {
-  if (!status.ok() && status.error_code() != grpc::StatusCode::CANCELLED) {
-    log_.Warning("the subscription to notifications ended: %s; subscribing again",
-                 status.error_message());
-  }
-  absl::MutexLock lock(&mu_);
-  inbox_.ended_subscription = std::move(subscription);
 }
 
 std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
@@ -482,7 +442,7 @@ SessionOutcome Session::EndInOrder() {
     stream = stream_;
     SetState(State::kEnding, shutdown_reason_);
   }
-  EndSubscription();
+  feed_.End();
   calls_.Close();
   std::vector<std::string> stuck = hooks_.End(deadline);
   if (!loop_.AwaitIdle(deadline)) stuck.emplace_back("a command or method");

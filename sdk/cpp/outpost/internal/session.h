@@ -32,8 +32,8 @@
 #include "outpost/internal/call_runner.h"
 #include "outpost/internal/completion_loop.h"
 #include "outpost/internal/hook_runner.h"
+#include "outpost/internal/notification_feed.h"
 #include "outpost/internal/reattach_policy.h"
-#include "outpost/internal/subscription.h"
 #include "outpost/module.h"
 
 namespace outpost::internal {
@@ -49,7 +49,7 @@ struct SessionConfig {
   absl::Duration register_timeout = absl::Seconds(30);
 };
 
-class Session final : private AttachStream::Observer, private Subscription::Observer {
+class Session final : private AttachStream::Observer {
  public:
   // `module` outlives the session.
   Session(Module& module, bool has_serve, absl::Status can_run, SessionConfig config);
@@ -78,15 +78,12 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
     bool start_hook_done = false;  // of the process, not of a stream
     bool first_ping = false;       // the watch over pings begins
     bool serve = false;
-    std::shared_ptr<Subscription> ended_subscription = {};
+    bool feed_ended = false;
   };
 
   void OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) override;
   bool OnIdle(v1::AttachRequest* message) override;
   void OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& status) override;
-  void OnNotification(uint64_t subscription_id, v1::Notification notification) override;
-  void OnSubscriptionEnded(std::shared_ptr<Subscription> subscription,
-                           const grpc::Status& status) override;
 
   void SetState(State state, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasNews() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -104,10 +101,11 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
   void CatchUpAfterReattach(const std::vector<std::string>& changed_options, bool other_manager);
   void StartServe();
   void SendServeStatus(v1::ServeStatus::State state, absl::string_view error);
-  void Subscribe();
-  void EndSubscription();
+  void TakeNotification(uint64_t subscription_id, v1::Notification notification);
   void TakeConfigChanged(const v1::ConfigChanged& changed);
-  void ApplyLogLevel();
+  // Runs what the module has for changes of these options.
+  void TellChanged(std::vector<std::string> names);
+  void RouteLog();
   // What the end of a stream means: nullopt is to try again.
   std::optional<SessionOutcome> Judge(const absl::Status& status);
   // False: shutdown was requested.
@@ -125,8 +123,7 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
 
   // The driver's own.
   ReattachPolicy policy_;
-  Backoff subscription_backoff_;
-  absl::Time subscribe_at_ = absl::InfiniteFuture();
+  NotificationFeed feed_;
   absl::Duration orphan_grace_ = absl::InfiniteDuration();
   absl::Duration heartbeat_interval_ = absl::InfiniteDuration();
   bool start_hook_started_ = false;
@@ -138,11 +135,12 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
   std::atomic<bool> ship_logs_{false};
   std::atomic<int64_t> last_ping_nanos_{0};  // since the epoch; 0: none in this stream
 
+  absl::Mutex route_mu_;  // of RouteLog: options change on two threads
+
   absl::Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kIdle;
   Inbox inbox_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<AttachStream> stream_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<Subscription> subscription_ ABSL_GUARDED_BY(mu_);
   absl::Status start_status_ ABSL_GUARDED_BY(mu_);
   bool shutdown_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time shutdown_deadline_ ABSL_GUARDED_BY(mu_);
@@ -153,9 +151,6 @@ class Session final : private AttachStream::Observer, private Subscription::Obse
 
   CompletionLoop loop_;  // last: its threads use the rest
 };
-
-// The channel of a module's session and calls.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 
 }  // namespace outpost::internal
 

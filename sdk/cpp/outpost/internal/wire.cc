@@ -84,6 +84,17 @@ v1::DaemonName ToProto(const Daemon& daemon) {
   return message;
 }
 
+v1::SendClusterCommandRequest ToProto(const ClusterCommand& command) {
+  v1::SendClusterCommandRequest message;
+  message.set_service_type(command.service_type);
+  message.set_service_id(command.service_id);
+  message.set_command_json(command.command.dump(-1, ' ', false, Json::error_handler_t::replace));
+  message.set_inbuf(command.inbuf);
+  message.set_tag(command.tag);
+  *message.mutable_timeout() = ToProto(command.timeout);
+  return message;
+}
+
 Server FromProto(const v1::ServerInfo& server) {
   Server result{server.hostname(), server.version(), {}};
   for (const auto& daemon : server.services()) result.daemons.push_back(FromProto(daemon));

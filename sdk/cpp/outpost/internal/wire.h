@@ -19,6 +19,7 @@
 #include "outpost/health.h"
 #include "outpost/options.h"
 #include "outpost/v1/cluster.pb.h"
+#include "outpost/v1/commands.pb.h"
 #include "outpost/v1/types.pb.h"
 
 namespace outpost::internal {
@@ -36,6 +37,7 @@ v1::CommandResult ToProto(CommandResult result);
 
 Daemon FromProto(const v1::DaemonName& daemon);
 v1::DaemonName ToProto(const Daemon& daemon);
+v1::SendClusterCommandRequest ToProto(const ClusterCommand& command);
 Server FromProto(const v1::ServerInfo& server);
 CounterSeries FromProto(const v1::CounterSeries& series);
 

@@ -1,0 +1,85 @@
+#include "absl/strings/match.h"
+#include "outpost/v1/key_value.grpc.pb.h"
+#include "sdk/cpp/testing/fake_services.h"
+
+namespace outpost::testing {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+
+class FakeKeyValue final : public v1::KeyValue::CallbackService {
+ public:
+  explicit FakeKeyValue(FakeState* state) : state_(state) {}
+
+  grpc::ServerUnaryReactor* Get(Context* context, const v1::KeyValueGetRequest* request,
+                                v1::KeyValueGetResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    const auto it = state_->store.find(request->key());
+    if (it != state_->store.end()) response->set_value(it->second);
+    return Answer(context);
+  }
+
+  grpc::ServerUnaryReactor* Put(Context* context, const v1::KeyValuePutRequest* request,
+                                v1::KeyValuePutResponse*) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    state_->store[request->key()] = request->value();
+    return Answer(context);
+  }
+
+  grpc::ServerUnaryReactor* Delete(Context* context, const v1::KeyValueDeleteRequest* request,
+                                   v1::KeyValueDeleteResponse*) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    state_->store.erase(request->key());
+    return Answer(context);
+  }
+
+  grpc::ServerUnaryReactor* List(Context* context, const v1::KeyValueListRequest* request,
+                                 v1::KeyValueListResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    for (const auto& [key, value] : state_->store) {
+      if (!absl::StartsWith(key, request->prefix())) continue;
+      auto* entry = response->add_entries();
+      entry->set_key(key);
+      if (!request->keys_only()) entry->set_value(value);
+    }
+    return Answer(context);
+  }
+
+  grpc::ServerUnaryReactor* Batch(Context* context, const v1::KeyValueBatchRequest* request,
+                                  v1::KeyValueBatchResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    for (const auto& condition : request->conditions()) {
+      const auto it = state_->store.find(condition.key());
+      const bool there = it != state_->store.end();
+      if (there != condition.has_value() || (there && it->second != condition.value())) {
+        response->set_failed_key(condition.key());
+        return Answer(context);
+      }
+    }
+    for (const auto& change : request->changes()) {
+      if (change.has_value()) {
+        state_->store[change.key()] = change.value();
+      } else {
+        state_->store.erase(change.key());
+      }
+    }
+    response->set_succeeded(true);
+    return Answer(context);
+  }
+
+ private:
+  FakeState* const state_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeFakeKeyValue(FakeState* state) {
+  return std::make_unique<FakeKeyValue>(state);
+}
+
+}  // namespace outpost::testing

@@ -1,0 +1,85 @@
+#include "sdk/cpp/testing/fake_state.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "sdk/cpp/testing/fake_streams.h"
+
+namespace outpost::testing {
+namespace {
+
+std::string OptionName(const std::string& key) { return key.substr(key.find_last_of('/') + 1); }
+
+}  // namespace
+
+std::string FakeState::FullKey(const std::string& key) const {
+  if (absl::StartsWith(key, "mgr/")) return key;
+  return absl::StrCat("mgr/", registration.name(), "/", key);
+}
+
+const v1::OptionDescriptor* FakeState::Declaration(const std::string& key) const {
+  if (!absl::StartsWith(key, absl::StrCat("mgr/", registration.name(), "/"))) return nullptr;
+  for (const v1::OptionDescriptor& option : registration.options()) {
+    if (option.name() == OptionName(key)) return &option;
+  }
+  return nullptr;
+}
+
+bool FakeState::IsDeclared(const std::string& key) const {
+  return Declaration(key) != nullptr || options_set.contains(key);
+}
+
+absl::Status FakeState::CheckValue(const std::string& key, const std::string& value) const {
+  const v1::OptionDescriptor* option = Declaration(key);
+  if (option == nullptr) return absl::OkStatus();
+  const auto& choices = option->enum_allowed();
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("error parsing value: '", value, "' is not one of the permitted values"));
+  }
+  const auto number = [](const std::string& text) { return std::strtold(text.c_str(), nullptr); };
+  if (option->has_min() && number(value) < number(option->min())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("error parsing value: Value '", value, "' is below minimum ", option->min()));
+  }
+  if (option->has_max() && number(value) > number(option->max())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("error parsing value: Value '", value, "' exceeds maximum ", option->max()));
+  }
+  return absl::OkStatus();
+}
+
+v1::OptionValue FakeState::OptionValueOf(const std::string& key) const {
+  v1::OptionValue value;
+  value.set_name(OptionName(key));
+  if (const v1::OptionDescriptor* option = Declaration(key); option != nullptr) {
+    value.set_type(option->type());
+    value.set_source("default");
+    if (option->has_default_value()) value.set_value(option->default_value());
+  }
+  // The stronger layer last.
+  const std::vector<std::string> parts = absl::StrSplit(key, '/');
+  const std::string module = absl::StrCat("mgr/", parts.size() > 1 ? parts[1] : "", "/");
+  for (const auto& [layer, source] :
+       {std::pair{module, "module"},
+        std::pair{absl::StrCat(module, options.manager_id, "/"), "localized"}}) {
+    const auto it = options_set.find(layer + value.name());
+    if (it == options_set.end()) continue;
+    value.set_value(it->second);
+    value.set_source(source);
+  }
+  return value;
+}
+
+void FakeState::TellOption(const std::string& key) {
+  if (stream == nullptr || !attached || Declaration(key) == nullptr) return;
+  v1::AttachResponse message;
+  *message.mutable_config_changed()->add_options() = OptionValueOf(key);
+  stream->Send(std::move(message));
+}
+
+}  // namespace outpost::testing
