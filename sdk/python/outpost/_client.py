@@ -44,7 +44,8 @@ class Client:
 
     While the manager is away, a call waits for the next session as long as its time limit allows.
     A call that was on its way when the session was lost is made again if doing it twice does no
-    harm (Method.repeatable), else it raises ManagerUnavailableError.
+    harm (Method.repeatable), else it raises ManagerUnavailableError. One that reached a manager
+    which does not know the session, as it has just been started, was not done, and is made again.
 
     Thread safety: every method may be called on any thread.
     """
@@ -95,7 +96,8 @@ class Client:
                 )
             except grpc.RpcError as error:
                 failure = call_error(error, str(method))
-                if not (method.repeatable and _session_was_lost(failure)):
+                again = method.repeatable and _session_was_lost(failure)
+                if not (again or _session_is_unknown(failure)):
                     raise failure from None
             except ValueError:  # grpc: the channel was closed before the call began
                 pass
@@ -175,3 +177,7 @@ def _session_was_lost(error: CallError) -> bool:
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.CANCELLED,
     )
+
+
+def _session_is_unknown(error: CallError) -> bool:
+    return error.code is grpc.StatusCode.UNAUTHENTICATED

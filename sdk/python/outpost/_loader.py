@@ -105,11 +105,13 @@ class LoadedModule:
 def load_module(directory: str | os.PathLike[str], settings: Settings) -> LoadedModule:
     """Import DIRECTORY/module.py, find its MgrModule, and make an instance.
 
-    The directory is imported as a package of its own name, so that relative imports work in it;
-    its parent is added to sys.path, behind all else, for what lies beside it. Raises
-    ModuleLoadError; its cause is the exception, where the module's own code raised one.
+    Raises ModuleLoadError; its cause is the exception, where the module's own code raised one.
     """
-    module_class = find_module_class(directory)
+    return load_class(find_module_class(directory), settings)
+
+
+def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModule:
+    """Check a module's class, and make an instance. Raises ModuleLoadError, as load_module()."""
     options = describe_options(module_class.MODULE_OPTIONS)
     module_class.MODULE_OPTION_DEFAULTS = declared_defaults(module_class.MODULE_OPTIONS)
     can_run, reason = _can_run(module_class)
@@ -141,7 +143,12 @@ def load_module(directory: str | os.PathLike[str], settings: Settings) -> Loaded
 
 
 def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
-    """Import DIRECTORY/module.py and return its one MgrModule. Raises ModuleLoadError."""
+    """Import DIRECTORY/module.py and return its one MgrModule.
+
+    The directory is imported as a package of its own name, so that relative imports work in it;
+    its parent is added to sys.path, behind all else, for what lies beside it. Raises
+    ModuleLoadError.
+    """
     path = Path(directory).resolve()
     if not (path / "module.py").is_file():
         raise ModuleLoadError(f"{path} has no module.py")

@@ -110,6 +110,10 @@ class ModuleRunner:
                 threading.Thread(target=self._run_shutdown, name="shutdown", daemon=True).start()
         self._workers.when_idle(functools.partial(self._end, "a command or call"))
 
+    def after_cues(self, callback: Callable[[], None]) -> None:
+        """Call back on the thread of notify() and config_notify(), behind what waits for it."""
+        self._notifier.put(callback)
+
     def still_running(self) -> list[str]:
         """Return what of the module has not returned, in words."""
         with self._lock:

@@ -1,8 +1,8 @@
 """The session between a module and its manager, from the first attempt to attach to the exit.
 
-The main thread owns the session's state, and is the only one that changes it: it runs events that
-other threads queue. For each stream there is a thread that reads it; see outpost._runner for those
-that run the module's code.
+The thread of run() owns the session's state, and is the only one that changes it: it runs events
+that other threads queue. For each stream there is a thread that reads it; see outpost._runner for
+those that run the module's code.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class State(enum.Enum):
 class Session:
     """Keeps one module attached to its manager; run() does it all.
 
-    Thread safety: run() is for the main thread, once; stop() may be called on any.
+    Thread safety: run() is called once; stop() and settle() may be called on any thread.
     """
 
     def __init__(self, module: LoadedModule, settings: Settings, logs: LogShipper) -> None:
@@ -91,10 +91,13 @@ class Session:
         self.forced = False
         """Whether something of the module still ran when run() returned."""
 
-    def run(self) -> ExitCode:
-        """Attach, and do as the manager says until it, or a signal, ends the module."""
+    def handle_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the module; for the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: self._post(self._on_signal, number))
+
+    def run(self) -> ExitCode:
+        """Attach, and do as the manager says until it, stop() or a signal ends the module."""
         self._attach()
         while self._state is not State.ENDED:
             try:
@@ -109,6 +112,14 @@ class Session:
     def stop(self, reason: str, *, grace: float | None = None) -> None:
         """End the module: shutdown() is called, and serve() has `grace` seconds to return."""
         self._post(self._stop, reason, self._settings.stop_grace if grace is None else grace)
+
+    def still_running(self) -> list[str]:
+        """Return what of the module has not returned since stop(), in words."""
+        return self._runner.still_running()
+
+    def settle(self, done: Callable[[], None]) -> None:
+        """Call `done` when the cues that came so far have been handled, on their thread."""
+        self._runner.after_cues(done)
 
     def _post(self, event: Callable[..., None], *args: object) -> None:
         self._events.put(functools.partial(event, *args))  # a signal's handler may do this, too

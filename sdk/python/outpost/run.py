@@ -51,6 +51,7 @@ def run(directory: str, *, name: str | None = None, address: str | None = None) 
         print(f"outpost: module {settings.name} can't be loaded: {error}", file=sys.stderr)
         return ExitCode.FAILED
     session = Session(module, settings, logs)
+    session.handle_signals()
     code = session.run()
     _end_soon(code, 0.0 if session.forced else _EXIT_TIME)
     return code

@@ -6,30 +6,29 @@ import json
 
 import grpc
 import pytest
-from fake_manager import log_lines, wait_until
-from fake_services import Refusal
 from probe_module import Probe
 
-from outpost.v1 import remote_pb2, types_pb2
+from outpost.testing import Refusal, wait_until
+from outpost.v1 import types_pb2
 
 
 def test_keys(probe: Probe) -> None:
     assert probe("self.get_store('k')") is None
     assert probe("self.get_store('k', 'default')") == "default"
     assert probe("self.set_store('k', 'é'); self.get_store('k')") == "é"
-    assert probe.manager.keys["k"] == "é".encode()
+    assert probe.manager.keys["sample"]["k"] == "é".encode()
     assert probe("self.set_store('k2', ''); self.get_store_prefix('k')") == {"k": "é", "k2": ""}
     assert probe("self.set_store('k', None); self.get_store_prefix('')") == {"k2": ""}
     assert probe("self.get_localized_store('k2')") == ""
     assert probe("self.set_localized_store('k2', 'mine'); self.get_localized_store('k2')") == "mine"
-    assert probe.manager.keys["x/k2"] == b"mine"
+    assert probe.manager.keys["sample"]["x/k2"] == b"mine"
 
 
 def test_values_of_keys_that_are_not_text(probe: Probe) -> None:
     kinds, message = probe.raised("self.set_store('k', b'bytes')")
     assert kinds[0] == "TypeError"
     assert message == "key 'k': the value must be str or None, not bytes"
-    probe.manager.keys["k"] = b"\xff"
+    probe.manager.keys["sample"]["k"] = b"\xff"
     kinds, message = probe.raised("self.get_store('k')")
     assert kinds[0] == "ValueError"
     assert message == "key 'k': the value, 1 bytes, is not UTF-8 text"
@@ -39,7 +38,7 @@ def test_get_parses_once_a_version(probe: Probe) -> None:
     probe.manager.structures["osd_map"] = (4, '{"epoch": 4}')
     assert probe("self.get('osd_map')") == {"epoch": 4}
     assert probe("self.get('osd_map') is self.get('osd_map')")
-    assert probe.manager.gets[-1].if_newer_than == 4
+    assert probe.manager.requests("Cluster.Get")[-1].if_newer_than == 4
     probe.manager.structures["osd_map"] = (5, '{"epoch": 5}')
     assert probe("self.get('osd_map')") == {"epoch": 5}
 
@@ -48,7 +47,7 @@ def test_get_what_there_is_not(probe: Probe) -> None:
     assert probe("self.get('nosuch')") is None
     wait_until(
         lambda: any(
-            "data that there is not, 'nosuch'" in line for line in log_lines(probe.session)
+            "data that there is not, 'nosuch'" in line for line in probe.session.log_lines()
         ),
         "the log line",
     )
@@ -62,17 +61,15 @@ def test_facts_of_the_manager(probe: Probe) -> None:
 def test_remote(probe: Probe) -> None:
     seen = []
 
-    def remote(request: remote_pb2.RemoteCallRequest) -> remote_pb2.RemoteCallResponse:
-        seen.append(request)
-        return remote_pb2.RemoteCallResponse(result_json='{"a": [1]}')
+    def method(*args: object, **kwargs: object) -> dict[str, list[int]]:
+        seen.append((args, kwargs))
+        return {"a": [1]}
 
-    probe.manager.remote = remote
+    probe.manager.methods["other", "method"] = method
     number = probe.session.start("do", code="self.remote('other', 'method', 1, 'two', key=None)")
     assert json.loads(probe.session.result(number).stdout) == {"value": {"a": [1]}}
-    (request,) = seen
-    assert (request.module, request.method) == ("other", "method")
-    assert json.loads(request.args_json) == [1, "two"]
-    assert json.loads(request.kwargs_json) == {"key": None}
+    assert seen == [((1, "two"), {"key": None})]
+    (request,) = probe.manager.requests("Remote.Call")
     assert request.parent_call == f"call-{number}"
 
 
@@ -98,7 +95,7 @@ def test_remote(probe: Probe) -> None:
     ],
 )
 def test_remote_failures(probe: Probe, error: types_pb2.RemoteError, kind: str, told: str) -> None:
-    probe.manager.remote = lambda request: remote_pb2.RemoteCallResponse(error=error)
+    probe.manager.methods["other", "f"] = lambda: error
     kinds, message = probe.raised("self.remote('other', 'f')")
     assert kinds[0] == kind
     assert message.startswith(told)
@@ -169,16 +166,16 @@ def test_a_calls_time_is_the_commands(probe: Probe) -> None:
     ],
 )
 def test_health_checks_that_are_wrong(probe: Probe, checks: str, told: str) -> None:
-    before = len(probe.manager.health)
+    before = len(probe.manager.requests("Health.Set"))
     kinds, message = probe.raised(f"self.set_health_checks({checks})")
     assert kinds[0] == "ValueError"
     assert message.startswith(told)
-    assert len(probe.manager.health) == before
+    assert len(probe.manager.requests("Health.Set")) == before
 
 
 def test_health_checks_are_cleared(probe: Probe) -> None:
     assert probe("self.set_health_checks({})") is None
-    assert not probe.manager.health[-1].checks
+    assert not probe.manager.health["sample"]
 
 
 def test_daemons(probe: Probe) -> None:
@@ -189,7 +186,7 @@ def test_daemons(probe: Probe) -> None:
     }
     probe.manager.refusals["Cluster.GetServer"] = Refusal(grpc.StatusCode.NOT_FOUND, "no host")
     assert probe("self.get_server('h')") == {"hostname": "h", "ceph_version": "", "services": []}
-    assert probe("self.get_counter('osd', '0', 'op_w')") == {"op_w": [[100.0, 7.0]]}
+    assert probe("self.get_counter('osd', '0', 'op_w')") == {"op_w": [[99.0, 6.0], [100.0, 7.0]]}
     assert probe("self.get_counter('osd', '0', 'nosuch')") == {"nosuch": []}
     assert probe("self.get_latest_counter('osd', '0', 'lat')") == {"lat": [100.0, 1.5, 3]}
     assert probe("self.get_latest('osd', '0', 'op_w')") == 7
@@ -202,9 +199,10 @@ def test_daemons(probe: Probe) -> None:
 
 
 def test_what_the_manager_does_not_have(probe: Probe) -> None:
-    probe.manager.refusals["Cluster.GetServer"] = Refusal(
-        grpc.StatusCode.UNIMPLEMENTED, "the source sim has no servers", "X"
-    )
+    for method in ("GetServer", "ListServers"):
+        probe.manager.refusals[f"Cluster.{method}"] = Refusal(
+            grpc.StatusCode.UNIMPLEMENTED, "the source sim has no servers", "X"
+        )
     kinds, message = probe.raised("self.get_server('host1')")
     assert "NotImplementedError" in kinds
     assert message == "Cluster.GetServer: the source sim has no servers"

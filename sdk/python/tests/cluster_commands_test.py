@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
-from fake_manager import log_lines, wait_until
-from fake_services import Refusal
 from probe_module import Probe
+
+from outpost.testing import DEADLINE, Refusal, wait_until
 
 
 def test_cluster_commands(probe: Probe) -> None:
     assert probe("self.mon_command({'prefix': 'osd dump'}, 'in')") == [0, "did osd dump", ""]
-    sent = probe.manager.cluster_commands[-1]
+    sent = probe.manager.requests("Commands.SendClusterCommand")[-1]
     assert (sent.service_type, sent.service_id, sent.inbuf) == ("mon", "", b"in")
     assert json.loads(sent.command_json) == {"prefix": "osd dump"}
     code = "self.send_command(r, 'osd', '0', '{\"prefix\": \"bench\"}', 'tag-1'); r.wait()"
     assert probe(f"r = CommandResult(); {code}") == [0, "did bench", ""]
-    assert probe.manager.cluster_commands[-1].tag == "tag-1"
+    assert probe.manager.requests("Commands.SendClusterCommand")[-1].tag == "tag-1"
     kinds, message = probe.raised("self.check_mon_command({'prefix': 'fail'})")
     assert kinds[0] == "MonCommandFailed"
     assert message == "fail failed: no such thing retval: -2"
@@ -42,12 +43,12 @@ def test_cluster_commands_that_the_manager_refuses(probe: Probe) -> None:
 def test_commands_to_an_osd_and_to_any_daemon(probe: Probe) -> None:
     command = "{'prefix': 'perf dump', 'id': '3'}"
     assert probe(f"self.osd_command({command})") == [0, "did perf dump", ""]
-    sent = probe.manager.cluster_commands[-1]
+    sent = probe.manager.requests("Commands.SendClusterCommand")[-1]
     assert (sent.service_type, sent.service_id) == ("osd", "3")
     assert json.loads(sent.command_json) == {"prefix": "perf dump", "id": "3"}
     assert probe("self.osd_command({'prefix': 'fail', 'id': 0})") == [-2, "", "no such thing"]
     assert probe("self.tell_command('mds', 'a', {'prefix': 'status'}, 'in')")[1] == "did status"
-    sent = probe.manager.cluster_commands[-1]
+    sent = probe.manager.requests("Commands.SendClusterCommand")[-1]
     assert (sent.service_type, sent.service_id, sent.inbuf) == ("mds", "a", b"in")
 
 
@@ -61,27 +62,33 @@ def test_commands_to_an_osd_and_to_any_daemon(probe: Probe) -> None:
     ],
 )
 def test_daemons_that_there_can_not_be(probe: Probe, call: str, told: str) -> None:
-    before = len(probe.manager.cluster_commands)
+    before = len(probe.manager.requests("Commands.SendClusterCommand"))
     kinds, message = probe.raised(call)
     assert kinds[0] == "ValueError"
     assert message.startswith(told)
-    assert len(probe.manager.cluster_commands) == before
+    assert len(probe.manager.requests("Commands.SendClusterCommand")) == before
 
 
 def test_the_result_is_there_when_notify_hears_of_its_tag(probe: Probe) -> None:
-    probe.manager.hold_commands = threading.Event()
+    gate, before = threading.Event(), probe.manager.cluster_command
+
+    def answer_late(*request: Any) -> tuple[int, str, str]:
+        probe.manager.notify("command", "t-1")
+        gate.wait(DEADLINE)
+        return before(*request)
+
+    probe.manager.cluster_command = answer_late
     probe(
         "self.tagged['t-1'] = CommandResult('t-1');"
         " self.send_command(self.tagged['t-1'], 'mon', '', '{\"prefix\": \"x\"}', 't-1')"
     )
-    wait_until(lambda: probe.manager.cluster_commands[-1:], "the command")
     assert probe("self.heard.wait(0.2)") is False, "the manager has told, the result is not there"
-    probe.manager.hold_commands.set()
+    gate.set()
     wait_until(
-        lambda: any(line.endswith("command t-1 True") for line in log_lines(probe.session)),
+        lambda: any(line.endswith("command t-1 True") for line in probe.session.log_lines()),
         "notify()",
     )
-    probe.manager.hold_commands = None
+    probe.manager.cluster_command = before
 
 
 TOOL = """#!/bin/sh

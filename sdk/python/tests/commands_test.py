@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_manager import FakeManager, FakeSession
 from module_process import ModuleProcess, write_module
 
 from outpost import CLICommand, CLIReadCommand, CLIWriteCommand, ModuleLoadError
 from outpost._commands import describe_commands
 from outpost._signature import ArgumentError
+from outpost.testing import FakeManager, FakeSession
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, wait_until
 
-from outpost.v1 import module_host_pb2, notifications_pb2, types_pb2
+from outpost.testing import FakeManager, wait_until
+from outpost.v1 import module_host_pb2, types_pb2
 
 ServeStatus = module_host_pb2.ServeStatus
 
@@ -33,7 +33,7 @@ def test_logs_are_shipped(manager: FakeManager, run: Runner) -> None:
         """
     )
     session = manager.session()
-    wait_until(lambda: len(log_lines(session)) == 4, "the lines")
+    wait_until(lambda: len(session.log_lines()) == 4, "the lines")
     early, part, caught, cluster = (r for batch in session.all("log") for r in batch.records)
     assert (early.logger, early.message, early.level) == (
         "early",
@@ -51,7 +51,7 @@ def test_logs_are_shipped(manager: FakeManager, run: Runner) -> None:
     assert caught.message.endswith("OSError: disk gone")
     assert (cluster.channel, cluster.message) == ("audit", "somebody came")
     manager.set_option(session, "log_level", "debug")
-    wait_until(lambda: "level is debug" in log_lines(session), "a line at the new level")
+    wait_until(lambda: "level is debug" in session.log_lines(), "a line at the new level")
 
 
 def test_a_flood_of_log_lines_is_bounded_and_counted(manager: FakeManager, run: Runner) -> None:
@@ -73,7 +73,7 @@ def test_a_flood_of_log_lines_is_bounded_and_counted(manager: FakeManager, run: 
         return sum(batch.dropped + len(batch.records) for batch in session.all("log"))
 
     wait_until(lambda: told() == total, "every line sent or counted", 30)
-    assert log_lines(session)[-1].startswith(f"{total - 1} ")
+    assert session.log_lines()[-1].startswith(f"{total - 1} ")
 
 
 def test_notify_and_acknowledge(manager: FakeManager, run: Runner) -> None:
@@ -89,22 +89,19 @@ def test_notify_and_acknowledge(manager: FakeManager, run: Runner) -> None:
         """
     )
     session = manager.session()
-    wait_until(lambda: manager.subscribed, "the subscription")
-    assert manager.subscribed[0].explicit_acks
-    assert list(manager.subscribed[0].types) == ["osd_map", "command", "service_map"]
-    for sequence, (kind, number) in enumerate(
-        [("osd_map", "11"), ("osd_map", "12"), ("service_map", "13")], start=1
-    ):
-        manager.notifications.put(
-            notifications_pb2.Notification(type=kind, id=number, sequence=sequence)
-        )
+    wait_until(lambda: manager.subscribed(session), "the subscription")
+    (request,) = manager.requests("Notifications.Subscribe")
+    assert request.explicit_acks
+    assert list(request.types) == ["osd_map", "command", "service_map"]
+    for kind, number in [("osd_map", "11"), ("osd_map", "12"), ("service_map", "13")]:
+        manager.notify(kind, number)
     wait_until(lambda: len(session.all("notification_ack")) == 3, "the acknowledgements")
     assert [(a.subscription_id, a.sequence) for a in session.all("notification_ack")] == [
-        (77, 1),
-        (77, 2),
-        (77, 3),
+        (1, 1),
+        (1, 2),
+        (1, 3),
     ]
-    told = log_lines(session)
+    told = session.log_lines()
     assert told[:2] == ["<NotifyType.osd_map: 'osd_map'> 11", "<NotifyType.osd_map: 'osd_map'> 12"]
     assert "ValueError: bad day" in told[2]
     assert told[3] == "'service_map' 13"
@@ -121,11 +118,12 @@ def test_subscribes_again_when_the_subscription_breaks(manager: FakeManager, run
         """
     )
     session = manager.session()
-    wait_until(lambda: len(manager.subscribed) == 1, "the subscription")
-    manager.notifications.put(None)
-    wait_until(lambda: len(manager.subscribed) == 2, "the second subscription")
-    manager.notifications.put(notifications_pb2.Notification(type="health", sequence=1))
-    wait_until(lambda: "heard of health" in log_lines(session), "the notification")
+    wait_until(lambda: manager.subscribed(session), "the subscription")
+    manager.break_subscriptions()
+    wait_until(lambda: not manager.subscribed(session), "the end of the subscription")
+    wait_until(lambda: manager.subscribed(session), "the second subscription")
+    manager.notify("health")
+    wait_until(lambda: "heard of health" in session.log_lines(), "the notification")
 
 
 if __name__ == "__main__":

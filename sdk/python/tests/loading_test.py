@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, wait_until
 
+from outpost.testing import FakeManager, wait_until
 from outpost.v1 import module_host_pb2, types_pb2
 
 ServeStatus = module_host_pb2.ServeStatus
@@ -145,7 +145,7 @@ def test_a_module_is_a_package(manager: FakeManager, run: Runner, tmp_path: Path
     run(package)
     session = manager.session()
     assert session.run("word").stdout == "relative"
-    wait_until(lambda: "it works" in log_lines(session), "the log line")
+    wait_until(lambda: "it works" in session.log_lines(), "the log line")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, log_records, wait_until
 
+from outpost.testing import FakeManager, wait_until
 from outpost.v1 import types_pb2
 
 SAYS = """
@@ -34,14 +34,14 @@ def test_levels_are_those_of_the_option(manager: FakeManager, run: Runner) -> No
         expected += levels[least:]
         for level in levels:
             session.run("say", text=level, level=level)
-    wait_until(lambda: len(log_records(session)) >= len(expected), "the lines")
-    assert log_lines(session) == expected
+    wait_until(lambda: len(session.log_records()) >= len(expected), "the lines")
+    assert session.log_lines() == expected
     manager.set_option(session, "log_level", "")
     for level in levels:
         session.run("say", text=f"now {level}", level=level)
-    wait_until(lambda: log_lines(session)[-1] == "now critical", "the lines")
-    assert "now debug" not in log_lines(session), "info, where nothing is said"
-    records = {record.message: record for record in log_records(session)[-4:]}
+    wait_until(lambda: session.log_lines()[-1] == "now critical", "the lines")
+    assert "now debug" not in session.log_lines(), "info, where nothing is said"
+    records = {record.message: record for record in session.log_records()[-4:]}
     assert records["now error"].level == types_pb2.LOG_LEVEL_ERROR
     assert records["now error"].logger == "part"
     assert not records["now error"].channel
@@ -53,7 +53,7 @@ def test_a_file_of_its_own(manager: FakeManager, run: Runner, tmp_path: Path) ->
     run(SAYS)
     session = manager.session()
     session.run("say", text="before")
-    wait_until(lambda: log_lines(session) == ["before"], "the line")
+    wait_until(lambda: session.log_lines() == ["before"], "the line")
     manager.set_option(session, "log_to_file", "true")
     session.run("say", text="in the file", level="warning")
     line = own.read_text()
@@ -65,8 +65,8 @@ def test_a_file_of_its_own(manager: FakeManager, run: Runner, tmp_path: Path) ->
     session.run("tell", text="for the cluster", priority=1)
     manager.set_option(session, "log_to_file", "false")
     session.run("say", text="back again")
-    wait_until(lambda: log_lines(session)[-1] == "back again", "the line")
-    assert log_lines(session) == ["before", "for the cluster", "back again"]
+    wait_until(lambda: session.log_lines()[-1] == "back again", "the line")
+    assert session.log_lines() == ["before", "for the cluster", "back again"]
 
 
 def test_no_file_where_the_manager_has_none(manager: FakeManager, run: Runner) -> None:
@@ -74,8 +74,8 @@ def test_no_file_where_the_manager_has_none(manager: FakeManager, run: Runner) -
     run(SAYS)
     session = manager.session()
     session.run("say", text="still here")
-    wait_until(lambda: log_lines(session)[-1:] == ["still here"], "the line")
-    assert log_lines(session) == [
+    wait_until(lambda: session.log_lines()[-1:] == ["still here"], "the line")
+    assert session.log_lines() == [
         "log_to_file has no effect, as the manager's own log is no file (start it with"
         " --log-file); lines go to the manager's log",
         "still here",
@@ -88,8 +88,8 @@ def test_a_file_that_can_not_be_opened(manager: FakeManager, run: Runner, tmp_pa
     run(SAYS)
     session = manager.session()
     session.run("say", text="still here")
-    wait_until(lambda: log_lines(session)[-1:] == ["still here"], "the line")
-    assert log_lines(session)[0] == (
+    wait_until(lambda: session.log_lines()[-1:] == ["still here"], "the line")
+    assert session.log_lines()[0] == (
         f"log_to_file has no effect: {tmp_path}/nosuch/outpostd.sample.log: No such file or"
         " directory; lines go to the manager's log"
     )
@@ -100,8 +100,8 @@ def test_the_log_of_the_cluster(manager: FakeManager, run: Runner) -> None:
     session = manager.session()
     for priority in range(5):
         session.run("tell", text=f"told {priority}", priority=priority)
-    wait_until(lambda: len(log_records(session)) == 5, "the lines")
-    assert [(r.channel, r.level, r.logger, r.message) for r in log_records(session)] == [
+    wait_until(lambda: len(session.log_records()) == 5, "the lines")
+    assert [(r.channel, r.level, r.logger, r.message) for r in session.log_records()] == [
         ("audit", types_pb2.LOG_LEVEL_DEBUG, "clog.audit", "told 0"),
         ("audit", types_pb2.LOG_LEVEL_INFO, "clog.audit", "told 1"),
         ("audit", types_pb2.LOG_LEVEL_WARNING, "clog.audit", "told 2"),
@@ -123,16 +123,16 @@ def test_lines_that_are_also_the_clusters(
     manager.set_option(session, "log_to_cluster", "true")
     session.run("say", text="one", level="info")
     session.run("say", text="two", level="warning")
-    wait_until(lambda: len(log_records(session)) == 2, "the lines")
-    assert [(r.message, r.channel) for r in log_records(session)] == [
+    wait_until(lambda: len(session.log_records()) == 2, "the lines")
+    assert [(r.message, r.channel) for r in session.log_records()] == [
         ("one", ""),
         ("two", "cluster"),
     ]
     manager.set_option(session, "log_to_file", "true")
     session.run("say", text="three", level="info")
     session.run("say", text="four", level="error")
-    wait_until(lambda: len(log_records(session)) == 3, "the line for the cluster")
-    assert log_lines(session)[-1] == "four"
+    wait_until(lambda: len(session.log_records()) == 3, "the line for the cluster")
+    assert session.log_lines()[-1] == "four"
     assert (tmp_path / "outpostd.sample.log").read_text().count("\n") == 2
     manager.set_option(session, "log_to_cluster", "false")
     session.run("say", text="five", level="error")

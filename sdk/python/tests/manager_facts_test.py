@@ -5,12 +5,11 @@ from __future__ import annotations
 import grpc
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, wait_until
-from fake_services import Refusal
 from probe_module import Probe
 
 import mgr_module
 import outpost
+from outpost.testing import FakeManager, Refusal, wait_until
 
 
 def test_names_of_releases(probe: Probe) -> None:
@@ -45,17 +44,17 @@ def test_everybody_is_authorized(probe: Probe) -> None:
 
 def test_progress(probe: Probe) -> None:
     assert probe("self.update_progress_event('e', 'Moving', 0.25, True)") is None
-    event = probe.manager.progress["e"]
+    event = probe.manager.progress["sample"]["e"]
     assert (event.id, event.message, event.progress, event.in_status) == ("e", "Moving", 0.25, True)
     probe("self.update_progress_event('e', 'Moving', 1, False)")
-    assert probe.manager.progress["e"].progress == 1
+    assert probe.manager.progress["sample"]["e"].progress == 1
     probe("self.complete_progress_event('e')")
     probe("self.complete_progress_event('e')")
-    assert not probe.manager.progress
+    assert not probe.manager.progress["sample"]
     probe("[self.update_progress_event(name, '', 0.5, False) for name in 'abc']")
-    assert sorted(probe.manager.progress) == ["a", "b", "c"]
+    assert sorted(probe.manager.progress["sample"]) == ["a", "b", "c"]
     probe("self.clear_all_progress_events()")
-    assert not probe.manager.progress
+    assert not probe.manager.progress["sample"]
 
 
 @pytest.mark.parametrize(
@@ -70,14 +69,14 @@ def test_progress(probe: Probe) -> None:
 def test_progress_that_is_wrong(probe: Probe, arguments: str, told: str) -> None:
     kinds, message = probe.raised(f"self.update_progress_event({arguments})")
     assert (kinds[0], message) == ("ValueError", told)
-    assert not probe.manager.progress
+    assert not probe.manager.progress["sample"]
 
 
 def test_where_it_serves(probe: Probe) -> None:
     probe("self.set_uri('http://host:8443/')")
-    assert probe.manager.uri == "http://host:8443/"
+    assert probe.manager.uris["sample"] == "http://host:8443/"
     probe("self.set_uri('')")
-    assert probe.manager.uri == ""
+    assert probe.manager.uris["sample"] == ""
 
 
 def test_a_manager_without_it_says_so(probe: Probe) -> None:
@@ -105,13 +104,13 @@ def test_a_new_manager_is_told_again(manager: FakeManager, run: Runner) -> None:
     )
     assert manager.session().run("tell").retval == 0
     manager.stop()
-    manager.uri = ""
+    manager.uris.clear()
     manager.progress.clear()
     manager.start()
     manager.session()
-    wait_until(lambda: manager.progress, "the progress event again")
-    assert list(manager.progress) == ["stays"]
-    assert manager.uri == "http://here/"
+    wait_until(lambda: manager.progress["sample"], "the progress event again")
+    assert list(manager.progress["sample"]) == ["stays"]
+    assert manager.uris["sample"] == "http://here/"
 
 
 NOT_OFFERED = """

@@ -5,10 +5,9 @@ from __future__ import annotations
 import grpc
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, wait_until
-from fake_services import Refusal
 from probe_module import Probe
 
+from outpost.testing import FakeManager, Refusal, wait_until
 from outpost.v1 import types_pb2
 
 
@@ -57,13 +56,13 @@ def test_a_value_that_does_not_fit(probe: Probe) -> None:
 
 def test_config_changed_reaches_config_notify(probe: Probe) -> None:
     probe.manager.set_option(probe.session, "text", "changed")
-    wait_until(lambda: "text changed" in log_lines(probe.session), "config_notify")
+    wait_until(lambda: "text changed" in probe.session.log_lines(), "config_notify")
     assert probe("self.get_module_option('text')") == "changed"
 
 
 def test_options_of_other_modules(probe: Probe) -> None:
     probe.manager.options["mgr/other/depth"] = "12"
-    assert probe("self.get_module_option_ex('other', 'depth')") == 12
+    assert probe("self.get_module_option_ex('other', 'depth')") == "12"
     assert probe("self.get_module_option_ex('other', 'nosuch', 4)") == 4
     assert probe("self.get_module_option_ex('sample', 'float')") == 1.5
 
@@ -98,10 +97,10 @@ def test_options_of_the_cluster(probe: Probe) -> None:
 
 def test_a_change_of_its_own_is_told_too(probe: Probe) -> None:
     probe.manager.set_option(probe.session, "text", "first")
-    wait_until(lambda: "text first" in log_lines(probe.session), "config_notify")
+    wait_until(lambda: "text first" in probe.session.log_lines(), "config_notify")
     probe.manager.set_option(probe.session, "log_level", "info")
     assert probe("self.get_module_option('log_level')") == "info"
-    wait_until(lambda: log_lines(probe.session).count("text first") == 2, "config_notify again")
+    wait_until(lambda: probe.session.log_lines().count("text first") == 2, "config_notify again")
 
 
 EVERY_FIELD = """

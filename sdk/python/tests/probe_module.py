@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fake_manager import FakeManager, FakeSession
+from outpost.testing import FakeManager, FakeSession
 
 PROBE = """
 class Sample(MgrModule):

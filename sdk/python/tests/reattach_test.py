@@ -13,11 +13,10 @@ from typing import Any
 import grpc
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, wait_until
-from fake_services import Refusal
 from module_process import write_module
 from sample_modules import SILENT, WAITING
 
+from outpost.testing import FakeManager, Refusal, wait_until
 from outpost.v1 import module_host_pb2, types_pb2
 
 ServeStatus = module_host_pb2.ServeStatus
@@ -36,8 +35,8 @@ def test_attaches_again_when_the_manager_comes_back(manager: FakeManager, run: R
         assert session.register.token == "sesame"
         assert session.wait_for("serve_status").state == ServeStatus.STATE_RUNNING
         assert session.run("pid").stdout == pid
-    wait_until(lambda: "attached again to manager x" in log_lines(session), "the log line")
-    assert "serve starts" not in log_lines(session), "serve() goes on, it is not started again"
+    wait_until(lambda: "attached again to manager x" in session.log_lines(), "the log line")
+    assert "serve starts" not in session.log_lines(), "serve() goes on, it is not started again"
     session.shutdown()
     assert process.end() == (0, "")
 
@@ -71,14 +70,35 @@ def test_a_new_manager_learns_what_the_old_one_knew(manager: FakeManager, run: R
     manager.structures["thing"] = (1, '["new"]')
     manager.start()
     session = manager.session()
-    wait_until(lambda: len(manager.health) == 2, "the health check again")
-    assert manager.health[0] == manager.health[1]
-    (check,) = manager.health[1].checks
+    wait_until(lambda: len(manager.requests("Health.Set")) == 2, "the health check again")
+    first, second = manager.requests("Health.Set")
+    assert first == second
+    (check,) = manager.health["sample"]
     assert (check.code, check.summary, check.count) == ("BAD", "bad", 2)
     assert (check.severity, list(check.detail)) == (types_pb2.SEVERITY_WARNING, ["a", "b"])
-    wait_until(lambda: "colour blue" in log_lines(session), "config_notify")
+    wait_until(lambda: "colour blue" in session.log_lines(), "config_notify")
     assert session.run("get").stdout == "['new']", "versions of two managers are not compared"
-    assert manager.gets[-1].if_newer_than == 0
+    assert manager.requests("Cluster.Get")[-1].if_newer_than == 0
+
+
+def test_a_manager_that_does_not_know_the_session(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            @CLICommand("write")
+            def write(self):
+                self.set_store("k", "v")
+                return 0, "", ""
+        """
+    )
+    session = manager.session()
+    manager.close_session(session)  # as a manager that was started again, and is quick
+    session.start("write")
+    wait_until(lambda: manager.requests("KeyValue.Put"), "the call in the old session")
+    assert not manager.keys["sample"]
+    session.end()
+    manager.session()
+    wait_until(lambda: manager.keys["sample"] == {"k": b"v"}, "the call in the new session")
 
 
 def test_calls_wait_for_the_next_session(manager: FakeManager, run: Runner) -> None:
@@ -95,11 +115,15 @@ def test_calls_wait_for_the_next_session(manager: FakeManager, run: Runner) -> N
     )
     session = manager.session()
     for _ in range(3):
-        rounds = int(wait_until(lambda: manager.keys.get("rounds"), "serve's rounds"))
+        rounds = int(wait_until(lambda: manager.keys["sample"].get("rounds"), "serve's rounds"))
         manager.stop()
         manager.start()
         session = manager.session()
-        wait_until(lambda: int(manager.keys["rounds"]) > rounds + 10, "serve goes on")  # noqa: B023
+        reached = rounds + 10
+        wait_until(
+            lambda: int(manager.keys["sample"]["rounds"]) > reached,  # noqa: B023
+            "serve goes on",
+        )
     assert session.wait_for("serve_status").state == ServeStatus.STATE_RUNNING
 
 

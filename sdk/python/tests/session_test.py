@@ -8,9 +8,9 @@ import time
 
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, log_lines, wait_until
 from sample_modules import SILENT, WAITING
 
+from outpost.testing import FakeManager, wait_until
 from outpost.v1 import module_host_pb2
 
 ServeStatus = module_host_pb2.ServeStatus
@@ -22,11 +22,11 @@ def test_shutdown_wakes_serve_and_the_process_ends_with_0(
     process = run(WAITING)
     session = manager.session()
     assert session.wait_for("serve_status").state == ServeStatus.STATE_RUNNING
-    wait_until(lambda: log_lines(session) == ["serve starts"], "serve()")
+    wait_until(lambda: session.log_lines() == ["serve starts"], "serve()")
     session.shutdown(reason="disabled")
     assert process.end() == (0, "")
     assert session.half_closed.wait(5)
-    assert log_lines(session) == ["serve starts", "ending: disabled", "serve ends"]
+    assert session.log_lines() == ["serve starts", "ending: disabled", "serve ends"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -35,10 +35,10 @@ def test_signals_end_it_as_shutdown_does(
 ) -> None:
     process = run(WAITING)
     session = manager.session()
-    wait_until(lambda: log_lines(session) == ["serve starts"], "serve()")
+    wait_until(lambda: session.log_lines() == ["serve starts"], "serve()")
     process.signal(number)
     assert process.end() == (0, "")
-    assert log_lines(session) == ["serve starts", f"ending: {number.name}", "serve ends"]
+    assert session.log_lines() == ["serve starts", f"ending: {number.name}", "serve ends"]
 
 
 def test_a_signal_while_there_is_no_manager(manager: FakeManager, run: Runner) -> None:
@@ -82,7 +82,7 @@ def test_a_second_signal_does_not_wait(manager: FakeManager, run: Runner) -> Non
     )
     session = manager.session()
     process.signal(signal.SIGTERM)
-    wait_until(lambda: "ending: SIGTERM" in log_lines(session), "the first signal")
+    wait_until(lambda: "ending: SIGTERM" in session.log_lines(), "the first signal")
     process.signal(signal.SIGTERM)
     status, stderr = process.end()
     assert status == 1
@@ -209,13 +209,13 @@ def test_cancelled_work_is_answered_all_the_same(manager: FakeManager, run: Runn
     )
     session = manager.session()
     running, queued = session.start("wait"), session.start("wait")
-    wait_until(lambda: log_lines(session) == ["waits"], "the command's start")
+    wait_until(lambda: session.log_lines() == ["waits"], "the command's start")
     for number in (queued, running, 12345):
         session.send(cancel=module_host_pb2.Cancel(id=number))
     assert session.result(running).retval == -1
     assert session.result(queued).retval == -errno.ECANCELED
     assert session.run("quick").stdout == "False"
-    assert log_lines(session) == ["waits"], "the one in the queue was never begun"
+    assert session.log_lines() == ["waits"], "the one in the queue was never begun"
 
 
 def test_a_command_sees_that_its_time_is_over(manager: FakeManager, run: Runner) -> None:

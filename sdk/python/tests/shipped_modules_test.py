@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Runner
-from fake_manager import FakeManager, FakeSession, log_lines, wait_until
+
+from outpost.testing import FakeManager, FakeSession, wait_until
 
 if "TEST_SRCDIR" in os.environ:
     MODULES = Path(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"], "modules")
@@ -42,11 +43,11 @@ def test_hello_options(manager: FakeManager, run: Runner) -> None:
     session = manager.session()
     manager.set_option(session, "emphatic", "false")
     wait_until(
-        lambda: "place is now world, emphatic is now false" in log_lines(session), "config_notify"
+        lambda: "place is now world, emphatic is now false" in session.log_lines(), "config_notify"
     )
     manager.set_option(session, "place", "Mars")
     wait_until(
-        lambda: "place is now Mars, emphatic is now false" in log_lines(session), "config_notify"
+        lambda: "place is now Mars, emphatic is now false" in session.log_lines(), "config_notify"
     )
     assert session.run("hello").stdout == "Hello, Mars."
     assert session.run("hello", person_name="Ada").stdout == "Hello, Ada."
@@ -68,10 +69,10 @@ def test_hello_count(manager: FakeManager, run: Runner) -> None:
 def test_hello_ends(manager: FakeManager, run: Runner) -> None:
     process = run(MODULES / "hello")
     session = manager.session()
-    wait_until(lambda: "hello starts" in log_lines(session), "serve()")
+    wait_until(lambda: "hello starts" in session.log_lines(), "serve()")
     session.shutdown()
     assert process.end() == (0, "")
-    assert log_lines(session)[-1] == "hello ends"
+    assert session.log_lines()[-1] == "hello ends"
 
 
 @pytest.fixture

@@ -1,0 +1,372 @@
+"""What a fake manager answers, service by service."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from outpost.testing._cluster_service import Cluster
+from outpost.testing._refusal import Refusal, find
+from outpost.v1 import (
+    cluster_pb2_grpc,
+    commands_pb2,
+    commands_pb2_grpc,
+    config_pb2,
+    config_pb2_grpc,
+    health_pb2,
+    health_pb2_grpc,
+    key_value_pb2,
+    key_value_pb2_grpc,
+    manager_pb2,
+    manager_pb2_grpc,
+    module_host_pb2,
+    module_host_pb2_grpc,
+    notifications_pb2,
+    notifications_pb2_grpc,
+    progress_pb2,
+    progress_pb2_grpc,
+    remote_pb2,
+    remote_pb2_grpc,
+    types_pb2,
+)
+
+if TYPE_CHECKING:
+    from outpost.testing._manager import FakeManager
+    from outpost.testing._session import FakeSession
+
+_LONGEST_KEY = 1024
+_LONGEST_VALUE = 8 * 1024 * 1024
+
+
+def add_services(server: grpc.Server, manager: FakeManager) -> None:
+    """Add everything that a fake manager serves."""
+    module_host_pb2_grpc.add_ModuleHostServicer_to_server(ModuleHost(manager), server)
+    cluster_pb2_grpc.add_ClusterServicer_to_server(Cluster(manager), server)
+    commands_pb2_grpc.add_CommandsServicer_to_server(Commands(manager), server)
+    config_pb2_grpc.add_ConfigServicer_to_server(Config(manager), server)
+    health_pb2_grpc.add_HealthServicer_to_server(Health(manager), server)
+    key_value_pb2_grpc.add_KeyValueServicer_to_server(KeyValue(manager), server)
+    manager_pb2_grpc.add_ManagerServicer_to_server(Manager(manager), server)
+    notifications_pb2_grpc.add_NotificationsServicer_to_server(Notifications(manager), server)
+    progress_pb2_grpc.add_ProgressServicer_to_server(Progress(manager), server)
+    remote_pb2_grpc.add_RemoteServicer_to_server(Remote(manager), server)
+
+
+class ModuleHost(module_host_pb2_grpc.ModuleHostServicer):
+    """The sessions."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Attach(
+        self,
+        requests: Iterator[module_host_pb2.AttachRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[module_host_pb2.AttachResponse]:
+        """Be the manager's end of a stream."""
+        manager = self.manager
+        register = next(requests).register
+        manager.registers.append(register)
+        if "ModuleHost.Attach" in manager.refusals:
+            manager.refusals["ModuleHost.Attach"].abort(context)
+        session = manager.open_session(register)
+
+        def read() -> None:
+            try:
+                for request in requests:
+                    session.take(request)
+                    if request.WhichOneof("message") == "configured":
+                        manager.configured(session)
+                session.half_closed.set()
+            except Exception:  # the stream broke
+                pass
+            session.end()
+            manager.close_session(session)
+            session.ended.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        while (response := session.next_message()) is not None:
+            yield response
+
+
+class Notifications(notifications_pb2_grpc.NotificationsServicer):
+    """The cues."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Subscribe(
+        self, request: notifications_pb2.SubscribeRequest, context: grpc.ServicerContext
+    ) -> Iterator[notifications_pb2.SubscribeResponse]:
+        """Send what FakeManager.notify() is told."""
+        session = self.manager.check("Notifications.Subscribe", context, request)
+        with self.manager.subscribe(session, request.types) as subscription:
+            yield notifications_pb2.SubscribeResponse(
+                subscribed=notifications_pb2.Subscribed(
+                    subscription_id=subscription.number, types=request.types
+                )
+            )
+            while (notification := subscription.queue.get()) is not None:
+                yield notifications_pb2.SubscribeResponse(notification=notification)
+
+
+class Commands(commands_pb2_grpc.CommandsServicer):
+    """The cluster's daemons."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def SendClusterCommand(
+        self, request: commands_pb2.SendClusterCommandRequest, context: grpc.ServicerContext
+    ) -> commands_pb2.SendClusterCommandResponse:
+        """Ask FakeManager.cluster_command, then notify the sender of its tag."""
+        session = self.manager.check("Commands.SendClusterCommand", context, request)
+        retval, output, status = self.manager.cluster_command(
+            request.service_type,
+            request.service_id,
+            json.loads(request.command_json),
+            request.inbuf,
+        )
+        if request.tag:
+            self.manager.notify("command", request.tag, only=session)
+        result = types_pb2.CommandResult(retval=retval, stdout=output, stderr=status)
+        return commands_pb2.SendClusterCommandResponse(result=result)
+
+
+class Config(config_pb2_grpc.ConfigServicer):
+    """Options."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Get(
+        self, request: config_pb2.ConfigGetRequest, context: grpc.ServicerContext
+    ) -> config_pb2.ConfigGetResponse:
+        """Return an option of a module that is attached, or that only has a value."""
+        self.manager.check("Config.Get", context, request)
+        session, name = self._option(request.key)
+        if session is not None:
+            try:
+                value = self.manager.option(session.register, name)
+                return config_pb2.ConfigGetResponse(option=value)
+            except KeyError as error:
+                Refusal(grpc.StatusCode.NOT_FOUND, str(error)).abort(context)
+        text = find(self.manager.options, request.key, f"no option {request.key}", context)
+        return config_pb2.ConfigGetResponse(option=types_pb2.OptionValue(name=name, value=text))
+
+    def Set(
+        self, request: config_pb2.ConfigSetRequest, context: grpc.ServicerContext
+    ) -> config_pb2.ConfigSetResponse:
+        """Set an option of a module that is attached, and tell it."""
+        self.manager.check("Config.Set", context, request)
+        option = self._change(request.key, request.value, context)
+        return config_pb2.ConfigSetResponse(option=option)
+
+    def Remove(
+        self, request: config_pb2.ConfigRemoveRequest, context: grpc.ServicerContext
+    ) -> config_pb2.ConfigRemoveResponse:
+        """Take a value away, and tell the module."""
+        self.manager.check("Config.Remove", context, request)
+        option = self._change(request.key, None, context)
+        return config_pb2.ConfigRemoveResponse(option=option)
+
+    def _change(
+        self, key: str, text: str | None, context: grpc.ServicerContext
+    ) -> types_pb2.OptionValue:
+        session, name = self._option(key)
+        if session is None:
+            Refusal(grpc.StatusCode.NOT_FOUND, f"no option {key}").abort(context)
+        before = self.manager.options.get(key)
+        try:
+            if text is None:
+                self.manager.options.pop(key, None)
+            else:
+                self.manager.options[key] = text
+            option = self.manager.option(session.register, name)
+        except KeyError as error:
+            Refusal(grpc.StatusCode.NOT_FOUND, str(error)).abort(context)
+        except ValueError as error:
+            if before is None:
+                del self.manager.options[key]
+            else:
+                self.manager.options[key] = before
+            Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)).abort(context)
+        self.manager.announce_option(session, name)
+        return option
+
+    def _option(self, key: str) -> tuple[FakeSession | None, str]:
+        words = key.split("/")
+        return (self.manager.attached(words[1]) if len(words) > 2 else None), words[-1]
+
+    def GetClusterOption(
+        self, request: config_pb2.GetClusterOptionRequest, context: grpc.ServicerContext
+    ) -> config_pb2.GetClusterOptionResponse:
+        """Return an option of the cluster."""
+        self.manager.check("Config.GetClusterOption", context, request)
+        key = f"{request.entity}/{request.name}" if request.entity else request.name
+        value = find(self.manager.cluster_options, key, f"no option {key}", context)
+        return config_pb2.GetClusterOptionResponse(value=value)
+
+
+class KeyValue(key_value_pb2_grpc.KeyValueServicer):
+    """Keys."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def _keys(self, session: FakeSession) -> dict[str, bytes]:
+        return self.manager.keys[session.module]
+
+    def Get(
+        self, request: key_value_pb2.KeyValueGetRequest, context: grpc.ServicerContext
+    ) -> key_value_pb2.KeyValueGetResponse:
+        """Return a value."""
+        keys = self._keys(self.manager.check("KeyValue.Get", context, request))
+        return key_value_pb2.KeyValueGetResponse(value=keys.get(request.key))
+
+    def Put(
+        self, request: key_value_pb2.KeyValuePutRequest, context: grpc.ServicerContext
+    ) -> key_value_pb2.KeyValuePutResponse:
+        """Set a key, if key and value are no longer than the manager takes."""
+        session = self.manager.check("KeyValue.Put", context, request)
+        wrong = ""
+        if not request.key:
+            wrong = "the key is empty"
+        elif len(request.key.encode()) > _LONGEST_KEY:
+            wrong = f"the key has {len(request.key.encode())} bytes; at most {_LONGEST_KEY}"
+        elif len(request.value) > _LONGEST_VALUE:
+            size = len(request.value)
+            wrong = f'the value of key "{request.key}" has {size} bytes; at most {_LONGEST_VALUE}'
+        if wrong:
+            Refusal(grpc.StatusCode.INVALID_ARGUMENT, wrong).abort(context)
+        self._keys(session)[request.key] = request.value
+        return key_value_pb2.KeyValuePutResponse()
+
+    def Delete(
+        self, request: key_value_pb2.KeyValueDeleteRequest, context: grpc.ServicerContext
+    ) -> key_value_pb2.KeyValueDeleteResponse:
+        """Remove a key."""
+        self._keys(self.manager.check("KeyValue.Delete", context, request)).pop(request.key, None)
+        return key_value_pb2.KeyValueDeleteResponse()
+
+    def List(
+        self, request: key_value_pb2.KeyValueListRequest, context: grpc.ServicerContext
+    ) -> key_value_pb2.KeyValueListResponse:
+        """Return keys and values."""
+        keys = self._keys(self.manager.check("KeyValue.List", context, request))
+        return key_value_pb2.KeyValueListResponse(
+            entries=[
+                key_value_pb2.KeyValueEntry(key=key, value=value)
+                for key, value in sorted(keys.items())
+                if key.startswith(request.prefix)
+            ]
+        )
+
+
+class Remote(remote_pb2_grpc.RemoteServicer):
+    """Other modules."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Call(
+        self, request: remote_pb2.RemoteCallRequest, context: grpc.ServicerContext
+    ) -> remote_pb2.RemoteCallResponse:
+        """Call a method of FakeManager.methods, or else of a module that is attached."""
+        self.manager.check("Remote.Call", context, request)
+        args = json.loads(request.args_json or "[]")
+        kwargs = json.loads(request.kwargs_json or "{}")
+        method = self.manager.methods.get((request.module, request.method))
+        session = self.manager.attached(request.module)
+        if method is None and session is not None:
+            answer = session.call(request.method, *args, **kwargs)
+            if answer.WhichOneof("outcome") == "error":
+                return remote_pb2.RemoteCallResponse(error=answer.error)
+            return remote_pb2.RemoteCallResponse(result_json=answer.result_json)
+        if method is None:
+            known = any(module == request.module for module, _ in self.manager.methods)
+            if not known:
+                Refusal(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"module '{request.module}' is not enabled",
+                    "MODULE_NOT_ENABLED",
+                ).abort(context)
+            error = types_pb2.RemoteError(kind="METHOD_NOT_FOUND")
+            return remote_pb2.RemoteCallResponse(error=error)
+        return remote_pb2.RemoteCallResponse(**_outcome(lambda: method(*args, **kwargs)))
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """Health checks."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Set(
+        self, request: health_pb2.HealthSetRequest, context: grpc.ServicerContext
+    ) -> health_pb2.HealthSetResponse:
+        """Keep the checks."""
+        session = self.manager.check("Health.Set", context, request)
+        self.manager.health[session.module] = list(request.checks)
+        return health_pb2.HealthSetResponse()
+
+
+class Manager(manager_pb2_grpc.ManagerServicer):
+    """What modules ask of the manager itself."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def SetUri(
+        self, request: manager_pb2.SetUriRequest, context: grpc.ServicerContext
+    ) -> manager_pb2.SetUriResponse:
+        """Keep where a module serves."""
+        session = self.manager.check("Manager.SetUri", context, request)
+        self.manager.uris[session.module] = request.uri
+        return manager_pb2.SetUriResponse()
+
+
+class Progress(progress_pb2_grpc.ProgressServicer):
+    """Progress events."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def Update(
+        self, request: progress_pb2.ProgressUpdateRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressUpdateResponse:
+        """Keep an event."""
+        session = self.manager.check("Progress.Update", context, request)
+        self.manager.progress[session.module][request.event.id] = request.event
+        return progress_pb2.ProgressUpdateResponse()
+
+    def Complete(
+        self, request: progress_pb2.ProgressCompleteRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressCompleteResponse:
+        """Forget an event."""
+        session = self.manager.check("Progress.Complete", context, request)
+        self.manager.progress[session.module].pop(request.id, None)
+        return progress_pb2.ProgressCompleteResponse()
+
+    def Clear(
+        self, request: progress_pb2.ProgressClearRequest, context: grpc.ServicerContext
+    ) -> progress_pb2.ProgressClearResponse:
+        """Forget all events of a module."""
+        session = self.manager.check("Progress.Clear", context, request)
+        self.manager.progress[session.module].clear()
+        return progress_pb2.ProgressClearResponse()
+
+
+def _outcome(call: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        value = call()
+        if isinstance(value, types_pb2.RemoteError):
+            return {"error": value}
+        return {"result_json": json.dumps(value)}
+    except Exception as error:
+        kind, message = type(error).__name__, str(error)
+        return {"error": types_pb2.RemoteError(kind="RAISED", type=kind, message=message)}
