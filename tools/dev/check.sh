@@ -72,6 +72,8 @@ main_with_protos() {
 
 lint_format() { our_files .cc .h | xargs -0 clang-format --dry-run -Werror; }
 
+lint_go() { test -z "$(our_files .go | xargs -0 /usr/bin/gofmt -l | tee /dev/stderr)"; }
+
 lint_types() {
   local tree=$root/.tools/python
   stage_python "$(bazel info bazel-bin 2>/dev/null)" "$tree" &&
@@ -95,6 +97,7 @@ lint() {
     echo "  --    buf breaking: there is no main with protos to compare with"
   fi
   step "clang-format" lint_format
+  step "gofmt" lint_go
   step "ruff check" "$venv/bin/ruff" check --quiet .
   step "ruff format" "$venv/bin/ruff" format --quiet --diff .
   step "mypy" lint_types
@@ -132,6 +135,7 @@ check_lint() {
 format() {
   say "formatting"
   our_files .cc .h | xargs -0 clang-format -i
+  our_files .go | xargs -0 /usr/bin/gofmt -w
   "$venv/bin/ruff" check --quiet --select I --fix .
   "$venv/bin/ruff" format --quiet .
   "$venv/bin/buf" format --write proto
@@ -153,6 +157,7 @@ check_test() {
     '')
       install_tools
       bazel_tests "tests" //...
+      conformance_steps
       say "what the documents tell"
       step "docs/writing-a-module.md" run_documents
       lint

@@ -11,12 +11,16 @@ as_root() {
   fi
 }
 
+# The packages of our list that are neither installed nor provided by one that is
+# (a nodejs that is not Debian's has npm in it).
 missing_packages() {
-  local package
+  local package provided
+  provided=$(dpkg-query -W -f '${db:Status-Status} ${Provides}\n' | sed -n 's/^installed //p' |
+    tr ',' '\n' | sed 's/^ *//; s/ .*//')
   grep -v -e '^#' -e '^$' tools/debian-packages.txt | while read -r package; do
     # An || inside of $() would hide that dpkg-query does not know the package.
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
-      echo "$package"
+      grep --quiet --line-regexp --fixed-strings "$package" <<<"$provided" || echo "$package"
   done
 }
 
