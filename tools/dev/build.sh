@@ -24,7 +24,8 @@ stage_python() {
   rm -rf "$dest"
   mkdir -p "$dest"
   for from in sdk/python "$1/sdk/python"; do
-    (cd "$from" && find . \( -name '*.runfiles' -o -name tests -o -name '.*_cache' \) -prune -o \
+    (cd "$from" && find . \( -name '*.runfiles' -o -name tests -o -name build -o -name setup.py -o \
+      -name '.*_cache' \) -prune -o \
       -type f \( -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print0 |
       xargs -0 cp -L --parents -t "$dest") || die "the Python SDK in $from can't be staged"
   done
