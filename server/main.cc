@@ -21,6 +21,7 @@
 #include "server/builtin/builtin_commands.h"
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
+#include "server/cluster/daemon_directory.h"
 #include "server/cluster/sim/sim_source.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
@@ -247,7 +248,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                  .supervisor = &supervisor,
                                  .source = source->get(),
                                  .hub = &hub});
-  rpc::ClusterService cluster_service(&cluster, source->get());
+  cluster::DaemonDirectory daemons(&cluster);
+  rpc::ClusterService cluster_service(&cluster, &daemons, source->get());
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
   rpc::ConfigService config_service(config->get(), &supervisor);
   rpc::KeyValueService key_value(store->get(), &supervisor);

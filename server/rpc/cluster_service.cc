@@ -4,8 +4,10 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <memory>
+#include <utility>
 
 #include "absl/time/time.h"
+#include "server/cluster/structure_part.h"
 #include "server/rpc/finish.h"
 
 namespace outpost::rpc {
@@ -24,6 +26,11 @@ grpc::Slice EncodedSlice(const cluster::SnapshotPtr& snapshot) {
       [](void* keeper) { delete static_cast<cluster::SnapshotPtr*>(keeper); }, keeper);
 }
 
+grpc::ByteBuffer Encoded(const v1::ClusterGetResponse& response) {
+  const grpc::Slice slice(response.SerializeAsString());
+  return {&slice, 1};
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* ClusterService::Get(grpc::CallbackServerContext* context,
@@ -36,9 +43,6 @@ grpc::ServerUnaryReactor* ClusterService::Get(grpc::CallbackServerContext* conte
     return FinishNow(
         context, absl::InvalidArgumentError("the request is not an outpost.v1.ClusterGetRequest"));
   }
-  if (!get.path().empty()) {
-    return FinishNow(context, NotYet("reading a part of a structure by a JSON Pointer (`path`)"));
-  }
   const absl::StatusOr<cluster::SnapshotPtr> snapshot = state_->Get(get.name());
   if (!snapshot.ok()) return FinishNow(context, snapshot.status());
   if (get.if_newer_than() != 0 && get.if_newer_than() == (*snapshot)->version) {
@@ -46,9 +50,15 @@ grpc::ServerUnaryReactor* ClusterService::Get(grpc::CallbackServerContext* conte
     unchanged.set_name(get.name());
     unchanged.set_version((*snapshot)->version);
     unchanged.set_unchanged(true);
-    const std::string bytes = unchanged.SerializeAsString();
-    const grpc::Slice slice(bytes);
-    *response = grpc::ByteBuffer(&slice, 1);
+    *response = Encoded(unchanged);
+  } else if (!get.path().empty()) {
+    absl::StatusOr<std::string> part = cluster::PartOf(**snapshot, get.path());
+    if (!part.ok()) return FinishNow(context, part.status());
+    v1::ClusterGetResponse partial;
+    partial.set_name(get.name());
+    partial.set_version((*snapshot)->version);
+    partial.set_json(*std::move(part));
+    *response = Encoded(partial);
   } else {
     const grpc::Slice slice = EncodedSlice(*snapshot);
     *response = grpc::ByteBuffer(&slice, 1);
@@ -75,28 +85,37 @@ grpc::ServerUnaryReactor* ClusterService::List(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetServer(grpc::CallbackServerContext* context,
-                                                    const v1::GetServerRequest*,
-                                                    v1::GetServerResponse*) {
-  return FinishNow(context, NotYet("a host and the daemons on it"));
+                                                    const v1::GetServerRequest* request,
+                                                    v1::GetServerResponse* response) {
+  auto server = daemons_->Server(request->hostname());
+  if (!server.ok()) return FinishNow(context, server.status());
+  *response->mutable_server() = *std::move(server);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::ListServers(grpc::CallbackServerContext* context,
                                                       const v1::ListServersRequest*,
-                                                      v1::ListServersResponse*) {
-  return FinishNow(context, NotYet("the hosts and the daemons on them"));
+                                                      v1::ListServersResponse* response) {
+  for (auto& server : daemons_->Servers()) *response->add_servers() = std::move(server);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetMetadata(grpc::CallbackServerContext* context,
-                                                      const v1::GetMetadataRequest*,
-                                                      v1::GetMetadataResponse*) {
-  return FinishNow(context, NotYet("the metadata of a daemon of any type; that of OSDs is in the "
-                                   "structure osd_metadata"));
+                                                      const v1::GetMetadataRequest* request,
+                                                      v1::GetMetadataResponse* response) {
+  const auto metadata = daemons_->Metadata(request->daemon().type(), request->daemon().id());
+  if (!metadata.ok()) return FinishNow(context, metadata.status());
+  response->mutable_metadata()->insert(metadata->begin(), metadata->end());
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetDaemonStatus(grpc::CallbackServerContext* context,
-                                                          const v1::GetDaemonStatusRequest*,
-                                                          v1::GetDaemonStatusResponse*) {
-  return FinishNow(context, NotYet("what a daemon reports of its present state"));
+                                                          const v1::GetDaemonStatusRequest* request,
+                                                          v1::GetDaemonStatusResponse* response) {
+  const auto status = daemons_->Status(request->daemon().type(), request->daemon().id());
+  if (!status.ok()) return FinishNow(context, status.status());
+  response->mutable_status()->insert(status->begin(), status->end());
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetPerfSchema(grpc::CallbackServerContext* context,

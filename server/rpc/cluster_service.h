@@ -5,6 +5,7 @@
 
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
+#include "server/cluster/daemon_directory.h"
 #include "server/cluster/source.h"
 
 namespace outpost::rpc {
@@ -12,9 +13,10 @@ namespace outpost::rpc {
 class ClusterService final
     : public v1::Cluster::WithRawCallbackMethod_Get<v1::Cluster::CallbackService> {
  public:
-  // Both outlive the service.
-  ClusterService(const cluster::ClusterState* state, const cluster::Source* source)
-      : state_(state), source_(source) {}
+  // All outlive the service.
+  ClusterService(const cluster::ClusterState* state, cluster::DaemonDirectory* daemons,
+                 const cluster::Source* source)
+      : state_(state), daemons_(daemons), source_(source) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const grpc::ByteBuffer* request,
@@ -47,6 +49,7 @@ class ClusterService final
 
  private:
   const cluster::ClusterState* const state_;
+  cluster::DaemonDirectory* const daemons_;
   const cluster::Source* const source_;
 };
 

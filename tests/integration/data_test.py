@@ -152,6 +152,37 @@ def test_the_list_of_structures(manager: Manager) -> None:
         assert manager.call(module, "have_mon_connection") is True
 
 
+def test_parts_of_structures(manager: Manager) -> None:
+    whole = json.loads(get(manager, "osd_map").json)
+    part = get(manager, "osd_map", path="/osds/1")
+    assert json.loads(part.json) == whole["osds"][1]
+    assert part.version == get(manager, "osd_map").version
+    assert get(manager, "osd_map", path="/osds/1", if_newer_than=part.version).unchanged
+    for path, code, words in [
+        ("/osds/99/up", grpc.StatusCode.NOT_FOUND, 'there is "/osds", and nothing such in it'),
+        ("osds", grpc.StatusCode.INVALID_ARGUMENT, "not a JSON Pointer"),
+    ]:
+        with pytest.raises(grpc.RpcError) as caught:
+            get(manager, "osd_map", path=path)
+        assert caught.value.code() == code
+        assert words in caught.value.details()
+
+
+def test_hosts_and_daemons(manager: Manager) -> None:
+    servers = manager.call("probe", "list_servers")
+    services = [(s["type"], s["id"]) for server in servers for s in server["services"]]
+    assert {("mon", "a"), ("mgr", "x"), ("osd", "0")} <= set(services)
+    host = servers[0]["hostname"]
+    assert manager.call("probe", "get_server", host) == servers[0]
+    assert manager.call("probe", "get_server", "nowhere")["services"] == []
+    assert manager.call("probe", "get_metadata", "osd", "0")["osd_objectstore"] == "bluestore"
+    assert manager.call("probe", "get_metadata", "mon", "a")["hostname"] == host
+    assert manager.call("probe", "get_metadata", "osd", "99") is None
+    assert manager.call("probe", "get_metadata", "osd", "99", {}) == {}
+    assert manager.call("probe", "get_daemon_status", "osd", "0") == {}
+    assert manager.call("probe", "get_daemon_status", "rgw", "99") == {}
+
+
 # --- calls between modules ---
 
 

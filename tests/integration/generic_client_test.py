@@ -187,11 +187,6 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
         (lambda: managers.ListManagers(manager_pb2.ListManagersRequest()), "managers"),
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
         (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
-        (
-            lambda: cluster.Get(cluster_pb2.ClusterGetRequest(name="osd_map", path="/osds/0")),
-            "JSON Pointer",
-        ),
-        (lambda: cluster.ListServers(cluster_pb2.ListServersRequest()), "hosts"),
         (lambda: cluster.GetCounters(cluster_pb2.GetCountersRequest()), "counters"),
         (
             lambda: next(

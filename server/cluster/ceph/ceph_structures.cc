@@ -215,6 +215,22 @@ absl::StatusOr<std::string> OsdMetadataStructure(absl::string_view osd_metadata)
   return Dump(structure);
 }
 
+absl::StatusOr<std::string> NamedMetadataStructure(absl::string_view query,
+                                                   absl::string_view metadata) {
+  absl::StatusOr<Json> json = Parse(query, metadata);
+  if (!json.ok()) return json.status();
+  if (!json->is_array()) return Malformed(query, "not a list");
+  Json structure = Json::object();
+  for (Json& daemon : *json) {
+    const Json* const name = Find(daemon, {"name"});
+    if (name == nullptr || !name->is_string()) return Malformed(query, "a daemon without name");
+    const std::string key = *name;
+    daemon.erase("name");
+    structure[key] = std::move(daemon);
+  }
+  return Dump(structure);
+}
+
 absl::StatusOr<std::string> TextStructure(absl::string_view json) {
   const absl::string_view text = absl::StripAsciiWhitespace(json);
   if (absl::Status status = CheckJson(text); !status.ok()) return status;

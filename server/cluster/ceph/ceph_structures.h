@@ -65,6 +65,10 @@ absl::StatusOr<std::string> MonMapStructure(absl::string_view mon_dump);
 // osd_metadata: {"<id>": {…}, …} from the list that "osd metadata" prints.
 absl::StatusOr<std::string> OsdMetadataStructure(absl::string_view osd_metadata);
 
+// The like of it by name, from the list that `query` ("mds metadata") prints.
+absl::StatusOr<std::string> NamedMetadataStructure(absl::string_view query,
+                                                   absl::string_view metadata);
+
 // {"json": "<text>"}: the shape of health and mon_status.
 absl::StatusOr<std::string> TextStructure(absl::string_view json);
 

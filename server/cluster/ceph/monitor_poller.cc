@@ -77,6 +77,13 @@ absl::StatusOr<MonitorPoller::Seen> MonitorPoller::Poll(MonitorCommand monitors)
     result = RefreshMap(monitors, "service_map", {"service dump"}, status->servicemap_epoch,
                         &service_map_);
   }
+  if (result.ok()) {
+    result = RefreshMetadata(monitors, "mon", status->monmap_epoch, &mon_metadata_);
+  }
+  if (result.ok()) result = RefreshMetadata(monitors, "mgr", mgr->epoch, &mgr_metadata_);
+  if (result.ok()) {
+    result = RefreshMetadata(monitors, "mds", status->fsmap_epoch, &mds_metadata_);
+  }
   if (result.ok()) result = RefreshHealth(monitors, *status);
   if (result.ok()) result = RefreshDf(monitors, *status);
   if (!result.ok()) return result;
@@ -147,6 +154,20 @@ absl::Status MonitorPoller::RefreshMap(MonitorCommand monitors, absl::string_vie
     absl::StatusOr<uint64_t> fetched = ParseEpoch(*map);
     if (fetched.ok()) state_.Publish(structure, *map, absl::StrCat(*fetched));
     return fetched;
+  });
+}
+
+absl::Status MonitorPoller::RefreshMetadata(MonitorCommand monitors, absl::string_view type,
+                                            uint64_t epoch, std::optional<uint64_t>* known) {
+  const std::string structure = absl::StrCat(type, "_metadata");
+  const std::string query = absl::StrCat(type, " metadata");
+  return Refresh<uint64_t>(structure, epoch, known, [&]() -> absl::StatusOr<uint64_t> {
+    const absl::StatusOr<std::string> list = Query(monitors, {query});
+    if (!list.ok()) return list.status();
+    const absl::StatusOr<std::string> metadata = NamedMetadataStructure(query, *list);
+    if (!metadata.ok()) return metadata.status();
+    state_.Publish(structure, *metadata, absl::StrCat(epoch));
+    return epoch;
   });
 }
 

@@ -53,6 +53,9 @@ class MonitorPoller {
   absl::Status RefreshMap(MonitorCommand monitors, absl::string_view structure,
                           const MonitorQuery& query, uint64_t epoch,
                           std::optional<uint64_t>* known);
+  // The metadata of the daemons of a type, which change with the map of that type.
+  absl::Status RefreshMetadata(MonitorCommand monitors, absl::string_view type, uint64_t epoch,
+                               std::optional<uint64_t>* known);
   absl::Status RefreshHealth(MonitorCommand monitors, const StatusSummary& status);
   absl::Status RefreshDf(MonitorCommand monitors, const StatusSummary& status);
 
@@ -63,6 +66,9 @@ class MonitorPoller {
   std::optional<uint64_t> osd_map_tree_;
   std::optional<uint64_t> osd_map_crush_;
   std::optional<OsdBoots> osd_metadata_;
+  std::optional<uint64_t> mon_metadata_;
+  std::optional<uint64_t> mgr_metadata_;
+  std::optional<uint64_t> mds_metadata_;
   std::optional<uint64_t> fs_map_;
   std::optional<uint64_t> mgr_map_;
   std::optional<uint64_t> service_map_;

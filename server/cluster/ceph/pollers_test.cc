@@ -78,6 +78,9 @@ TEST_F(PollersTest, PublishesWhatCephMgrWouldGive) {
         "service_map", "df", "pg_summary", "osd_stats", "pool_stats"}) {
     EXPECT_EQ(Published(structure), recorded_.Get(structure)) << structure;
   }
+  EXPECT_EQ(Published("mon_metadata").at("a").at("ceph_release"), "pacific");
+  EXPECT_EQ(Published("mgr_metadata").at("x").at("ceph_release"), "pacific");
+  EXPECT_EQ(Published("mds_metadata"), json::object());
   EXPECT_EQ(json::parse(Published("health").at("json").get<std::string>()).at("status"),
             "HEALTH_WARN");
   EXPECT_EQ(json::parse(Published("mon_status").at("json").get<std::string>()).at("name"), "a");

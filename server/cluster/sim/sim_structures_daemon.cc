@@ -51,6 +51,24 @@ void WriteQuorum(const Cluster& cluster, JsonWriter& out) {
   });
 }
 
+// What every daemon tells of its host and its program.
+void WriteSoftware(absl::string_view hostname, JsonWriter& out) {
+  out.Field("arch", "x86_64");
+  out.Field("ceph_release", "pacific");
+  out.Field("ceph_version", kVersion);
+  out.Field("ceph_version_short", kVersionShort);
+  out.Field("cpu", "Simulated CPU");
+  out.Field("distro", "debian");
+  out.Field("distro_description", "Debian GNU/Linux 12 (bookworm)");
+  out.Field("distro_version", "12");
+  out.Field("hostname", hostname);
+  out.Field("kernel_description", "#1 SMP PREEMPT_DYNAMIC");
+  out.Field("kernel_version", "6.1.0");
+  out.Field("mem_swap_kb", "0");
+  out.Field("mem_total_kb", "67108864");
+  out.Field("os", "Linux");
+}
+
 }  // namespace
 
 void WriteMonMap(const Cluster& cluster, JsonWriter& out) {
@@ -178,42 +196,55 @@ void WriteServiceMap(const Cluster& cluster, JsonWriter& out) {
   });
 }
 
+void WriteMonMetadata(const Cluster& cluster, JsonWriter& out) {
+  out.Object([&] {
+    for (size_t i = 0; i < cluster.mons.size(); ++i) {
+      const Mon& mon = cluster.mons[i];
+      out.Object(mon.name, [&] {
+        out.Field("addrs", absl::StrCat("[v2:", mon.ip, ":3300/0,v1:", mon.ip, ":6789/0]"));
+        WriteSoftware(cluster.hosts[i % cluster.hosts.size()].name, out);
+      });
+    }
+  });
+}
+
+void WriteMgrMetadata(const Cluster& cluster, JsonWriter& out) {
+  const Host& host = cluster.hosts.front();
+  out.Object([&] {
+    out.Object("x", [&] {
+      out.Field("addr", host.ip);
+      WriteSoftware(host.name, out);
+    });
+  });
+}
+
+void WriteMdsMetadata(const Cluster&, JsonWriter& out) {
+  out.Object([] {});
+}
+
 void WriteOsdMetadata(const Cluster& cluster, JsonWriter& out) {
   out.Reserve(1500 * cluster.osds.size());
   out.Object([&] {
     for (const Osd& osd : cluster.osds) {
       out.Object(absl::StrCat(osd.id), [&] {
-        out.Field("arch", "x86_64");
+        WriteSoftware(cluster.hosts[osd.host].name, out);
         out.Field("back_addr", AddrVec(cluster, osd, Messenger::kCluster));
         out.Field("back_iface", "eth0");
         out.Field("bluestore_bdev_rotational", "1");
         out.Field("bluestore_bdev_size", absl::StrCat(osd.total_bytes));
         out.Field("bluestore_bdev_type", "hdd");
-        out.Field("ceph_release", "pacific");
-        out.Field("ceph_version", kVersion);
-        out.Field("ceph_version_short", kVersionShort);
         out.Field("ceph_version_when_created", kVersion);
-        out.Field("cpu", "Simulated CPU");
         out.Field("created_at", MonStamp(osd.created));
         out.Field("default_device_class", "hdd");
         out.Field("device_ids", absl::StrCat("sda=SIM_DISK_", osd.id));
         out.Field("device_paths", "");
         out.Field("devices", "sda");
-        out.Field("distro", "debian");
-        out.Field("distro_description", "Debian GNU/Linux 12 (bookworm)");
-        out.Field("distro_version", "12");
         out.Field("front_addr", AddrVec(cluster, osd, Messenger::kPublic));
         out.Field("front_iface", "eth0");
         out.Field("hb_back_addr", AddrVec(cluster, osd, Messenger::kHeartbeatBack));
         out.Field("hb_front_addr", AddrVec(cluster, osd, Messenger::kHeartbeatFront));
-        out.Field("hostname", cluster.hosts[osd.host].name);
         out.Field("journal_rotational", "1");
-        out.Field("kernel_description", "#1 SMP PREEMPT_DYNAMIC");
-        out.Field("kernel_version", "6.1.0");
-        out.Field("mem_swap_kb", "0");
-        out.Field("mem_total_kb", "67108864");
         out.Field("network_numa_unknown_ifaces", "back_iface,front_iface");
-        out.Field("os", "Linux");
         out.Field("osd_data", absl::StrCat("/var/lib/ceph/osd/ceph-", osd.id));
         out.Field("osd_objectstore", "bluestore");
         out.Field("osdspec_affinity", "");

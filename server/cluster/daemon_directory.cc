@@ -1,0 +1,135 @@
+#include "server/cluster/daemon_directory.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace outpost::cluster {
+namespace {
+
+using nlohmann::json;
+
+constexpr absl::string_view kMetadata = "_metadata";
+
+json Parse(const Snapshot& snapshot) {
+  return json::parse(snapshot.json.begin(), snapshot.json.end(), nullptr,
+                     /*allow_exceptions=*/false);
+}
+
+DaemonDirectory::Fields FieldsOf(const json& object) {
+  DaemonDirectory::Fields fields;
+  if (!object.is_object()) return fields;
+  for (const auto& [key, value] : object.items()) {
+    fields[key] = value.is_string() ? value.get<std::string>()
+                                    : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+  return fields;
+}
+
+// The member `key` of an object; null where there is none.
+const json& Member(const json& object, const char* key) {
+  static const json* const null = new json;
+  const auto member = object.is_object() ? object.find(key) : object.end();
+  return object.is_object() && member != object.end() ? *member : *null;
+}
+
+std::string FieldOr(const DaemonDirectory::Fields& fields, const std::string& key) {
+  const auto field = fields.find(key);
+  return field == fields.end() ? "" : field->second;
+}
+
+}  // namespace
+
+void DaemonDirectory::Refresh() {
+  bool changed = false;
+  for (const auto& [snapshot, confirmed] : state_->List()) {
+    const bool metadata = absl::EndsWith(snapshot->name, kMetadata);
+    if (!metadata && snapshot->name != "service_map") continue;
+    Source& source = sources_[snapshot->name];
+    if (source.version == snapshot->version) continue;
+    source.version = snapshot->version;
+    source.daemons.clear();
+    changed = true;
+    const json structure = Parse(*snapshot);
+    if (metadata && structure.is_object()) {
+      const std::string type(absl::StripSuffix(snapshot->name, kMetadata));
+      for (const auto& [id, value] : structure.items()) {
+        source.daemons[{type, id}].metadata = FieldsOf(value);
+      }
+      continue;
+    }
+    const json& services = Member(structure, "services");
+    if (!services.is_object()) continue;
+    for (const auto& [type, service] : services.items()) {
+      const json& daemons = Member(service, "daemons");
+      if (!daemons.is_object()) continue;
+      for (const auto& [id, value] : daemons.items()) {
+        if (!value.is_object()) continue;  // "summary"
+        source.daemons[{type, id}] = {.metadata = FieldsOf(Member(value, "metadata")),
+                                      .status = FieldsOf(Member(value, "task_status"))};
+      }
+    }
+  }
+  if (!changed) return;
+  servers_.clear();
+  for (const auto& [name, source] : sources_) {
+    for (const auto& [key, daemon] : source.daemons) {
+      const std::string hostname = FieldOr(daemon.metadata, "hostname");
+      if (hostname.empty()) continue;
+      v1::ServerInfo& server = servers_[hostname];
+      server.set_hostname(hostname);
+      if (server.version().empty()) server.set_version(FieldOr(daemon.metadata, "ceph_version"));
+      v1::DaemonName& service = *server.add_services();
+      service.set_type(key.first);
+      service.set_id(key.second);
+    }
+  }
+}
+
+const DaemonDirectory::Daemon* DaemonDirectory::Find(const std::string& type,
+                                                     const std::string& id) {
+  Refresh();
+  for (const auto& [name, source] : sources_) {
+    const auto daemon = source.daemons.find({type, id});
+    if (daemon != source.daemons.end()) return &daemon->second;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<DaemonDirectory::Fields> DaemonDirectory::Metadata(const std::string& type,
+                                                                  const std::string& id) {
+  absl::MutexLock lock(&mu_);
+  const Daemon* const daemon = Find(type, id);
+  if (daemon != nullptr) return daemon->metadata;
+  return absl::NotFoundError(absl::StrCat("there is no metadata of ", type, ".", id));
+}
+
+absl::StatusOr<DaemonDirectory::Fields> DaemonDirectory::Status(const std::string& type,
+                                                                const std::string& id) {
+  absl::MutexLock lock(&mu_);
+  const Daemon* const daemon = Find(type, id);
+  if (daemon != nullptr) return daemon->status;
+  return absl::NotFoundError(absl::StrCat("there is no status of ", type, ".", id));
+}
+
+absl::StatusOr<v1::ServerInfo> DaemonDirectory::Server(const std::string& hostname) {
+  absl::MutexLock lock(&mu_);
+  Refresh();
+  const auto server = servers_.find(hostname);
+  if (server != servers_.end()) return server->second;
+  return absl::NotFoundError(absl::StrCat("no daemon runs on a host \"", hostname, "\""));
+}
+
+std::vector<v1::ServerInfo> DaemonDirectory::Servers() {
+  std::vector<v1::ServerInfo> servers;
+  absl::MutexLock lock(&mu_);
+  Refresh();
+  servers.reserve(servers_.size());
+  for (const auto& [hostname, server] : servers_) servers.push_back(server);
+  return servers;
+}
+
+}  // namespace outpost::cluster
