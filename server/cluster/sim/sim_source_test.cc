@@ -88,11 +88,11 @@ TEST_F(SimSourceTest, StartPublishesEverythingAndConnects) {
   EXPECT_TRUE(state_.connection().connected);
   std::vector<std::string> names;
   for (const ClusterState::Entry& entry : state_.List()) names.push_back(entry.snapshot->name);
-  EXPECT_THAT(names,
-              testing::ElementsAre("df", "fs_map", "health", "io_rate", "mds_metadata", "mgr_map",
-                                   "mgr_metadata", "mon_map", "mon_status", "osd_map",
-                                   "osd_map_crush", "osd_map_tree", "osd_metadata", "osd_stats",
-                                   "pg_stats", "pg_summary", "pool_stats", "service_map"));
+  EXPECT_THAT(names, testing::ElementsAre("df", "fs_map", "health", "io_rate", "mds_metadata",
+                                          "mgr_map", "mgr_metadata", "mon_map", "mon_metadata",
+                                          "mon_status", "osd_map", "osd_map_crush", "osd_map_tree",
+                                          "osd_metadata", "osd_stats", "pg_stats", "pg_summary",
+                                          "pool_stats", "service_map"));
   const json map = Get("osd_map");
   EXPECT_EQ(map["fsid"], state_.cluster_id());
   EXPECT_EQ((*state_.Get("osd_map"))->id, map["epoch"].dump());
