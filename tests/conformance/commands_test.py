@@ -12,8 +12,10 @@ import grpc
 import pytest
 from conftest import NAME, Subject
 from fixture import until
-from outpost.v1 import commands_pb2, commands_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+from outpost.v1 import commands_pb2, commands_pb2_grpc, module_host_pb2
 from rules import rule
+from tap import OWN_IDS
 
 
 def _in_flight(subject: Subject) -> int:
@@ -163,3 +165,19 @@ def test_a_deadline_ends_it(subject: Subject) -> None:
     assert 0 < run.timeout.ToMilliseconds() <= 400
     until("its place to be free", lambda: _in_flight(subject) == 0)
     assert _waiting(subject) == 0
+
+
+@rule("module_host.proto", "How long the caller still waits, from now.")
+def test_its_time_is_over_without_a_word(subject: Subject) -> None:
+    """A manager sends Cancel then; it need not be waited for."""
+    before = subject.json("waits")["cancelled"]
+    run = module_host_pb2.RunCommand(
+        id=OWN_IDS + 9,
+        prefix="conformance wait",
+        command_json='{"prefix": "conformance wait"}',
+        timeout=Duration(nanos=200_000_000),
+    )
+    subject.tap.send(module_host_pb2.AttachResponse(run_command=run))
+    answer = subject.tap.wait_for("command_result", lambda result: result.id == run.id)
+    assert answer.result.retval == -errno.ECANCELED
+    assert subject.json("waits")["cancelled"] == before + 1

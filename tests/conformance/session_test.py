@@ -12,7 +12,7 @@ import pytest
 from conftest import NAME, Subject
 from fixture import until
 from google.protobuf.duration_pb2 import Duration
-from outpost.v1 import manager_pb2, module_host_pb2
+from outpost.v1 import cluster_pb2, manager_pb2, module_host_pb2
 from rules import rule
 from tap import OWN_IDS, Message
 
@@ -228,11 +228,14 @@ def test_it_backs_off_while_there_is_no_manager(fresh: Subject) -> None:
 
 @rule("module_host.proto", "tells a re-attach to the same process from one to a new process.")
 @rule("health.proto", "Set replaces all checks of the calling module")
+@rule("cluster.proto", "after a re-attach to another one, start again from 0.")
 def test_it_outlives_the_manager(fresh: Subject) -> None:
     fresh.enable()
     fresh.output("put", "key", "value")
     fresh.output("health", "warning", "still here")
     fresh.manager.check("config", "set", f"mgr/{NAME}/greeting", "before")
+    for flag in ("noout", "noin", "noup"):
+        fresh.manager.check("osd", "set", flag)
     epoch = int(fresh.output("osd-epoch"))
     pid = fresh.pid()
 
@@ -246,8 +249,11 @@ def test_it_outlives_the_manager(fresh: Subject) -> None:
     assert fresh.output("option", "greeting") == "before"
     fresh.manager.check("config", "set", f"mgr/{NAME}/greeting", "after")
     until("the new value", lambda: fresh.output("option", "greeting") == "after")
-    # Versions of another manager's can't be compared; the new simulated cluster begins anew.
-    assert int(fresh.output("osd-epoch")) <= epoch
+    # The new manager's simulated cluster begins anew, and so do its versions.
+    before = len(fresh.tap.calls("Cluster/Get"))
+    assert int(fresh.output("osd-epoch")) == epoch - 3
+    get = fresh.tap.calls("Cluster/Get")[before]
+    assert cluster_pb2.ClusterGetRequest.FromString(get.request).if_newer_than == 0
     until(
         "the health check to be raised again",
         lambda: "still here" in fresh.manager.check("health", "detail"),

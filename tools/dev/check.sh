@@ -159,7 +159,9 @@ check_test() {
       bazel_tests "tests" //...
       conformance_steps
       say "what the documents tell"
-      step "docs/writing-a-module.md" run_documents
+      step "writing-a-module.md" run_document docs/writing-a-module.md
+      step "writing-a-module-without-an-sdk.md" \
+        run_document docs/writing-a-module-without-an-sdk.md
       lint
       ;;
     --sanitizers) check_sanitizers ;;
