@@ -22,7 +22,9 @@ def _codegen_impl(ctx):
 
     # Protos with an import root of their own are generated below this package; others where they stand.
     below_package = any(["/_virtual_imports/" in f.path for f in info.direct_sources])
-    root = ctx.bin_dir.path + ("/" + ctx.label.package if below_package else "")
+    # (In another workspace, this one is external/….)
+    repository = "/" + ctx.label.workspace_root if ctx.label.workspace_root else ""
+    root = ctx.bin_dir.path + repository + ("/" + ctx.label.package if below_package else "")
     prefix = "" if below_package else ctx.label.package + "/"
     outs = [ctx.actions.declare_file(p[len(prefix):-len(".proto")] + s) for p in protos for s in _SUFFIXES[ctx.attr.lang]]
     args = ctx.actions.args()

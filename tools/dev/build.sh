@@ -69,3 +69,19 @@ stage() {
     [[ ! -f $package/module.toml ]] || cp "$package/module.toml" "$dest/share/outpost/$package"
   done <<<"$files"
 }
+
+# stage, and the C++ SDK: include/outpost, lib/liboutpost.a, lib/pkgconfig.
+# install_into PREFIX
+install_into() {
+  (($# == 1)) || die "install takes one directory, e.g. ./dev install /usr/local"
+  local prefix=$1 modules
+  mapfile -t modules < <(shipped_modules)
+  build -c opt //server:outpostd //cli:outpost //sdk/python:run //sdk/cpp:sdk \
+    "${modules[@]/#///modules/}"
+  mkdir -p "$prefix" || die "$prefix can't be made"
+  prefix=$(cd "$prefix" && pwd)
+  stage "$prefix" -c opt
+  cp -r --no-preserve=mode "$(bazel info -c opt bazel-bin 2>/dev/null)/sdk/cpp/sdk/." "$prefix" ||
+    die "the C++ SDK can't be copied to $prefix"
+  say "installed in $prefix; for C++: PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config outpost"
+}
