@@ -70,11 +70,11 @@ main_with_protos() {
   return 1
 }
 
-# The C++ SDK in a workspace that is not ours. What Bazel made of it stays in
-# .tools/outside: only the first time is long.
+# The C++ SDK in a workspace that is not ours; the module's own test is one of
+# ours, too. What Bazel made stays in .tools/outside: only the first time is long.
 outside_workspace() {
   cd sdk/cpp/examples/workspace &&
-    bazel --output_base="$root/.tools/outside" test --noshow_progress //... &&
+    bazel --output_base="$root/.tools/outside" build --noshow_progress //:dice &&
     bazel --output_base="$root/.tools/outside" shutdown
 }
 

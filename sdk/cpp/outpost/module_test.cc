@@ -208,6 +208,17 @@ TEST_F(ModuleTest, CallbacksHearOfTheirOptionOnly) {
   EXPECT_EQ(module().times_heard_, 1);
 }
 
+TEST_F(ModuleTest, AWriteThatIsRefusedIsAnError) {
+  manager_->RefuseCalls("KeyValue.Put", absl::ResourceExhaustedError("value is over 8 MiB"));
+  const absl::Status status = module().SetStore("k", "v");
+  EXPECT_TRUE(absl::IsResourceExhausted(status));
+  EXPECT_EQ(status.message(), "value is over 8 MiB");
+  EXPECT_TRUE(manager_->store().empty());
+  EXPECT_EQ(manager_->calls("KeyValue.Put"), 1);
+  manager_->RefuseCalls("KeyValue.Put", absl::OkStatus());
+  EXPECT_TRUE(module().SetStore("k", "v").ok());
+}
+
 TEST_F(ModuleTest, LocalizedKeysComeBeforePlainOnes) {
   EXPECT_EQ(*module().GetLocalizedStore("k"), std::nullopt);
   ASSERT_TRUE(module().SetStore("k", "everywhere").ok());

@@ -21,6 +21,9 @@ class FakeRemote final : public v1::Remote::CallbackService {
     FakeManager::RemoteHandler handler;
     {
       absl::MutexLock lock(&state_->mu);
+      if (auto status = BeginCall(context, state_, "Remote.Call"); !status.ok()) {
+        return Answer(context, status);
+      }
       handler = state_->on_remote;
     }
     if (!handler) {
@@ -53,6 +56,9 @@ class FakeCommands final : public v1::Commands::CallbackService {
     FakeManager::ClusterCommandHandler handler;
     {
       absl::MutexLock lock(&state_->mu);
+      if (auto status = BeginCall(context, state_, "Commands.SendClusterCommand"); !status.ok()) {
+        return Answer(context, status);
+      }
       handler = state_->on_cluster_command;
     }
     if (!handler) {

@@ -21,7 +21,8 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* Get(Context* context, const v1::ClusterGetRequest* request,
                                 v1::ClusterGetResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Cluster.Get"); !status.ok())
+      return Answer(context, status);
     const auto it = state_->structures.find(request->name());
     if (it == state_->structures.end()) {
       return Answer(context, NotFound(absl::StrCat("there is no structure ", request->name())));
@@ -49,6 +50,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* List(Context* context, const v1::ClusterListRequest*,
                                  v1::ClusterListResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.List"); !status.ok()) {
+      return Answer(context, status);
+    }
     for (const auto& [name, structure] : state_->structures) {
       auto* info = response->add_structures();
       info->set_name(name);
@@ -63,6 +67,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* ListServers(Context* context, const v1::ListServersRequest*,
                                         v1::ListServersResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.ListServers"); !status.ok()) {
+      return Answer(context, status);
+    }
     for (const auto& [name, server] : Servers()) *response->add_servers() = server;
     return Answer(context);
   }
@@ -70,6 +77,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetServer(Context* context, const v1::GetServerRequest* request,
                                       v1::GetServerResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetServer"); !status.ok()) {
+      return Answer(context, status);
+    }
     const auto servers = Servers();
     const auto it = servers.find(request->hostname());
     if (it == servers.end()) {
@@ -82,6 +92,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetMetadata(Context* context, const v1::GetMetadataRequest* request,
                                         v1::GetMetadataResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetMetadata"); !status.ok()) {
+      return Answer(context, status);
+    }
     const auto it = state_->metadata.find({request->daemon().type(), request->daemon().id()});
     if (it == state_->metadata.end()) return Answer(context, NoDaemon(request->daemon()));
     response->mutable_metadata()->insert(it->second.begin(), it->second.end());
@@ -92,6 +105,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
                                             const v1::GetDaemonStatusRequest* request,
                                             v1::GetDaemonStatusResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetDaemonStatus"); !status.ok()) {
+      return Answer(context, status);
+    }
     const auto it = state_->daemon_status.find({request->daemon().type(), request->daemon().id()});
     if (it == state_->daemon_status.end()) return Answer(context, NoDaemon(request->daemon()));
     response->mutable_status()->insert(it->second.begin(), it->second.end());
@@ -101,6 +117,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetCounters(Context* context, const v1::GetCountersRequest* request,
                                         v1::GetCountersResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetCounters"); !status.ok()) {
+      return Answer(context, status);
+    }
     const auto wanted = [request](const v1::CounterSeries& series) {
       if (!Fits(request->daemon(), series.daemon())) return false;
       for (const std::string& path : request->paths()) {
@@ -122,6 +141,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetPerfSchema(Context* context, const v1::GetPerfSchemaRequest* request,
                                           v1::GetPerfSchemaResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetPerfSchema"); !status.ok()) {
+      return Answer(context, status);
+    }
     for (const v1::CounterSeries& series : state_->counters) {
       if (!Fits(request->daemon(), series.daemon())) continue;
       auto* daemon = response->add_daemons();
@@ -135,6 +157,9 @@ class FakeCluster final : public v1::Cluster::CallbackService {
       Context* context, const v1::GetDaemonHealthMetricsRequest* request,
       v1::GetDaemonHealthMetricsResponse* response) override {
     absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Cluster.GetDaemonHealthMetrics"); !status.ok()) {
+      return Answer(context, status);
+    }
     for (const v1::DaemonHealthMetrics& metrics : state_->health_metrics) {
       if (Fits(request->daemon(), metrics.daemon())) *response->add_daemons() = metrics;
     }

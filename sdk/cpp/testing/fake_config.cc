@@ -15,7 +15,8 @@ class FakeConfig final : public v1::Config::CallbackService {
   grpc::ServerUnaryReactor* Get(Context* context, const v1::ConfigGetRequest* request,
                                 v1::ConfigGetResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = Check(context, request->key()); !status.ok()) return Answer(context, status);
+    if (auto status = Check(context, request->key(), "Config.Get"); !status.ok())
+      return Answer(context, status);
     *response->mutable_option() = state_->OptionValueOf(state_->FullKey(request->key()));
     return Answer(context);
   }
@@ -23,7 +24,8 @@ class FakeConfig final : public v1::Config::CallbackService {
   grpc::ServerUnaryReactor* Set(Context* context, const v1::ConfigSetRequest* request,
                                 v1::ConfigSetResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = Check(context, request->key()); !status.ok()) return Answer(context, status);
+    if (auto status = Check(context, request->key(), "Config.Set"); !status.ok())
+      return Answer(context, status);
     const std::string key = state_->FullKey(request->key());
     if (auto status = state_->CheckValue(key, request->value()); !status.ok()) {
       return Answer(context, StatusWithReason(status, ""));
@@ -37,7 +39,8 @@ class FakeConfig final : public v1::Config::CallbackService {
   grpc::ServerUnaryReactor* Remove(Context* context, const v1::ConfigRemoveRequest* request,
                                    v1::ConfigRemoveResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = Check(context, request->key()); !status.ok()) return Answer(context, status);
+    if (auto status = Check(context, request->key(), "Config.Remove"); !status.ok())
+      return Answer(context, status);
     const std::string key = state_->FullKey(request->key());
     state_->options_set.erase(key);
     *response->mutable_option() = state_->OptionValueOf(key);
@@ -49,7 +52,8 @@ class FakeConfig final : public v1::Config::CallbackService {
                                              const v1::GetClusterOptionRequest* request,
                                              v1::GetClusterOptionResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Config.GetClusterOption"); !status.ok())
+      return Answer(context, status);
     const auto it = state_->cluster_options.find({request->entity(), request->name()});
     if (it != state_->cluster_options.end()) response->set_value(it->second);
     return Answer(context);
@@ -57,9 +61,9 @@ class FakeConfig final : public v1::Config::CallbackService {
 
  private:
   // NOT_FOUND: nobody declares the option.
-  grpc::Status Check(Context* context, const std::string& key)
-      ABSL_SHARED_LOCKS_REQUIRED(state_->mu) {
-    if (auto status = CheckSession(context, state_); !status.ok()) return status;
+  grpc::Status Check(Context* context, const std::string& key, const char* call)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+    if (auto status = BeginCall(context, state_, call); !status.ok()) return status;
     if (state_->IsDeclared(state_->FullKey(key))) return grpc::Status::OK;
     return grpc::Status(grpc::StatusCode::NOT_FOUND,
                         absl::StrCat("there is no option ", state_->FullKey(key)));

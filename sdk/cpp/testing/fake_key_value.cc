@@ -14,7 +14,8 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
   grpc::ServerUnaryReactor* Get(Context* context, const v1::KeyValueGetRequest* request,
                                 v1::KeyValueGetResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "KeyValue.Get"); !status.ok())
+      return Answer(context, status);
     const auto it = state_->store.find(request->key());
     if (it != state_->store.end()) response->set_value(it->second);
     return Answer(context);
@@ -23,7 +24,8 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
   grpc::ServerUnaryReactor* Put(Context* context, const v1::KeyValuePutRequest* request,
                                 v1::KeyValuePutResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "KeyValue.Put"); !status.ok())
+      return Answer(context, status);
     state_->store[request->key()] = request->value();
     return Answer(context);
   }
@@ -31,7 +33,8 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
   grpc::ServerUnaryReactor* Delete(Context* context, const v1::KeyValueDeleteRequest* request,
                                    v1::KeyValueDeleteResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "KeyValue.Delete"); !status.ok())
+      return Answer(context, status);
     state_->store.erase(request->key());
     return Answer(context);
   }
@@ -39,7 +42,8 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
   grpc::ServerUnaryReactor* List(Context* context, const v1::KeyValueListRequest* request,
                                  v1::KeyValueListResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "KeyValue.List"); !status.ok())
+      return Answer(context, status);
     for (const auto& [key, value] : state_->store) {
       if (!absl::StartsWith(key, request->prefix())) continue;
       auto* entry = response->add_entries();
@@ -52,7 +56,8 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
   grpc::ServerUnaryReactor* Batch(Context* context, const v1::KeyValueBatchRequest* request,
                                   v1::KeyValueBatchResponse* response) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "KeyValue.Batch"); !status.ok())
+      return Answer(context, status);
     for (const auto& condition : request->conditions()) {
       const auto it = state_->store.find(condition.key());
       const bool there = it != state_->store.end();

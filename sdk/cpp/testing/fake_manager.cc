@@ -375,6 +375,20 @@ class GrpcFakeManager final : public FakeManager {
     });
   }
 
+  void RefuseCalls(const std::string& call, absl::Status status) override {
+    absl::MutexLock lock(&state_.mu);
+    if (status.ok()) {
+      state_.call_refusals.erase(call);
+    } else {
+      state_.call_refusals[call] = std::move(status);
+    }
+  }
+  int calls(const std::string& call) const override {
+    absl::MutexLock lock(&state_.mu);
+    const auto it = state_.calls.find(call);
+    return it == state_.calls.end() ? 0 : it->second;
+  }
+
   void OnRemote(RemoteHandler handler) override {
     absl::MutexLock lock(&state_.mu);
     state_.on_remote = std::move(handler);

@@ -169,6 +169,12 @@ class FakeManager {
   virtual std::vector<v1::LogRecord> log() const = 0;
   virtual bool WaitForLog(const std::string& part) = 0;
 
+  // Has calls of the wire refused from now on, by name: "KeyValue.Put". An OK status
+  // answers them again.
+  virtual void RefuseCalls(const std::string& call, absl::Status status) = 0;
+  // How often the module has made this call.
+  virtual int calls(const std::string& call) const = 0;
+
   virtual void OnRemote(RemoteHandler handler) = 0;
   virtual void OnClusterCommand(ClusterCommandHandler handler) = 0;
 };

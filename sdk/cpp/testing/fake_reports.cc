@@ -15,7 +15,8 @@ class FakeHealth final : public v1::Health::CallbackService {
   grpc::ServerUnaryReactor* Set(Context* context, const v1::HealthSetRequest* request,
                                 v1::HealthSetResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Health.Set"); !status.ok())
+      return Answer(context, status);
     state_->health_checks.clear();
     for (const auto& check : request->checks()) state_->health_checks[check.code()] = check;
     return Answer(context);
@@ -32,7 +33,8 @@ class FakeProgress final : public v1::Progress::CallbackService {
   grpc::ServerUnaryReactor* Update(Context* context, const v1::ProgressUpdateRequest* request,
                                    v1::ProgressUpdateResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Progress.Update"); !status.ok())
+      return Answer(context, status);
     const v1::ProgressEvent& event = request->event();
     if (event.id().empty() || !(event.progress() >= 0 && event.progress() <= 1)) {
       return Answer(context,
@@ -46,7 +48,8 @@ class FakeProgress final : public v1::Progress::CallbackService {
   grpc::ServerUnaryReactor* Complete(Context* context, const v1::ProgressCompleteRequest* request,
                                      v1::ProgressCompleteResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Progress.Complete"); !status.ok())
+      return Answer(context, status);
     if (state_->progress.erase(request->id()) > 0) {
       state_->completed_progress.push_back(request->id());
     }
@@ -56,7 +59,8 @@ class FakeProgress final : public v1::Progress::CallbackService {
   grpc::ServerUnaryReactor* Clear(Context* context, const v1::ProgressClearRequest*,
                                   v1::ProgressClearResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Progress.Clear"); !status.ok())
+      return Answer(context, status);
     state_->progress.clear();
     return Answer(context);
   }
@@ -72,7 +76,8 @@ class FakeManagerService final : public v1::Manager::CallbackService {
   grpc::ServerUnaryReactor* SetUri(Context* context, const v1::SetUriRequest* request,
                                    v1::SetUriResponse*) override {
     absl::MutexLock lock(&state_->mu);
-    if (auto status = CheckSession(context, state_); !status.ok()) return Answer(context, status);
+    if (auto status = BeginCall(context, state_, "Manager.SetUri"); !status.ok())
+      return Answer(context, status);
     state_->uri = request->uri();
     return Answer(context);
   }

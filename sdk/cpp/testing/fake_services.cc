@@ -1,5 +1,9 @@
 #include "sdk/cpp/testing/fake_services.h"
 
+#include <algorithm>
+
+#include "sdk/cpp/testing/fake_streams.h"
+
 namespace outpost::testing {
 
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const grpc::Status& status) {
@@ -8,14 +12,16 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const grp
   return reactor;
 }
 
-grpc::Status CheckSession(const grpc::CallbackServerContext* context, FakeState* state) {
+grpc::Status BeginCall(const grpc::CallbackServerContext* context, FakeState* state,
+                       const std::string& call) {
+  ++state->calls[call];
   const auto range = context->client_metadata().equal_range("outpost-session");
-  for (auto it = range.first; it != range.second; ++it) {
-    if (std::string(it->second.data(), it->second.size()) == state->session_key()) {
-      return grpc::Status::OK;
-    }
-  }
-  return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "no session has this key");
+  const bool known = std::any_of(range.first, range.second, [&](const auto& entry) {
+    return std::string(entry.second.data(), entry.second.size()) == state->session_key();
+  });
+  if (!known) return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "no session has this key");
+  const auto it = state->call_refusals.find(call);
+  return it == state->call_refusals.end() ? grpc::Status::OK : StatusWithReason(it->second, "");
 }
 
 }  // namespace outpost::testing

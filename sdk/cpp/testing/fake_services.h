@@ -28,9 +28,11 @@ std::unique_ptr<grpc::Service> MakeFakeCommands(FakeState* state);
 // For these services.
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                  const grpc::Status& status = grpc::Status::OK);
-// Calls of a module carry its session key; a wrong one is the SDK's mistake.
-grpc::Status CheckSession(const grpc::CallbackServerContext* context, FakeState* state)
-    ABSL_SHARED_LOCKS_REQUIRED(state->mu);
+// Counts a call ("KeyValue.Put"), and tells whether it is to be answered: calls of a
+// module carry its session key (a wrong one is the SDK's mistake), and the test may
+// have them refused.
+grpc::Status BeginCall(const grpc::CallbackServerContext* context, FakeState* state,
+                       const std::string& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mu);
 
 }  // namespace outpost::testing
 

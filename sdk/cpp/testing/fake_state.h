@@ -63,6 +63,10 @@ struct FakeState {
   std::map<uint64_t, std::string> unacknowledged ABSL_GUARDED_BY(mu);  // sequence to type
   uint64_t next_sequence ABSL_GUARDED_BY(mu) = 1;
 
+  // Calls outside the session, by name: "KeyValue.Put".
+  std::map<std::string, int> calls ABSL_GUARDED_BY(mu);
+  std::map<std::string, absl::Status> call_refusals ABSL_GUARDED_BY(mu);
+
   // Data.
   std::map<std::string, Structure> structures ABSL_GUARDED_BY(mu);
   int whole_reads ABSL_GUARDED_BY(mu) = 0;
