@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture import Manager, run_tests
+from fixture import Manager, run_tests, until
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +177,94 @@ def test_return_codes_of_daemons_are_kept(manager: Manager) -> None:
     assert message == f"nosuch failed: command not known retval: {-errno.EINVAL}"
     kinds, message = manager.call("api", "attempt", "osd_command", {"prefix": "x", "id": "abc"})
     assert (kinds[0], message) == ("ValueError", 'invalid osd_id: "abc"')
+
+
+# --- what the module tells of itself ---
+
+
+def test_progress_and_where_it_serves(manager: Manager) -> None:
+    manager.call("api", "update_progress_event", "e", "Moving data", 0.25, True)
+    assert "Moving data" in manager.check("status")
+    manager.call("api", "update_progress_event", "quiet", "Counting", 0.5, False)
+    assert "Counting" not in manager.check("status")
+    assert "Counting" in manager.check("progress")
+    manager.call("api", "complete_progress_event", "e")
+    assert "[Complete]: Moving data" in manager.check("progress")
+    manager.call("api", "clear_all_progress_events")
+    assert "Counting" not in manager.check("progress")
+    kinds, message = manager.call("api", "attempt", "update_progress_event", "e", "", 2, True)
+    assert (kinds[0], message) == ("ValueError", "progress event e: progress 2 is not from 0 to 1")
+    manager.call("api", "set_uri", "http://host:1/")
+    assert json.loads(manager.check("mgr", "services")) == {"api": "http://host:1/"}
+    manager.call("api", "set_uri", "")
+    assert manager.check("mgr", "services") == "{}\n"
+
+
+def test_facts(manager: Manager) -> None:
+    version, release, name = manager.call("api", "facts")
+    assert version.startswith("outpost ")
+    assert (release, name) == ("pacific", "api")
+    assert manager.call("api", "get_mgr_id") == "x"
+    assert manager.call("api", "get_mgr_ip")
+    assert manager.call("api", "is_authorized", {}) is True
+    assert manager.call("api", "have_mon_connection") is True
+    assert manager.call("api", "lookup_release_name", 16) == "pacific"
+
+
+def test_a_manager_after_a_crash_is_told_again() -> None:
+    with Manager("api") as manager:
+        manager.call("api", "update_progress_event", "e", "Moving data", 0.25, True)
+        manager.call("api", "set_uri", "http://host:1/")
+        check = {"severity": "error", "summary": "so bad", "count": 1, "detail": ["d"]}
+        manager.call("api", "set_health_checks", {"API_BAD": check})
+        manager.kill9()
+        manager.restart()
+        until("the check", lambda: "API_BAD: so bad" in manager.check("health", "detail"))
+        until("the event", lambda: "Moving data" in manager.check("progress"))
+        assert json.loads(manager.check("mgr", "services")) == {"api": "http://host:1/"}
+
+
+# --- its log ---
+
+
+def test_lines_of_the_clusters_log(manager: Manager) -> None:
+    manager.call("api", "cluster_log", "audit", 4, "somebody came")
+    until("it", lambda: "somebody came" in manager.check("log", "last", "9", "info", "audit"))
+    line = manager.check("log", "last", "1", "info", "audit")
+    assert line.endswith(" api audit [ERR] somebody came\n"), line
+    manager.check("config", "set", "mgr/api/log_to_cluster_level", "warning")
+    manager.check("config", "set", "mgr/api/log_to_cluster", "true")
+    manager.call("api", "await_option", "log_to_cluster", True)
+    manager.call("api", "say", "not for the cluster", "info")
+    manager.call("api", "say", "for the cluster", "warning")
+    until("it", lambda: " for the cluster" in manager.check("log", "last"))
+    assert "not for the cluster" not in manager.check("log", "last")
+    manager.check("config", "rm", "mgr/api/log_to_cluster")
+    manager.check("config", "rm", "mgr/api/log_to_cluster_level")
+
+
+def test_a_file_of_its_own(tmp_path: Path) -> None:
+    log, own = tmp_path / "outpostd.log", tmp_path / "outpostd.api.log"
+    with Manager("api", flags=["--log-file", log]) as manager:
+        manager.call("api", "say", "to the manager", "info")
+        manager.wait_for_log("api/part: to the manager", log)
+        manager.check("config", "set", "mgr/api/log_to_file", "true")
+        manager.call("api", "await_option", "log_to_file", True)
+        manager.call("api", "say", "to the file", "warning")
+        assert re.search(r" \[worker-\d\] \[WARNING\] \[part\] to the file\n$", own.read_text())
+        manager.check("config", "rm", "mgr/api/log_to_file")
+        manager.call("api", "await_option", "log_to_file", False)
+        manager.call("api", "say", "back again", "info")
+        manager.wait_for_log("api/part: back again", log)
+        assert "to the file" not in log.read_text()
+
+
+def test_no_file_where_the_manager_logs_to_stderr(manager: Manager) -> None:
+    manager.check("config", "set", "mgr/api/log_to_file", "true")
+    manager.wait_for_log("log_to_file has no effect, as the manager's own log is no file")
+    manager.call("api", "say", "still here", "info")
+    manager.wait_for_log("api/part: still here")
+    manager.check("config", "rm", "mgr/api/log_to_file")
 
 
 if __name__ == "__main__":

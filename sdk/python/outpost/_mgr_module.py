@@ -148,7 +148,7 @@ class MgrModule(ClusterData, ClusterCommands, ModuleSettings, NotOffered):
         """
         level = _CLUSTER_LOG_LEVELS[ClusterLogPrio(priority)]
         logs = self._reach("cluster_log").logs
-        logs.add(time.time(), level, f"clog.{channel}", message, channel)
+        logs.add(time.time(), level, "", message, channel or "cluster")
 
     # the manager and its data
 

@@ -102,11 +102,11 @@ def test_the_log_of_the_cluster(manager: FakeManager, run: Runner) -> None:
         session.run("tell", text=f"told {priority}", priority=priority)
     wait_until(lambda: len(session.log_records()) == 5, "the lines")
     assert [(r.channel, r.level, r.logger, r.message) for r in session.log_records()] == [
-        ("audit", types_pb2.LOG_LEVEL_DEBUG, "clog.audit", "told 0"),
-        ("audit", types_pb2.LOG_LEVEL_INFO, "clog.audit", "told 1"),
-        ("audit", types_pb2.LOG_LEVEL_WARNING, "clog.audit", "told 2"),
-        ("audit", types_pb2.LOG_LEVEL_WARNING, "clog.audit", "told 3"),
-        ("audit", types_pb2.LOG_LEVEL_ERROR, "clog.audit", "told 4"),
+        ("audit", types_pb2.LOG_LEVEL_DEBUG, "", "told 0"),
+        ("audit", types_pb2.LOG_LEVEL_INFO, "", "told 1"),
+        ("audit", types_pb2.LOG_LEVEL_WARNING, "", "told 2"),
+        ("audit", types_pb2.LOG_LEVEL_WARNING, "", "told 3"),
+        ("audit", types_pb2.LOG_LEVEL_ERROR, "", "told 4"),
     ]
     result = session.run("tell", text="x", priority=5)
     assert result.retval == -22

@@ -236,7 +236,7 @@ def test_progress_and_where_it_serves(watcher: RunningModule) -> None:
 
 def test_the_clusters_log(watcher: RunningModule) -> None:
     watcher.instance.cluster_log("audit", MgrModule.ClusterLogPrio.ERROR, "who")
-    assert watcher.wait_for_log("who") == ("error", "clog.audit", "who", "audit")
+    assert watcher.wait_for_log("who") == ("error", "", "who", "audit")
 
 
 def test_serve(manager: FakeManager, watcher: RunningModule) -> None:

@@ -64,12 +64,25 @@ class Module(MgrModule):
         with self._news:
             assert self._news.wait_for(lambda: any(t[name] == value for t in self._told), 15)
 
+    def await_option(self, name: str, value: Any) -> None:
+        """Wait until an option has a value, also one that every module has."""
+        with self._news:
+            assert self._news.wait_for(lambda: self.get_module_option(name) == value, 15)
+
     def attempt(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         """Call a method: ["", what it returned], or the kinds of its exception, and the message."""
         try:
             return ["", getattr(self, method)(*args, **kwargs)]
         except Exception as error:
             return [[kind.__name__ for kind in type(error).__mro__], str(error)]
+
+    def facts(self) -> list[Any]:
+        """What are no methods."""
+        return [self.version, self.release_name, self.module_name]
+
+    def say(self, text: str, level: str) -> None:
+        """Log a line."""
+        getattr(self.getLogger("part"), level)(text)
 
     def send(self, svc_type: str, svc_id: str, command: dict[str, Any], tag: str) -> list[Any]:
         """Send a command, and wait for the notification of its tag: the result, and whether it
