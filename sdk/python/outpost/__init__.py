@@ -17,7 +17,7 @@ format; also found as `object_format`), and outpost.argument_types (what annotat
 
 from outpost._ceph_names import PG_STATES
 from outpost._cluster_commands import MonCommandFailed
-from outpost._cluster_data import ServerInfo, ServiceInfo
+from outpost._cluster_data import PerfCounter, ServerInfo, ServiceInfo
 from outpost._commands import (
     CLICheckNonemptyFileInput,
     CLICommand,
@@ -81,6 +81,7 @@ __all__ = [
     "OptionTypeLabel",
     "OptionValue",
     "OutpostError",
+    "PerfCounter",
     "PermissionDeniedError",
     "ServerInfo",
     "ServiceInfo",

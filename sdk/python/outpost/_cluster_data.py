@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,14 @@ from outpost import _rpc
 from outpost._bound import BoundToManager
 from outpost._errors import NotFoundError
 from outpost.v1 import cluster_pb2
+
+_MIRRORED_IMAGE = re.compile(
+    r"rbd_mirror_image_(?P<pool>[^/]+)/((?P<namespace>[^/]+)/)?(?P<image>.*)"
+    r"\.(?P<counter>replay(_bytes|_latency)?)$"
+)
+
+PerfCounter = dict[str, Any]
+"""A counter: its schema, and its value."""
 
 ServiceInfo = dict[str, str]
 """A daemon on a host: type and id."""
@@ -169,6 +178,47 @@ class ClusterData(BoundToManager):
             ]
             for daemon in response.daemons
         }
+
+    # for exporters; the names are ceph-mgr's, whose own modules use them
+
+    def _stattype_to_str(self, stattype: int) -> str:
+        """Return what kind of number a counter's "type" says: gauge, counter, histogram."""
+        kinds = {
+            0: "gauge",
+            self.PERFCOUNTER_LONGRUNAVG: "counter",  # its sum, without the count
+            self.PERFCOUNTER_COUNTER: "counter",
+            self.PERFCOUNTER_HISTOGRAM: "histogram",
+        }
+        return kinds.get(stattype & self.PERFCOUNTER_TYPE_MASK, "")
+
+    def _perfvalue_to_value(self, stattype: int, value: float) -> float:
+        """Return a counter's value; of a time, which is in nanoseconds, the seconds."""
+        return value / 1e9 if stattype & self.PERFCOUNTER_TIME else value
+
+    def _unit_to_str(self, unit: int) -> str:
+        """Return the unit of a counter's rate. Raises ValueError: there is no such unit."""
+        try:
+            return {self.NONE: "/s", self.BYTES: "B/s"}[unit]
+        except KeyError:
+            raise ValueError(f'bad unit "{unit}"') from None
+
+    def _perfpath_to_path_labels(
+        self, daemon: str, path: str
+    ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Return a metric's name, and the names and values of its labels.
+
+        The image that a counter of an rbd-mirror names in its path becomes labels, too.
+        """
+        if daemon.startswith("rgw."):
+            return path, ("instance_id",), (daemon.removeprefix("rgw."),)
+        match = _MIRRORED_IMAGE.match(path) if daemon.startswith("rbd-mirror.") else None
+        if match is None:
+            return path, ("ceph_daemon",), (daemon,)
+        return (
+            f"rbd_mirror_image_{match['counter']}",
+            ("ceph_daemon", "pool", "namespace", "image"),
+            (daemon, match["pool"], match["namespace"] or "", match["image"]),
+        )
 
     def _samples(
         self, method: str, svc_type: str, svc_name: str, path: str, *, latest: bool

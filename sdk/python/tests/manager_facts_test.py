@@ -183,6 +183,30 @@ def test_too_early(call: str) -> None:
     )
 
 
+def test_what_exporters_make_of_counters() -> None:
+    module = outpost.MgrModule("m")
+    kinds = [module._stattype_to_str(kind) for kind in (2, 1, 5, 10, 16, 64)]
+    assert kinds == ["gauge", "gauge", "counter", "counter", "histogram", ""]
+    assert module._perfvalue_to_value(1, 2_500_000_000) == 2.5
+    assert module._perfvalue_to_value(10, 7) == 7
+    assert (module._unit_to_str(module.NONE), module._unit_to_str(module.BYTES)) == ("/s", "B/s")
+    with pytest.raises(ValueError, match='bad unit "9"'):
+        module._unit_to_str(9)
+    labels = module._perfpath_to_path_labels
+    assert labels("osd.3", "osd.op") == ("osd.op", ("ceph_daemon",), ("osd.3",))
+    assert labels("rgw.a.b", "rgw.req") == ("rgw.req", ("instance_id",), ("a.b",))
+    assert labels("rbd-mirror.1", "rbd_mirror.x") == (
+        *("rbd_mirror.x", ("ceph_daemon",), ("rbd-mirror.1",)),
+    )
+    names = ("ceph_daemon", "pool", "namespace", "image")
+    for namespace, path in (("", "p/i.j"), ("n", "p/n/i.j")):
+        assert labels("rbd-mirror.1", f"rbd_mirror_image_{path}.replay_bytes") == (
+            "rbd_mirror_image_replay_bytes",
+            names,
+            ("rbd-mirror.1", "p", namespace, "i.j"),
+        )
+
+
 def test_marks() -> None:
     @mgr_module.API.perm("w")
     @mgr_module.API.expose

@@ -14,12 +14,13 @@ CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CallError Ca
 ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult HandlerFuncType
 HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule MgrStandbyModule
 ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType Option OptionTypeLabel
-OptionValue OutpostError PG_STATES PermissionDeniedError ServerInfo ServiceInfo
+OptionValue OutpostError PG_STATES PerfCounter PermissionDeniedError ServerInfo ServiceInfo
 caller_is_gone
 """
 
 MGR_MODULE = """
-API ERROR_MSG_EMPTY_INPUT_FILE ERROR_MSG_NO_INPUT_FILE PG_STATES
+API NFS_GANESHA_SUPPORTED_FSALS NFS_POOL_NAME PerfCounterT
+ERROR_MSG_EMPTY_INPUT_FILE ERROR_MSG_NO_INPUT_FILE PG_STATES
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand ClusterLogPrio Command
 CommandResult HandleCommandResult HandlerFuncType HealthCheckT HealthChecksT MgrModule
 MgrStandbyModule MonCommandFailed NotifyType Option OptionTypeLabel OptionValue ServerInfoT
