@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "outpost/internal/status_errno.h"
 #include "outpost/v1/error_details.pb.h"
 
 namespace outpost::cli {
@@ -49,34 +50,7 @@ int ErrnoInDetails(const grpc::Status& status) {
 }
 
 int ErrnoOfCode(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::CANCELLED:
-      return ECANCELED;
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      return EINVAL;
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return ETIMEDOUT;
-    case grpc::StatusCode::NOT_FOUND:
-      return ENOENT;
-    case grpc::StatusCode::ALREADY_EXISTS:
-      return EEXIST;
-    case grpc::StatusCode::PERMISSION_DENIED:
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return EACCES;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return EBUSY;
-    case grpc::StatusCode::FAILED_PRECONDITION:
-      return EPERM;
-    case grpc::StatusCode::ABORTED:
-    case grpc::StatusCode::UNAVAILABLE:
-      return EAGAIN;
-    case grpc::StatusCode::OUT_OF_RANGE:
-      return ERANGE;
-    case grpc::StatusCode::UNIMPLEMENTED:
-      return EOPNOTSUPP;
-    default:
-      return EIO;
-  }
+  return internal::ErrnoOf(static_cast<absl::StatusCode>(code));
 }
 
 // "failed to connect to all addresses; last error: UNKNOWN: unix:/x: No such

@@ -1,5 +1,6 @@
 #include "cli/failure.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <algorithm>
@@ -15,6 +16,8 @@ constexpr int kSignalExitStatus = 128;
 }  // namespace
 
 std::string ErrnoName(int error) {
+  // Linux has one number for two names, and Ceph's command line prints this one.
+  if (error == ENOTSUP) return "ENOTSUP";
   const char* name = strerrorname_np(error);
   return name == nullptr ? absl::StrCat(error) : name;
 }

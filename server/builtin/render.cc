@@ -3,7 +3,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
-#include "server/command/status_errno.h"
+#include "outpost/internal/status_errno.h"
 
 namespace outpost::builtin {
 
@@ -23,7 +23,7 @@ command::Result Render(const std::string& format, const nlohmann::json& data,
 
 command::Result Failure(const absl::Status& status) {
   return {
-      .retval = -command::ErrnoOf(status.code()), .out = "", .err = std::string(status.message())};
+      .retval = -internal::ErrnoOf(status.code()), .out = "", .err = std::string(status.message())};
 }
 
 }  // namespace outpost::builtin

@@ -1,8 +1,8 @@
 #include "server/rpc/status.h"
 
 #include "absl/strings/str_cat.h"
+#include "outpost/internal/status_errno.h"
 #include "outpost/v1/error_details.pb.h"
-#include "server/command/status_errno.h"
 
 namespace outpost::rpc {
 
@@ -12,7 +12,7 @@ grpc::Status ToGrpc(const absl::Status& status, absl::string_view reason,
   v1::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain("outpost");
-  metadata.emplace("errno", absl::StrCat(command::ErrnoOf(status.code())));
+  metadata.emplace("errno", absl::StrCat(internal::ErrnoOf(status.code())));
   info.mutable_metadata()->insert(metadata.begin(), metadata.end());
   v1::RpcStatus details;
   details.set_code(static_cast<int>(status.code()));

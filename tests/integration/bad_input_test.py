@@ -95,7 +95,7 @@ def test_unknown_module(manager: Manager) -> None:
     assert manager.outpost("module", "restart", "thief") == (
         errno.EOPNOTSUPP,
         "",
-        "Error EOPNOTSUPP: module 'thief' is not enabled; `outpost module enable thief` enables"
+        "Error ENOTSUP: module 'thief' is not enabled; `outpost module enable thief` enables"
         " it\n",
     )
     # As ceph has it: the wish is fulfilled.

@@ -76,7 +76,7 @@ def test_a_module_serves_soon_after_it_is_enabled(name: str) -> None:
         assert manager.outpost(command) == (
             errno.EOPNOTSUPP,
             "",
-            f"Error EOPNOTSUPP: Module '{name}' is not enabled/loaded: use `outpost module enable"
+            f"Error ENOTSUP: Module '{name}' is not enabled/loaded: use `outpost module enable"
             f" {name}` to enable it\n",
         )
         # Ceph's words for the same.

@@ -1,11 +1,11 @@
 #include "outpost/errors.h"
 
-#include <cerrno>
 #include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "outpost/internal/status_errno.h"
 #include "outpost/json.h"
 
 namespace outpost {
@@ -28,36 +28,7 @@ int ToErrno(const absl::Status& status) {
   if (const auto text = Payload(status, kErrnoPayload); text && absl::SimpleAtoi(*text, &value)) {
     return value;
   }
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kInvalidArgument:
-      return EINVAL;
-    case absl::StatusCode::kOutOfRange:
-      return ERANGE;
-    case absl::StatusCode::kNotFound:
-      return ENOENT;
-    case absl::StatusCode::kAlreadyExists:
-      return EEXIST;
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated:
-      return EACCES;
-    case absl::StatusCode::kResourceExhausted:
-      return ENOSPC;
-    case absl::StatusCode::kFailedPrecondition:
-      return EBUSY;
-    case absl::StatusCode::kAborted:
-    case absl::StatusCode::kUnavailable:
-      return EAGAIN;
-    case absl::StatusCode::kCancelled:
-      return ECANCELED;
-    case absl::StatusCode::kDeadlineExceeded:
-      return ETIMEDOUT;
-    case absl::StatusCode::kUnimplemented:
-      return EOPNOTSUPP;
-    default:
-      return EIO;
-  }
+  return internal::ErrnoOf(status.code());
 }
 
 absl::Status WithErrno(absl::Status status, int errno_value) {

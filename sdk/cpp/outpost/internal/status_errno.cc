@@ -1,8 +1,8 @@
-#include "server/command/status_errno.h"
+#include "outpost/internal/status_errno.h"
 
 #include <cerrno>
 
-namespace outpost::command {
+namespace outpost::internal {
 
 int ErrnoOf(absl::StatusCode code) {
   switch (code) {
@@ -35,4 +35,4 @@ int ErrnoOf(absl::StatusCode code) {
   }
 }
 
-}  // namespace outpost::command
+}  // namespace outpost::internal
