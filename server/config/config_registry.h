@@ -13,18 +13,19 @@
 //
 // **Invariants.**
 // 1. A value is checked when it is set. A value that became wrong later (the module
-//    changed its declaration), or was wrong in the file, does not count: it is logged,
-//    and the next weaker layer holds.
+//    changed its declaration), was set before its option was declared, or was wrong in
+//    the file, does not count: it is logged, and the next weaker layer holds.
 // 2. When `done(OK)` runs the change is durable, every reader sees it, and the
 //    listeners have been called.
 // 3. Listeners are called one at a time, and see each option's values in their order;
 //    of values that follow each other fast perhaps only the last.
 // 4. A secret option's value is in Get, EffectiveValues and listeners' values, and
-//    nowhere else: not in List, History, error texts, or the log.
+//    nowhere else: not in List, Settings, History, error texts, or the log.
 #ifndef OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
 #define OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,11 +43,24 @@
 #include "outpost/v1/config.pb.h"
 #include "outpost/v1/types.pb.h"
 #include "server/config/config_history.h"
+#include "server/config/declared_options.h"
 #include "server/config/option_key.h"
 #include "server/config/option_schema.h"
 #include "server/store/state_store.h"
 
 namespace outpost::config {
+
+// What people see in the place of a secret.
+inline constexpr char kRedacted[] = "<redacted>";
+
+// A value that was set in the store.
+struct Setting {
+  OptionKey key;
+  // "<redacted>" if the option is secret, or not declared, so that nobody knows.
+  std::string value;
+  // Nullopt: no module declares the option (any more).
+  std::optional<v1::OptionDescriptor> declaration;
+};
 
 class ConfigRegistry {
  public:
@@ -85,9 +99,20 @@ class ConfigRegistry {
   // several calls in flight at the same moment any may be the last.
   void Set(absl::string_view key, absl::string_view value, absl::string_view who, Done done);
 
+  // The same, also where nobody declares the option (yet): then any text is taken, and it
+  // begins to count when a module comes that declares the option and allows the value.
+  void ForceSet(absl::string_view key, absl::string_view value, absl::string_view who, Done done);
+
   // Takes away what is set under `key`; also where the option is not declared any more.
   // `done` gets the effective value now (nothing when it is not declared).
   void Remove(absl::string_view key, absl::string_view who, Done done);
+
+  // Sets and removes what leads back to the configuration's version `version` (0: nothing was
+  // ever set), as one new version. `done` gets the keys that stay as they are, because they
+  // are secret and former values of secrets are not kept. Errors of ConfigHistory::After, and
+  // those of StateStore::Write.
+  using ResetDone = absl::AnyInvocable<void(absl::StatusOr<std::vector<std::string>>)>;
+  void Reset(uint64_t version, absl::string_view who, ResetDone done);
 
   // The effective values of all options of `module`, by name; empty: it is not known.
   std::vector<v1::OptionValue> EffectiveValues(absl::string_view module) const;
@@ -96,8 +121,17 @@ class ConfigRegistry {
   // those which have a value in any layer above the default, on any manager.
   std::vector<v1::ConfigEntry> List(absl::string_view module, bool only_set) const;
 
-  // At most `limit` changes, the newest first. At most 1000 are kept.
-  std::vector<v1::ConfigChange> History(size_t limit) const { return history_.Read(limit); }
+  // What is set in the store, in the order of keys: for every manager, and also where the
+  // option is not declared.
+  std::vector<Setting> Settings() const;
+
+  // What `key` is declared as. Errors as Get.
+  absl::StatusOr<v1::OptionDescriptor> Describe(absl::string_view key) const;
+
+  // At most `limit` versions of the configuration, the newest first. At most 1000 are kept.
+  std::vector<ConfigVersion> Versions(size_t limit) const { return history_.Read(limit); }
+  // At most `limit` changes, the newest first.
+  std::vector<v1::ConfigChange> History(size_t limit) const;
 
   // Calls `listener` from now on, as long as the registry lives.
   void OnChange(Listener listener);
@@ -106,26 +140,18 @@ class ConfigRegistry {
   v1::OptionValue Redacted(absl::string_view module, v1::OptionValue value) const;
 
  private:
-  struct Edit;
-  using SchemasPtr = std::shared_ptr<const OptionSchemas>;
+  // A key and what is to be stored there; nullopt: nothing.
+  struct Assignment {
+    OptionKey key;
+    std::optional<std::string> value;  // canonical
+    bool secret = false;
+  };
+  using SchemasPtr = DeclaredOptions::SchemasPtr;
 
   ConfigRegistry(store::StateStore& store, std::string manager_id,
                  std::map<std::string, std::string> file);
 
-  void LoadDeclarations() ABSL_LOCKS_EXCLUDED(mu_);
-
-  // Null: the module is not known.
-  SchemasPtr FindModule(absl::string_view module) const ABSL_LOCKS_EXCLUDED(mu_);
-  // NOT_FOUND when no declaration is meant by `key`.
-  absl::Status CheckDeclared(const OptionKey& key) const;
-  absl::Status NotDeclared(const OptionKey& key) const;
-  // The modules that declare `option`.
-  std::vector<std::pair<std::string, SchemasPtr>> ModulesWith(absl::string_view option) const;
-
-  // Whether a value of the option is secret in any of its declarations.
-  bool IsSecret(const OptionKey& key) const;
-  // What to store for `text`.
-  absl::StatusOr<std::string> Canonicalize(const OptionKey& key, absl::string_view text) const;
+  void LoadDeclarations();
 
   // The effective value on manager `manager_id`. `complain`: log the values that do
   // not count because they are wrong.
@@ -133,9 +159,13 @@ class ConfigRegistry {
                             absl::string_view manager_id, bool complain = false) const;
   v1::OptionValue EffectiveAt(const OptionKey& key) const;
 
-  // Writes `edit` unless it changes nothing; again when another was faster.
-  void Write(std::unique_ptr<Edit> edit);
-  v1::OptionValue Result(const Edit& edit) const;
+  // Stores `assignment` and calls `done`; again when another was faster.
+  void Write(Assignment assignment, std::string who, Done done);
+  // Those of `assignments` that change something, as one version. FAILED_PRECONDITION:
+  // another change was faster.
+  void Commit(const std::vector<Assignment>& assignments, const std::string& who,
+              store::StateStore::WriteDone done);
+  v1::OptionValue Result(const Assignment& assignment) const;
 
   // What `change` of the store means for effective values.
   void Apply(const store::Change& change);
@@ -148,10 +178,9 @@ class ConfigRegistry {
   const std::string manager_id_;
   const std::map<std::string, std::string> file_;
   ConfigHistory history_;
+  DeclaredOptions declared_;
 
-  absl::Mutex publish_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // keeps listeners in order
-  mutable absl::Mutex mu_;
-  std::map<std::string, SchemasPtr, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
+  absl::Mutex publish_mu_;  // keeps listeners in order
   std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
   // What the listeners know, by module and option.
   std::map<std::pair<std::string, std::string>, v1::OptionValue> published_

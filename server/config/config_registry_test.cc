@@ -38,6 +38,17 @@ ConfigRegistry::Descriptors Descriptors(const std::vector<v1::OptionDescriptor>&
   return {options.begin(), options.end()};
 }
 
+// Of a StatusOr: OK, with these elements.
+template <typename... Elements>
+auto IsOkAndHolds(Elements... elements) {
+  return testing::ResultOf(
+      "the value",
+      [](const absl::StatusOr<std::vector<std::string>>& kept) {
+        return kept.ok() ? *kept : std::vector<std::string>{kept.status().ToString()};
+      },
+      ElementsAre(elements...));
+}
+
 class ConfigRegistryTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -73,6 +84,22 @@ class ConfigRegistryTest : public testing::Test {
                                       const std::string& who = "client") {
     return Wait(
         [&](ConfigRegistry::Done done) { registry_->Set(key, value, who, std::move(done)); });
+  }
+  absl::StatusOr<v1::OptionValue> ForceSet(const std::string& key, const std::string& value) {
+    return Wait([&](ConfigRegistry::Done done) {
+      registry_->ForceSet(key, value, "client", std::move(done));
+    });
+  }
+  // The keys that could not be set back.
+  absl::StatusOr<std::vector<std::string>> Reset(uint64_t version) {
+    absl::StatusOr<std::vector<std::string>> result;
+    absl::Notification called;
+    registry_->Reset(version, "client", [&](absl::StatusOr<std::vector<std::string>> kept) {
+      result = std::move(kept);
+      called.Notify();
+    });
+    called.WaitForNotification();
+    return result;
   }
   absl::StatusOr<v1::OptionValue> Remove(const std::string& key) {
     return Wait(
@@ -332,7 +359,7 @@ TEST_F(ConfigRegistryTest, SecretsAreShownToTheModuleOnly) {
   for (const auto& change : registry_->History(10)) {
     EXPECT_THAT(change.ShortDebugString(), AllOf(HasSubstr("redacted"), Not(HasSubstr("hunter"))));
   }
-  for (const auto& [key, value] : store_->List("config-history/")) {
+  for (const auto& [key, value] : store_->List("config-log/")) {
     EXPECT_THAT(value, Not(HasSubstr("hunter")));
   }
   EXPECT_EQ(registry_->Redacted("hello", *registry_->Get("mgr/hello/password")).value(),
@@ -384,7 +411,7 @@ TEST_F(ConfigRegistryTest, TheLastThousandChangesAreKept) {
   write(0, 1050);
   ASSERT_TRUE(Set("mgr/hello/place", "last").ok());
   EXPECT_THAT(registry_->History(5000), SizeIs(1000));
-  EXPECT_THAT(store_->List("config-history/"), SizeIs(1000));
+  EXPECT_THAT(store_->List("config-log/"), SizeIs(1000));
   EXPECT_EQ(registry_->History(1)[0].new_value(), "last");
   Open();
   ASSERT_TRUE(Set("mgr/hello/place", "later").ok());
@@ -425,6 +452,134 @@ TEST_F(ConfigRegistryTest, AFullStoreIsAnErrorAndChangesNothing) {
               AllOf(HasSubstr("RESOURCE_EXHAUSTED"), HasSubstr("queue")));
   EXPECT_EQ(Get("mgr/hello/place"), "world from default");
   EXPECT_EQ(Text(Set("mgr/hello/place", "small")), "small from module");
+}
+
+TEST_F(ConfigRegistryTest, AForcedSetTakesWhatNobodyDeclaresYet) {
+  EXPECT_EQ(Text(ForceSet("mgr/later/port", "80")), "80 from module");
+  EXPECT_THAT(Get("mgr/later/port"), HasSubstr("NOT_FOUND"));
+  EXPECT_EQ(Text(ForceSet("mgr/later/tls", "perhaps")), "perhaps from module");
+  // Nobody knows whether it is a secret.
+  auto settings = registry_->Settings();
+  ASSERT_THAT(settings, SizeIs(2));
+  EXPECT_EQ(settings[0].key.ToString(), "mgr/later/port");
+  EXPECT_EQ(settings[0].value, "<redacted>");
+  EXPECT_FALSE(settings[0].declaration.has_value());
+  EXPECT_EQ(registry_->History(1)[0].new_value(), "<redacted>");
+
+  ASSERT_TRUE(registry_
+                  ->DeclareModule("later", Descriptors({Option("port", v1::OPTION_TYPE_INT, "1"),
+                                                        Option("tls", v1::OPTION_TYPE_BOOL)}))
+                  .ok());
+  EXPECT_EQ(Get("mgr/later/port"), "80 from module");
+  EXPECT_EQ(Get("mgr/later/tls"), "(none) from default");  // "perhaps" is not a bool
+  EXPECT_EQ(registry_->Settings()[0].value, "80");
+  // What is declared is checked all the same.
+  EXPECT_THAT(Text(ForceSet("mgr/later/port", "x")), HasSubstr("is not an integer"));
+  EXPECT_THAT(Text(ForceSet("later/port", "x")), HasSubstr("mgr/<module>/<option>"));
+  EXPECT_THAT(Text(ForceSet("mgr/0 bad/port", "x")), HasSubstr("not a module's name"));
+  EXPECT_THAT(Text(ForceSet("mgr/other/name", std::string(70'000, 'x'))), HasSubstr("70000 bytes"));
+}
+
+TEST_F(ConfigRegistryTest, SettingsAreWhatIsStoredForEveryManager) {
+  ASSERT_TRUE(Set("mgr/hello/y/place", "Rome").ok());
+  ASSERT_TRUE(Set("mgr/hello/count", "3").ok());
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter2").ok());
+  ASSERT_TRUE(Set("global/log_level", "debug").ok());
+  std::vector<std::string> settings;
+  for (const Setting& setting : registry_->Settings()) {
+    settings.push_back(absl::StrCat(setting.key.ToString(), "=", setting.value));
+    EXPECT_TRUE(setting.declaration.has_value());
+  }
+  EXPECT_THAT(settings, ElementsAre("global/log_level=debug", "mgr/hello/count=3",
+                                    "mgr/hello/password=<redacted>", "mgr/hello/y/place=Rome"));
+}
+
+TEST_F(ConfigRegistryTest, ResetLeadsBackToAVersionAsOneChange) {
+  ASSERT_TRUE(Set("mgr/hello/place", "Paris").ok());
+  ASSERT_TRUE(Set("mgr/hello/count", "2").ok());
+  ASSERT_TRUE(Set("mgr/hello/place", "Rome").ok());
+  ASSERT_TRUE(Set("mgr/hello/emphatic", "no").ok());
+  ASSERT_TRUE(Remove("mgr/hello/count").ok());
+  ASSERT_TRUE(Set("mgr/hello/place", "Oslo").ok());
+  TakeChanges();
+
+  EXPECT_THAT(Reset(2), IsOkAndHolds());
+  EXPECT_EQ(Get("mgr/hello/place"), "Paris from module");
+  EXPECT_EQ(Get("mgr/hello/count"), "2 from module");
+  EXPECT_EQ(Get("mgr/hello/emphatic"), "true from default");
+  EXPECT_THAT(TakeChanges(), SizeIs(3));
+  const auto versions = registry_->Versions(10);
+  ASSERT_THAT(versions, SizeIs(7));
+  EXPECT_EQ(versions[0].number, 7u);
+  ASSERT_THAT(versions[0].changes, SizeIs(3));
+  EXPECT_EQ(versions[0].changes[2].key(), "mgr/hello/place");
+  EXPECT_EQ(versions[0].changes[2].old_value(), "Oslo");
+  EXPECT_EQ(versions[0].changes[2].new_value(), "Paris");
+  EXPECT_EQ(versions[0].changes[2].who(), "client (reset to 2)");
+
+  EXPECT_THAT(Reset(6), IsOkAndHolds());  // the reset is undone like any change
+  EXPECT_EQ(Get("mgr/hello/place"), "Oslo from module");
+  EXPECT_EQ(Get("mgr/hello/count"), "1 from default");
+  EXPECT_THAT(Reset(0), IsOkAndHolds());
+  EXPECT_THAT(registry_->Settings(), IsEmpty());
+  EXPECT_THAT(Reset(9), IsOkAndHolds());  // the present one: nothing to do
+  EXPECT_EQ(registry_->Versions(1)[0].number, 9u);
+  EXPECT_EQ(Reset(10).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Reset(10).status().message()), HasSubstr("the newest is 9"));
+}
+
+TEST_F(ConfigRegistryTest, ResetRestoresLongValuesWholeAndLeavesSecretsAlone) {
+  const std::string value(20'000, 'x');
+  ASSERT_TRUE(Set("mgr/hello/place", value).ok());
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter2").ok());
+  ASSERT_TRUE(Set("mgr/hello/place", "short").ok());
+  ASSERT_TRUE(Set("mgr/hello/password", "hunter3").ok());
+  EXPECT_THAT(Reset(2), IsOkAndHolds("mgr/hello/password"));
+  EXPECT_EQ(registry_->Get("mgr/hello/place")->value(), value);
+  EXPECT_EQ(Get("mgr/hello/password"), "hunter3 from module");
+  // To take one away no former value is needed.
+  EXPECT_THAT(Reset(1), IsOkAndHolds());
+  EXPECT_EQ(Get("mgr/hello/password"), "(none) from default");
+}
+
+TEST_F(ConfigRegistryTest, AForgottenVersionCantBeGoneBackTo) {
+  // Each change is some 120 kB of the history's 8 MiB.
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Set("mgr/hello/place", std::string(60'000, static_cast<char>('a' + i % 26))).ok());
+  }
+  const auto versions = registry_->Versions(1000);
+  EXPECT_GT(versions.size(), 50u);
+  EXPECT_LT(versions.size(), 90u);
+  const uint64_t oldest = versions.back().number;
+  EXPECT_EQ(Reset(oldest - 2).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(Reset(0).status().message()), HasSubstr(absl::StrCat(oldest - 1)));
+  Open();
+  EXPECT_EQ(Reset(oldest - 2).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(Reset(oldest - 1), IsOkAndHolds());
+  EXPECT_EQ(registry_->Get("mgr/hello/place")->value()[0],
+            static_cast<char>('a' + (oldest - 2) % 26));
+}
+
+TEST_F(ConfigRegistryTest, AResetBesideSetsLosesNoChange) {
+  ASSERT_TRUE(Set("mgr/hello/place", "first").ok());
+  std::thread setter([&] {
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(Set("mgr/hello/place", absl::StrCat(i)).ok());
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(Reset(1), IsOkAndHolds());
+  setter.join();
+  const auto history = registry_->History(1000);
+  for (size_t i = 0; i + 1 < history.size(); ++i) {
+    EXPECT_EQ(history[i].old_value(), history[i + 1].new_value()) << i;
+  }
+  EXPECT_EQ(history.front().new_value(), registry_->Get("mgr/hello/place")->value());
+}
+
+TEST_F(ConfigRegistryTest, DescribeGivesTheDeclaration) {
+  EXPECT_EQ(registry_->Describe("mgr/hello/x/count")->max(), "10");
+  EXPECT_EQ(registry_->Describe("global/count")->max(), "10");
+  EXPECT_THAT(registry_->Describe("mgr/hello/cuont").status().ToString(),
+              HasSubstr("did you mean mgr/hello/count?"));
+  EXPECT_THAT(registry_->Describe("count").status().ToString(), HasSubstr("INVALID_ARGUMENT"));
 }
 
 TEST_F(ConfigRegistryTest, DestroyedWithWritesInFlightItWaitsForTheirDone) {

@@ -30,6 +30,8 @@ std::string OptionKey::ToString() const {
   return absl::StrCat("mgr/", module, "/", manager_id, "/", option);
 }
 
+std::string OptionKey::StoreKey() const { return absl::StrCat(kStoredValues, ToString()); }
+
 const char* OptionKey::Layer() const {
   if (module.empty()) return "global";
   return manager_id.empty() ? "module" : "localized";

@@ -15,6 +15,9 @@
 
 namespace outpost::config {
 
+// What the keys of the StateStore that hold values of options begin with.
+inline constexpr char kStoredValues[] = "config/";
+
 struct OptionKey {
   std::string module;      // empty: global
   std::string manager_id;  // empty: on every manager
@@ -24,6 +27,8 @@ struct OptionKey {
   static absl::StatusOr<OptionKey> Parse(absl::string_view text);
 
   std::string ToString() const;
+  // Under which key of the StateStore the value is kept.
+  std::string StoreKey() const;
   // The layer that a value set here is in: "global", "module", "localized".
   const char* Layer() const;
 };
