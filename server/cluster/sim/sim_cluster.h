@@ -13,7 +13,9 @@
 #define OUTPOST_SERVER_CLUSTER_SIM_SIM_CLUSTER_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -139,6 +141,8 @@ struct Cluster {
   std::vector<Osd> osds;
   std::vector<Pool> pools;  // by id
   std::vector<Mon> mons;
+  // What was set for daemons ("osd.3", "osd", "global"), by whom and option.
+  std::map<std::pair<std::string, std::string>, std::string> options;
 };
 
 inline constexpr uint64_t kObjectBytes = 4u << 20;

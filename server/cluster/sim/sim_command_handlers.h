@@ -24,8 +24,11 @@ command::Result OsdIn(Model& model, const Arguments& arguments);
 command::Result OsdDown(Model& model, const Arguments& arguments);
 command::Result PoolCreate(Model& model, const Arguments& arguments);
 command::Result PoolRemove(Model& model, const Arguments& arguments);
+command::Result ConfigSet(Model& model, const Arguments& arguments);
+command::Result ConfigRemove(Model& model, const Arguments& arguments);
 
 // That report.
+command::Result ConfigGet(Model& model, const Arguments& arguments);
 command::Result PoolList(Model& model, const Arguments& arguments);
 command::Result OsdDump(Model& model, const Arguments& arguments);
 command::Result OsdTree(Model& model, const Arguments& arguments);

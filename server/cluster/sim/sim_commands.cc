@@ -32,6 +32,14 @@ constexpr const char* kRemove =
     "name=yes_i_really_really_mean_it_not_faking,type=CephBool,req=false";
 
 constexpr MonCommand kMonCommands[] = {
+    {"config get", "name=who,type=CephString name=key,type=CephString",
+     "Show the value of an option for an entity", "r", ConfigGet},
+    {"config rm", "name=who,type=CephString name=name,type=CephString",
+     "Clear a configuration option for one or more entities", "rw", ConfigRemove},
+    {"config set",
+     "name=who,type=CephString name=name,type=CephString name=value,type=CephString "
+     "name=force,type=CephBool,req=false",
+     "Set a configuration option for one or more entities", "rw", ConfigSet},
     {"df", kDetail, "show cluster free space stats", "r", Df},
     {"fsid", "", "show cluster FSID/UUID", "r", Fsid},
     {"health", kDetail, "show cluster health", "r", Health},

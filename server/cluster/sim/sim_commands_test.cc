@@ -225,5 +225,36 @@ TEST_F(SimCommandsTest, EverySignatureBelongsToACommandThatIsKnown) {
   }
 }
 
+TEST_F(SimCommandsTest, OptionsOfDaemons) {
+  auto get = [&](const char* who, const char* key) {
+    return Run({{"prefix", "config get"}, {"who", who}, {"key", key}});
+  };
+  auto set = [&](const char* who, const char* value) {
+    Expect({{"prefix", "config set"}, {"who", who}, {"name", "debug_osd"}, {"value", value}}, 0,
+           "");
+  };
+  EXPECT_EQ(get("osd.0", "debug_osd").out, "1/5\n");
+  set("global", "2/5");
+  set("osd", "3/5");
+  set("osd.0", "4/5");
+  EXPECT_EQ(get("mgr", "debug_osd").out, "2/5\n");
+  EXPECT_EQ(get("osd.1", "debug_osd").out, "3/5\n");
+  EXPECT_EQ(get("osd.0", "debug_osd").out, "4/5\n");
+  Expect({{"prefix", "config rm"}, {"who", "osd.0"}, {"name", "debug_osd"}}, 0, "");
+  EXPECT_EQ(get("osd.0", "debug_osd").out, "3/5\n");
+  EXPECT_EQ(get("mgr", "fsid").out, Run({{"prefix", "fsid"}}).out);
+
+  Expect({{"prefix", "config get"}, {"who", "mgr"}, {"key", "nosuch"}}, -ENOENT,
+         "unrecognized key 'nosuch'");
+  for (const char* who : {"rgw", "osd.", ""}) {
+    Expect({{"prefix", "config get"}, {"who", who}, {"key", "debug_osd"}}, -EINVAL,
+           absl::StrCat("unrecognized entity '", who, "'"));
+  }
+  Expect({{"prefix", "config set"}, {"who", "osd"}, {"name", "nosuch"}, {"value", "1"}}, -EINVAL,
+         "unrecognized config option 'nosuch'");
+  Expect({{"prefix", "config set"}, {"who", "x"}, {"name", "debug_osd"}, {"value", "1"}}, -EINVAL,
+         "unrecognized config target 'x'");
+}
+
 }  // namespace
 }  // namespace outpost::cluster::sim

@@ -41,6 +41,14 @@ class Model {
   void SetFlags(uint32_t flags);
   void ClearFlags(uint32_t flags);
 
+  // The option `name` of the daemons that `who` means.
+  void SetOption(const std::string& who, const std::string& name, const std::string& value) {
+    cluster_.options[{who, name}] = value;
+  }
+  void RemoveOption(const std::string& who, const std::string& name) {
+    cluster_.options.erase({who, name});
+  }
+
   // OSDs by id; they exist. Those that are so already stay as they are.
   void MarkOut(const std::vector<int>& osds);
   void MarkIn(const std::vector<int>& osds);
