@@ -238,6 +238,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddLogCommands(subjects, &dispatcher);
   builtin::AddModuleCommands(subjects, &dispatcher);
   builtin::AddConfigCommands(subjects, &dispatcher);
+  builtin::AddConfigReportCommands(subjects, &dispatcher);
+  builtin::AddKeyValueCommands(subjects, &dispatcher);
   builtin::AddClusterCommands(subjects, &dispatcher);
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
   (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
@@ -251,7 +253,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   cluster::DaemonDirectory daemons(&cluster);
   rpc::ClusterService cluster_service(&cluster, &daemons, source->get());
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
-  rpc::ConfigService config_service(config->get(), &supervisor);
+  rpc::ConfigService config_service(config->get(), source->get(), &supervisor);
   rpc::KeyValueService key_value(store->get(), &supervisor);
   rpc::HealthService health_service(&health, &supervisor);
   rpc::RemoteService remote(&router, &supervisor);

@@ -1,5 +1,5 @@
 // The commands that the manager itself provides: status, health …, progress …,
-// log …, module …, config …, get, structures, tell, version.
+// log …, module …, config …, config-key …, get, structures, tell, version.
 #ifndef OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 #define OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 
@@ -39,6 +39,8 @@ void AddProgressCommands(const Subjects& subjects, command::Dispatcher* dispatch
 void AddLogCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddConfigReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddKeyValueCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddClusterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 
 }  // namespace outpost::builtin

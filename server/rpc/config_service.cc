@@ -1,31 +1,119 @@
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+#include "nlohmann/json.hpp"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
-#include "server/rpc/not_yet_stream.h"
 #include "server/rpc/state_services.h"
+#include "server/rpc/watch_stream.h"
 
 namespace outpost::rpc {
 namespace {
 
 // The whole key: a module may write just "<option>" for its own.
 std::string WholeKey(const Caller& caller, const std::string& key) {
-  if (caller.module.empty() || absl::StartsWith(key, "mgr/")) return key;
+  if (caller.module.empty() || absl::StrContains(key, '/')) return key;
   return absl::StrCat("mgr/", caller.module, "/", key);
 }
 
-// A module may change its own options only.
-absl::Status MayChange(const Caller& caller, const std::string& key) {
-  if (caller.module.empty() || absl::StartsWith(key, absl::StrCat("mgr/", caller.module, "/"))) {
-    return absl::OkStatus();
+// Why the cluster has not told its `option`.
+grpc::Status ClusterError(const command::Result& result, const std::string& option) {
+  const int error = -result.retval;
+  const std::string text =
+      absl::StrCat(option, ": ", result.err.empty() ? "no reason given" : result.err);
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  switch (error) {
+    case ENOENT:
+      code = absl::StatusCode::kNotFound;
+      break;
+    case EINVAL:
+      code = absl::StatusCode::kInvalidArgument;
+      break;
+    case EACCES:
+    case EPERM:
+      code = absl::StatusCode::kPermissionDenied;
+      break;
+    case ETIMEDOUT:
+      code = absl::StatusCode::kDeadlineExceeded;
+      break;
+    case EAGAIN:
+    case ENOTCONN:
+    case ESHUTDOWN:
+      code = absl::StatusCode::kUnavailable;
+      break;
   }
-  return absl::PermissionDeniedError(
-      absl::StrCat("module '", caller.module, "' may not change the option ", key));
+  return ToGrpc(absl::Status(code, text), "", {{"errno", absl::StrCat(error)}});
 }
 
 }  // namespace
+
+using ConfigStream = WatchStream<v1::ConfigWatchResponse>;
+
+// Who watches options. The registry's listener shares it with the service.
+class ConfigService::Watchers {
+ public:
+  // Tells `stream` of the options of `module` (empty: of all) until the handle is destroyed.
+  static std::unique_ptr<store::WatchHandle> Add(std::shared_ptr<Watchers> watchers,
+                                                 ConfigStream* stream, std::string module) {
+    {
+      absl::MutexLock lock(&watchers->mu_);
+      watchers->streams_[stream] = std::move(module);
+    }
+    return std::make_unique<Handle>(std::move(watchers), stream);
+  }
+
+  void Tell(const std::string& module, const v1::OptionValue& value) {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [stream, watched] : streams_) {
+      if (!watched.empty() && watched != module) continue;
+      v1::ConfigWatchResponse response;
+      response.set_module(module);
+      *response.mutable_option() = value;
+      // The newest value is all that a slow reader needs.
+      stream->Offer(std::move(response), absl::StrCat(module, "/", value.name()));
+    }
+  }
+
+ private:
+  class Handle : public store::WatchHandle {
+   public:
+    Handle(std::shared_ptr<Watchers> watchers, ConfigStream* stream)
+        : watchers_(std::move(watchers)), stream_(stream) {}
+    ~Handle() override {
+      absl::MutexLock lock(&watchers_->mu_);
+      watchers_->streams_.erase(stream_);
+    }
+
+   private:
+    const std::shared_ptr<Watchers> watchers_;
+    ConfigStream* const stream_;
+  };
+
+  absl::Mutex mu_;
+  std::map<ConfigStream*, std::string> streams_ ABSL_GUARDED_BY(mu_);
+};
+
+ConfigService::ConfigService(config::ConfigRegistry* config, cluster::Source* source,
+                             const module::Supervisor* supervisor)
+    : config_(config),
+      source_(source),
+      supervisor_(supervisor),
+      watchers_(std::make_shared<Watchers>()) {
+  config_->OnChange(
+      [config, watchers = watchers_](const std::string& module, const v1::OptionValue& value) {
+        watchers->Tell(module, config->Redacted(module, value));
+      });
+}
+
+ConfigService::~ConfigService() = default;
 
 grpc::ServerUnaryReactor* ConfigService::Get(grpc::CallbackServerContext* context,
                                              const v1::ConfigGetRequest* request,
@@ -44,7 +132,6 @@ grpc::ServerUnaryReactor* ConfigService::Set(grpc::CallbackServerContext* contex
   const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
   if (!caller.ok()) return FinishNow(context, caller.status());
   const std::string key = WholeKey(*caller, request->key());
-  if (auto status = MayChange(*caller, key); !status.ok()) return FinishNow(context, status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   config_->Set(key, request->value(), caller->name,
                [reactor, response](absl::StatusOr<v1::OptionValue> value) {
@@ -60,7 +147,6 @@ grpc::ServerUnaryReactor* ConfigService::Remove(grpc::CallbackServerContext* con
   const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
   if (!caller.ok()) return FinishNow(context, caller.status());
   const std::string key = WholeKey(*caller, request->key());
-  if (auto status = MayChange(*caller, key); !status.ok()) return FinishNow(context, status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   config_->Remove(key, caller->name, [reactor, response](absl::StatusOr<v1::OptionValue> value) {
     if (value.ok()) *response->mutable_option() = *std::move(value);
@@ -79,9 +165,14 @@ grpc::ServerUnaryReactor* ConfigService::List(grpc::CallbackServerContext* conte
 }
 
 grpc::ServerWriteReactor<v1::ConfigWatchResponse>* ConfigService::Watch(
-    grpc::CallbackServerContext*, const v1::ConfigWatchRequest*) {
-  return new NotYetStream<v1::ConfigWatchResponse>(
-      "a stream of the changes of options; a module gets those of its own as ConfigChanged");
+    grpc::CallbackServerContext* context, const v1::ConfigWatchRequest* request) {
+  auto* stream = new ConfigStream;
+  if (auto caller = IdentifyCaller(*context, *supervisor_); !caller.ok()) {
+    stream->Refuse(caller.status());
+  } else {
+    stream->Open(Watchers::Add(watchers_, stream, request->module()));
+  }
+  return stream;
 }
 
 grpc::ServerUnaryReactor* ConfigService::History(grpc::CallbackServerContext* context,
@@ -94,10 +185,33 @@ grpc::ServerUnaryReactor* ConfigService::History(grpc::CallbackServerContext* co
   return FinishNow(context, grpc::Status::OK);
 }
 
-grpc::ServerUnaryReactor* ConfigService::GetClusterOption(grpc::CallbackServerContext* context,
-                                                          const v1::GetClusterOptionRequest*,
-                                                          v1::GetClusterOptionResponse*) {
-  return FinishNow(context, NotYet("the options of the cluster's own daemons"));
+grpc::ServerUnaryReactor* ConfigService::GetClusterOption(
+    grpc::CallbackServerContext* context, const v1::GetClusterOptionRequest* request,
+    v1::GetClusterOptionResponse* response) {
+  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
+  if (!caller.ok()) return FinishNow(context, caller.status());
+  if (request->name().empty()) {
+    return FinishNow(context, absl::InvalidArgumentError(
+                                  "the field `name` is empty; say which option of the cluster is "
+                                  "meant, e.g. \"mon_allow_pool_delete\""));
+  }
+  const std::string entity = request->entity().empty() ? "mgr" : request->entity();
+  const nlohmann::json command = {
+      {"prefix", "config get"}, {"who", entity}, {"key", request->name()}};
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  source_->RunCommand(
+      {.service_type = "mon",
+       .service_id = "",
+       .command_json = command.dump(),
+       .inbuf = "",
+       .deadline = DeadlineOf(*context)},
+      [reactor, response,
+       option = absl::StrCat("option ", request->name(), " of ", entity)](command::Result result) {
+        if (result.retval < 0) return reactor->Finish(ClusterError(result, option));
+        response->set_value(std::string(absl::StripSuffix(result.out, "\n")));
+        reactor->Finish(grpc::Status::OK);
+      });
+  return reactor;
 }
 
 }  // namespace outpost::rpc

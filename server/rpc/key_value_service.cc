@@ -4,27 +4,12 @@
 #include "absl/strings/strip.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
-#include "server/rpc/not_yet_stream.h"
 #include "server/rpc/state_services.h"
+#include "server/rpc/watch_stream.h"
+#include "server/store/module_keys.h"
 
 namespace outpost::rpc {
 namespace {
-
-absl::Status CheckKey(const std::string& key) {
-  if (key.empty()) return absl::InvalidArgumentError("the key is empty");
-  if (key.size() > KeyValueService::kMaxKey) {
-    return absl::InvalidArgumentError(absl::StrCat("the key has ", key.size(), " bytes; at most ",
-                                                   KeyValueService::kMaxKey, " are allowed"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckValue(const std::string& key, const std::string& value) {
-  if (value.size() <= KeyValueService::kMaxValue) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the value of key \"", key, "\" has ",
-                                                 value.size(), " bytes; at most ",
-                                                 KeyValueService::kMaxValue, " are allowed"));
-}
 
 // Writes `batch`, and ends the call with how that went.
 grpc::ServerUnaryReactor* WriteAndFinish(grpc::CallbackServerContext* context,
@@ -44,7 +29,7 @@ absl::StatusOr<std::string> KeyValueService::Prefix(const grpc::CallbackServerCo
   const absl::StatusOr<std::string> meant = MeantModule(*caller, module);
   if (!meant.ok()) return meant.status();
   if (auto status = module::ValidateModuleName(*meant); !status.ok()) return status;
-  return absl::StrCat("kv/", *meant, "/");
+  return store::PrefixOfModule(*meant);
 }
 
 grpc::ServerUnaryReactor* KeyValueService::Get(grpc::CallbackServerContext* context,
@@ -63,8 +48,8 @@ grpc::ServerUnaryReactor* KeyValueService::Put(grpc::CallbackServerContext* cont
                                                v1::KeyValuePutResponse*) {
   const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
   if (!prefix.ok()) return FinishNow(context, prefix.status());
-  absl::Status status = CheckKey(request->key());
-  status.Update(CheckValue(request->key(), request->value()));
+  absl::Status status = store::CheckModuleKey(request->key());
+  status.Update(store::CheckModuleValue(request->key(), request->value()));
   if (!status.ok()) return FinishNow(context, status);
   return WriteAndFinish(
       context, store_,
@@ -76,7 +61,8 @@ grpc::ServerUnaryReactor* KeyValueService::Delete(grpc::CallbackServerContext* c
                                                   v1::KeyValueDeleteResponse*) {
   const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
   if (!prefix.ok()) return FinishNow(context, prefix.status());
-  if (auto status = CheckKey(request->key()); !status.ok()) return FinishNow(context, status);
+  if (auto status = store::CheckModuleKey(request->key()); !status.ok())
+    return FinishNow(context, status);
   return WriteAndFinish(
       context, store_,
       {.conditions = {}, .changes = {{absl::StrCat(*prefix, request->key()), std::nullopt}}});
@@ -103,14 +89,14 @@ grpc::ServerUnaryReactor* KeyValueService::Batch(grpc::CallbackServerContext* co
   store::Batch batch;
   absl::Status status;
   for (const auto& condition : request->conditions()) {
-    status.Update(CheckKey(condition.key()));
+    status.Update(store::CheckModuleKey(condition.key()));
     batch.conditions.push_back(
         {absl::StrCat(*prefix, condition.key()),
          condition.has_value() ? std::make_optional(condition.value()) : std::nullopt});
   }
   for (const auto& change : request->changes()) {
-    status.Update(CheckKey(change.key()));
-    status.Update(CheckValue(change.key(), change.value()));
+    status.Update(store::CheckModuleKey(change.key()));
+    status.Update(store::CheckModuleValue(change.key(), change.value()));
     batch.changes.push_back(
         {absl::StrCat(*prefix, change.key()),
          change.has_value() ? std::make_optional(change.value()) : std::nullopt});
@@ -131,8 +117,22 @@ grpc::ServerUnaryReactor* KeyValueService::Batch(grpc::CallbackServerContext* co
 }
 
 grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* KeyValueService::Watch(
-    grpc::CallbackServerContext*, const v1::KeyValueWatchRequest*) {
-  return new NotYetStream<v1::KeyValueWatchResponse>("a stream of the changes of a module's keys");
+    grpc::CallbackServerContext* context, const v1::KeyValueWatchRequest* request) {
+  auto* stream = new WatchStream<v1::KeyValueWatchResponse>;
+  const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
+  if (!prefix.ok()) {
+    stream->Refuse(prefix.status());
+    return stream;
+  }
+  stream->Open(store_->Watch(absl::StrCat(*prefix, request->prefix()),
+                             [stream, prefix = *prefix](const store::Change& change) {
+                               v1::KeyValueWatchResponse response;
+                               v1::KeyValueChange& out = *response.mutable_change();
+                               out.set_key(std::string(absl::StripPrefix(change.key, prefix)));
+                               if (change.value) out.set_value(*change.value);
+                               stream->Offer(std::move(response));
+                             }));
+  return stream;
 }
 
 }  // namespace outpost::rpc

@@ -3,9 +3,13 @@
 #ifndef OUTPOST_SERVER_RPC_STATE_SERVICES_H_
 #define OUTPOST_SERVER_RPC_STATE_SERVICES_H_
 
+#include <memory>
+#include <string>
+
 #include "outpost/v1/config.grpc.pb.h"
 #include "outpost/v1/health.grpc.pb.h"
 #include "outpost/v1/key_value.grpc.pb.h"
+#include "server/cluster/source.h"
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
 #include "server/module/supervisor.h"
@@ -15,9 +19,10 @@ namespace outpost::rpc {
 
 class ConfigService final : public v1::Config::CallbackService {
  public:
-  // Both outlive the service.
-  ConfigService(config::ConfigRegistry* config, const module::Supervisor* supervisor)
-      : config_(config), supervisor_(supervisor) {}
+  // All outlive the service. Makes it a listener of `config`.
+  ConfigService(config::ConfigRegistry* config, cluster::Source* source,
+                const module::Supervisor* supervisor);
+  ~ConfigService() override;
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const v1::ConfigGetRequest* request,
@@ -41,15 +46,16 @@ class ConfigService final : public v1::Config::CallbackService {
                                              v1::GetClusterOptionResponse* response) override;
 
  private:
+  class Watchers;
+
   config::ConfigRegistry* const config_;
+  cluster::Source* const source_;
   const module::Supervisor* const supervisor_;
+  const std::shared_ptr<Watchers> watchers_;
 };
 
 class KeyValueService final : public v1::KeyValue::CallbackService {
  public:
-  static constexpr size_t kMaxKey = 1024;               // bytes
-  static constexpr size_t kMaxValue = 8 * 1024 * 1024;  // bytes
-
   // Both outlive the service.
   KeyValueService(store::StateStore* store, const module::Supervisor* supervisor)
       : store_(store), supervisor_(supervisor) {}

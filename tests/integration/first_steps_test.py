@@ -112,7 +112,7 @@ def test_options(manager: Manager) -> None:
     assert both(manager) == (0, "Hello, Mars.\n", "")
     assert both(manager, "Joe") == (0, "Hello, Joe.\n", "")
 
-    listed = json.loads(manager.check("config", "ls", "hello_cpp", "--format", "json"))
+    listed = json.loads(manager.check("config", "ls", "hello_cpp", "--detail", "-f", "json"))
     mine = {entry["key"].removeprefix("mgr/hello_cpp/"): entry for entry in listed}
     assert mine["place"]["value"] == "Mars"
     assert mine["place"]["source"] == "module"

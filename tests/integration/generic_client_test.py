@@ -20,12 +20,8 @@ from fixture import DEADLINE, Background, Manager, error_info, run_tests
 from outpost.v1 import (
     cluster_pb2,
     cluster_pb2_grpc,
-    config_pb2,
-    config_pb2_grpc,
     ingest_pb2,
     ingest_pb2_grpc,
-    key_value_pb2,
-    key_value_pb2_grpc,
     manager_pb2,
     manager_pb2_grpc,
     orchestrator_pb2,
@@ -188,20 +184,6 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
         (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
         (lambda: cluster.GetCounters(cluster_pb2.GetCountersRequest()), "counters"),
-        (
-            lambda: next(
-                manager.stub(config_pb2_grpc.ConfigStub).Watch(config_pb2.ConfigWatchRequest())
-            ),
-            "changes of options",
-        ),
-        (
-            lambda: next(
-                manager.stub(key_value_pb2_grpc.KeyValueStub).Watch(
-                    key_value_pb2.KeyValueWatchRequest(module="hello")
-                )
-            ),
-            "keys",
-        ),
     ]
     for call, words in missing:
         with pytest.raises(grpc.RpcError) as caught:

@@ -136,10 +136,13 @@ def test_options_of_another_module(manager: Manager) -> None:
     assert manager.call("api", "get_module_option_ex", "probe", "number") == 7
     manager.check("config", "set", "mgr/probe/number", "4")
     assert manager.call("api", "get_module_option_ex", "probe", "number") == 4
-    kinds, message = manager.call("api", "attempt", "set_module_option_ex", "probe", "number", 5)
-    assert kinds[0] == "PermissionDeniedError"
-    assert message == "Config.Set: module 'api' may not change the option mgr/probe/number"
-    manager.check("config", "rm", "mgr/probe/number")
+    manager.call("api", "set_module_option_ex", "probe", "number", 5)
+    assert manager.check("config", "get", "mgr/probe/number") == "5\n"
+    kinds, message = manager.call("api", "attempt", "set_module_option_ex", "probe", "number", 11)
+    assert kinds[0] == "InvalidArgumentError"
+    assert message == 'Config.Set: option mgr/probe/number: "11" is above the maximum, 10'
+    manager.call("api", "set_module_option_ex", "probe", "number", None)
+    assert manager.check("config", "get", "mgr/probe/number") == "7\n"
     assert manager.call("api", "get_module_option_ex", "api", "an_int") == -3
     manager.call("api", "set_module_option_ex", "api", "an_int", 6)
     assert get(manager, "an_int") == 6
