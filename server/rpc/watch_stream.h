@@ -16,6 +16,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -24,6 +25,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/status.h"
 #include "server/store/state_store.h"
@@ -111,7 +113,7 @@ class WatchStream final : public grpc::ServerWriteReactor<Response> {
       return End(ToGrpc(absl::ResourceExhaustedError(
                             "the changes came faster than they were read, and some are lost; "
                             "watch again, and then read what there is"),
-                        "WATCH_TOO_SLOW"));
+                        "WATCH_TOO_SLOW", {{"errno", absl::StrCat(ENOBUFS)}}));
     }
     if (queue_.empty()) return;
     current_ = std::move(queue_.front().message);

@@ -188,7 +188,7 @@ def test_shells_show_what_there_is(shell: Terminal) -> None:
     shell.type("outpost module \t" + ("\t" if "bash" in shell.name else ""))
     for word in ("disable", "enable", "ls", "restart"):
         shell.wait_for(word)
-    shell.type("l\t")
+    shell.type("ls\t")
     shell.wait_for("ls ")
     shell.type("det\t")  # a choice of an argument
     shell.wait_for("detail ")
