@@ -158,6 +158,31 @@ def test_options_that_every_module_has(manager: Manager) -> None:
     assert values == ["", False, False, "info"]
 
 
+# --- keys ---
+
+
+def test_any_bytes_are_a_value(manager: Manager) -> None:
+    everything = list(range(256))
+    assert manager.call("api", "put_bytes", "bytes", everything) == everything
+    kinds, message = manager.call("api", "attempt", "get_store", "bytes")
+    assert kinds[0] == "ValueError" and "get_store_bytes" in message
+    manager.call("api", "set_store", "bytes", None)
+    assert manager.call("api", "get_store", "bytes") is None
+
+
+def test_keys_that_change_together(manager: Manager) -> None:
+    assert manager.call("api", "update_store", {"a": "1", "b": "2"}) is True
+    expected = {"a": "1", "c": None}
+    changes = {"a": None, "c": "3"}
+    assert manager.call("api", "update_store", changes, expected=expected) is True
+    assert manager.call("api", "get_store_prefix", "") == {"b": "2", "c": "3"}
+    assert manager.call("api", "update_store", changes, expected=expected) is False
+    assert manager.call("api", "get_store_prefix", "") == {"b": "2", "c": "3"}
+    kinds, message = manager.call("api", "attempt", "update_store", {"ok": "1", "": "2"})
+    assert "ValueError" in kinds and "the key is empty" in message
+    assert manager.call("api", "get_store", "ok") is None, "all or none"
+
+
 # --- commands to daemons ---
 
 
@@ -233,6 +258,12 @@ def test_a_manager_after_a_crash_is_told_again() -> None:
 def test_lines_of_the_clusters_log(manager: Manager) -> None:
     manager.call("api", "cluster_log", "audit", 4, "somebody came")
     until("it", lambda: "somebody came" in manager.check("log", "last", "9", "info", "audit"))
+    assert manager.call("api", "await_line", "somebody came") == {
+        "name": "api",
+        "channel": "audit",
+        "priority": "[ERR]",
+        "message": "somebody came",
+    }
     line = manager.check("log", "last", "1", "info", "audit")
     assert line.endswith(" api audit [ERR] somebody came\n"), line
     manager.check("config", "set", "mgr/api/log_to_cluster_level", "warning")

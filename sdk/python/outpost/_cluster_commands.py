@@ -45,24 +45,15 @@ class ClusterCommands(BoundToManager):
         NOTIFY_TYPES hears of it in notify(NotifyType.command, tag), it alone, and after `result` is
         complete. Raises ValueError: there is no such daemon.
         """
-        if svc_type not in _SERVICE_TYPES:
-            raise ValueError(f"unknown service type: {svc_type}")
-        if svc_type == "osd" and not str(svc_id).isdecimal():
-            raise ValueError(f'invalid osd_id: "{svc_id}"')
         host = self._reach("send_command")
+        request = _request(svc_type, svc_id, command, tag, inbuf)
         finish = host.tagged_commands.begin(tag) if tag else None
 
         def done(
             response: commands_pb2.SendClusterCommandResponse | None, error: CallError | None
         ) -> None:
             try:
-                if response is not None:
-                    answer = response.result
-                    text = answer.stdout or answer.stdout_bytes.decode("utf-8", "surrogateescape")
-                    result.complete(answer.retval, text, answer.stderr)
-                else:
-                    number = error.error_number if error else errno.EIO
-                    result.complete(-number, "", str(error))
+                result.complete(*_outcome(response, error))
             finally:
                 if finish is not None:
                     finish()
@@ -70,13 +61,7 @@ class ClusterCommands(BoundToManager):
         try:
             host.client.start(
                 _rpc.SEND_CLUSTER_COMMAND,
-                commands_pb2.SendClusterCommandRequest(
-                    service_type=svc_type,
-                    service_id=str(svc_id),
-                    command_json=command,
-                    inbuf=(inbuf or "").encode("utf-8", "surrogateescape"),
-                    tag=tag,
-                ),
+                request,
                 timeout=host.settings.work_timeout,
                 done=done,
             )
@@ -121,9 +106,15 @@ class ClusterCommands(BoundToManager):
         inbuf: str | None = None,
     ) -> tuple[int, str, str]:
         """Send a command to a daemon, as `ceph tell` does, and wait; see send_command()."""
-        result = CommandResult()
-        self.send_command(result, daemon_type, daemon_id, json.dumps(cmd_dict), "", inbuf)
-        return result.wait()
+        host = self._reach("tell_command")
+        request = _request(daemon_type, daemon_id, json.dumps(cmd_dict), "", inbuf)
+        try:
+            response = host.client.call(
+                _rpc.SEND_CLUSTER_COMMAND, request, timeout=host.settings.work_timeout
+            )
+        except CallError as error:
+            return _outcome(None, error)
+        return _outcome(response, None)
 
     def tool_exec(
         self, args: Sequence[str], timeout: int = 10, stdin: bytes | None = None
@@ -164,3 +155,29 @@ class ClusterCommands(BoundToManager):
         if code == 0 and stdout_as_json:
             return code, json.loads(output), errors
         return code, output, errors
+
+
+def _request(
+    svc_type: str, svc_id: str, command: str, tag: str, inbuf: str | None
+) -> commands_pb2.SendClusterCommandRequest:
+    if svc_type not in _SERVICE_TYPES:
+        raise ValueError(f"unknown service type: {svc_type}")
+    if svc_type == "osd" and not str(svc_id).isdecimal():
+        raise ValueError(f'invalid osd_id: "{svc_id}"')
+    return commands_pb2.SendClusterCommandRequest(
+        service_type=svc_type,
+        service_id=str(svc_id),
+        command_json=command,
+        inbuf=(inbuf or "").encode("utf-8", "surrogateescape"),
+        tag=tag,
+    )
+
+
+def _outcome(
+    response: commands_pb2.SendClusterCommandResponse | None, error: CallError | None
+) -> tuple[int, str, str]:
+    if response is None:
+        return -(error.error_number if error else errno.EIO), "", str(error)
+    answer = response.result
+    text = answer.stdout or answer.stdout_bytes.decode("utf-8", "surrogateescape")
+    return answer.retval, text, answer.stderr

@@ -147,10 +147,15 @@ class Host:
 
     # keys
 
+    def get_key_bytes(self, key: str) -> bytes | None:
+        """Return the value of a key, or None."""
+        response = self.client.call(_rpc.KEY_VALUE_GET, key_value_pb2.KeyValueGetRequest(key=key))
+        return response.value if response.HasField("value") else None
+
     def get_key(self, key: str) -> str | None:
         """Return the value of a key, or None. Raises ValueError: it is not text."""
-        response = self.client.call(_rpc.KEY_VALUE_GET, key_value_pb2.KeyValueGetRequest(key=key))
-        return _text(key, response.value) if response.HasField("value") else None
+        value = self.get_key_bytes(key)
+        return None if value is None else _text(key, value)
 
     def get_keys(self, prefix: str) -> dict[str, str]:
         """Return the keys that begin with a prefix. Raises ValueError: a value is not text."""
@@ -159,19 +164,28 @@ class Host:
         )
         return {entry.key: _text(entry.key, entry.value) for entry in response.entries}
 
-    def set_key(self, key: str, value: str | None) -> None:
-        """Set a key, or with None remove it; returns when that is durable."""
+    def set_key(self, key: str, value: str | bytes | None) -> None:
+        """Set a key, or with None remove it; returns when that is durable. Raises TypeError."""
         if value is None:
             self.client.call(_rpc.KEY_VALUE_DELETE, key_value_pb2.KeyValueDeleteRequest(key=key))
-        elif isinstance(value, str):
+        else:
             self.client.call(
                 _rpc.KEY_VALUE_PUT,
-                key_value_pb2.KeyValuePutRequest(key=key, value=value.encode()),
+                key_value_pb2.KeyValuePutRequest(key=key, value=_bytes(key, value)),
             )
-        else:
-            raise TypeError(
-                f"key {key!r}: the value must be str or None, not {type(value).__name__}"
-            )
+
+    def change_keys(
+        self,
+        changes: Mapping[str, str | bytes | None],
+        expected: Mapping[str, str | bytes | None],
+    ) -> bool:
+        """Change keys if others, or they, are as expected; returns whether. Raises TypeError."""
+        request = key_value_pb2.KeyValueBatchRequest()
+        for key, value in expected.items():
+            request.conditions.add(key=key, value=None if value is None else _bytes(key, value))
+        for key, value in changes.items():
+            request.changes.add(key=key, value=None if value is None else _bytes(key, value))
+        return self.client.call(_rpc.KEY_VALUE_BATCH, request).succeeded
 
     # other modules
 
@@ -217,8 +231,21 @@ class Host:
         raise RuntimeError(f"Remote method threw exception: {told}")
 
 
+def _bytes(key: str, value: str | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    raise TypeError(
+        f"key {key!r}: the value must be str, bytes or None, not {type(value).__name__}"
+    )
+
+
 def _text(key: str, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"key {key!r}: the value, {len(value)} bytes, is not UTF-8 text") from None
+        raise ValueError(
+            f"key {key!r}: the value, {len(value)} bytes, is not UTF-8 text:"
+            " get_store_bytes() returns it"
+        ) from None

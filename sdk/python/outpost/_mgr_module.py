@@ -113,7 +113,11 @@ class MgrModule(ClusterData, ClusterCommands, ModuleSettings, NotOffered):
         """React to options that have changed: get_module_option() has their new values."""
 
     def notify(self, notify_type: NotifyType, notify_id: str) -> None:
-        """React to a cue of one of NOTIFY_TYPES; the data is for get() to read."""
+        """React to a cue of one of NOTIFY_TYPES; the data is for get() to read.
+
+        `notify_id` is the epoch of a map, the tag of a command; for NotifyType.clog, as in
+        ceph-mgr, it is the line of the cluster's log, a dict: name, channel, priority, message.
+        """
 
     def handle_command(
         self, inbuf: str, cmd: dict[str, Any]

@@ -81,22 +81,40 @@ class ModuleSettings(BoundToManager):
     def get_store(self, key: str, default: str | None = None) -> str | None:
         """Return the value of a key of this module; `default` if there is none.
 
-        Raises ValueError: the value, written by another program, is not text.
+        Raises ValueError: the value is not text, and get_store_bytes() would return it.
         """
         value = self._reach("get_store").get_key(key)
         return default if value is None else value
+
+    def get_store_bytes(self, key: str) -> bytes | None:
+        """Return the value of a key of this module, whatever it is; None if there is none."""
+        return self._reach("get_store_bytes").get_key_bytes(key)
 
     def get_store_prefix(self, key_prefix: str) -> dict[str, str]:
         """Return this module's keys that begin with a prefix, and their values."""
         return self._reach("get_store_prefix").get_keys(key_prefix)
 
-    def set_store(self, key: str, val: str | None) -> None:
+    def set_store(self, key: str, val: str | bytes | None) -> None:
         """Set a key, or with None remove it; returns when that is durable.
 
         Raises ValueError, with the manager's words, if the key or the value is too long, and
-        TypeError if the value is not text.
+        TypeError if the value is neither text nor bytes.
         """
         self._reach("set_store").set_key(key, val)
+
+    def update_store(
+        self,
+        changes: Mapping[str, str | bytes | None],
+        *,
+        expected: Mapping[str, str | bytes | None] | None = None,
+    ) -> bool:
+        """Set and (with None) remove several keys at once, durably: all of them or none.
+
+        Where a key does not have the value that is `expected` (None: is there, though it should not
+        be), nothing is changed and False is returned. Raises as set_store() does; and
+        ManagerUnavailableError if the manager went away meanwhile: it may have been done then.
+        """
+        return self._reach("update_store").change_keys(changes, expected or {})
 
     def get_localized_store(self, key: str, default: str | None = None) -> str | None:
         """Return the value of a key for this manager, or else for all; `default` if none."""
@@ -106,7 +124,7 @@ class ModuleSettings(BoundToManager):
             value = host.get_key(key)
         return default if value is None else value
 
-    def set_localized_store(self, key: str, val: str | None) -> None:
+    def set_localized_store(self, key: str, val: str | bytes | None) -> None:
         """Set a key for this manager only; see set_store()."""
         host = self._reach("set_localized_store")
         host.set_key(f"{host.manager.manager_id}/{key}", val)

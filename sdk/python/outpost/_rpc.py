@@ -150,6 +150,13 @@ KEY_VALUE_DELETE = Method(
 KEY_VALUE_LIST = Method(
     "KeyValue", "List", key_value_pb2.KeyValueListRequest, key_value_pb2.KeyValueListResponse
 )
+KEY_VALUE_BATCH = Method(
+    "KeyValue",
+    "Batch",
+    key_value_pb2.KeyValueBatchRequest,
+    key_value_pb2.KeyValueBatchResponse,
+    repeatable=False,
+)
 REMOTE_CALL = Method(
     "Remote", "Call", remote_pb2.RemoteCallRequest, remote_pb2.RemoteCallResponse, repeatable=False
 )

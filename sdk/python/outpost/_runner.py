@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import logging
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -284,7 +286,11 @@ class ModuleRunner:
             _log.warning("%d notifications of %s lost", notification.missed, notification.type)
         if notification.type == NotifyType.command.value:
             self.host.tagged_commands.wait(notification.id, _RESULT_WAIT)
-        self._module.instance.notify(self._module.notify_type(notification.type), notification.id)
+        kind: Any = self._module.notify_type(notification.type)
+        told: Any = notification.id
+        if kind is NotifyType.clog and notification.payload_json:
+            told = json.loads(notification.payload_json)  # ceph-mgr gives the line itself
+        self._module.instance.notify(kind, told)
 
 
 def seconds(duration: Duration) -> float:

@@ -25,13 +25,31 @@ def test_keys(probe: Probe) -> None:
 
 
 def test_values_of_keys_that_are_not_text(probe: Probe) -> None:
-    kinds, message = probe.raised("self.set_store('k', b'bytes')")
+    kinds, message = probe.raised("self.set_store('k', 7)")
     assert kinds[0] == "TypeError"
-    assert message == "key 'k': the value must be str or None, not bytes"
-    probe.manager.keys["sample"]["k"] = b"\xff"
+    assert message == "key 'k': the value must be str, bytes or None, not int"
+    probe("self.set_store('k', b'\\xff')")
+    assert probe.manager.keys["sample"]["k"] == b"\xff"
     kinds, message = probe.raised("self.get_store('k')")
     assert kinds[0] == "ValueError"
-    assert message == "key 'k': the value, 1 bytes, is not UTF-8 text"
+    assert message == (
+        "key 'k': the value, 1 bytes, is not UTF-8 text: get_store_bytes() returns it"
+    )
+    assert probe("self.get_store_bytes('k') == b'\\xff'") is True
+    assert probe("self.get_store_bytes('nosuch')") is None
+
+
+def test_keys_that_change_together(probe: Probe) -> None:
+    assert probe("self.update_store({'a': '1', 'b': b'\\x00'})") is True
+    assert probe.manager.keys["sample"] == {"a": b"1", "b": b"\x00"}
+    code = "self.update_store({'a': None, 'c': '3'}, expected={'a': '1', 'c': None})"
+    assert probe(code) is True
+    assert probe.manager.keys["sample"] == {"b": b"\x00", "c": b"3"}
+    assert probe(code) is False, "a is not there any more"
+    assert probe("self.update_store({'c': '4'}, expected={'b': None})") is False
+    assert probe.manager.keys["sample"] == {"b": b"\x00", "c": b"3"}
+    for argument in ("{'a': 1}", "{}, expected={'a': 1}"):
+        assert probe.raised(f"self.update_store({argument})")[0][0] == "TypeError"
 
 
 def test_get_parses_once_a_version(probe: Probe) -> None:

@@ -107,6 +107,23 @@ def test_notify_and_acknowledge(manager: FakeManager, run: Runner) -> None:
     assert told[3] == "'service_map' 13"
 
 
+def test_a_line_of_the_clusters_log_is_given_whole(manager: FakeManager, run: Runner) -> None:
+    run(
+        """
+        class Sample(MgrModule):
+            NOTIFY_TYPES = [NotifyType.clog]
+
+            def notify(self, notify_type, notify_id):
+                self.log.info("%s: %s", notify_id["channel"], notify_id["message"])
+        """
+    )
+    session = manager.session()
+    wait_until(lambda: manager.subscribed(session), "the subscription")
+    line = {"name": "osd.3", "channel": "cluster", "priority": "[WRN]", "message": "slow"}
+    manager.notify("clog", "cluster", payload=line)
+    wait_until(lambda: "cluster: slow" in session.log_lines(), "the notification")
+
+
 def test_subscribes_again_when_the_subscription_breaks(manager: FakeManager, run: Runner) -> None:
     run(
         """

@@ -238,12 +238,19 @@ class FakeManager:
         self.notify(name, str(version))
 
     def notify(
-        self, notify_type: str, notify_id: str = "", *, only: FakeSession | None = None
+        self,
+        notify_type: str,
+        notify_id: str = "",
+        *,
+        payload: object = None,
+        only: FakeSession | None = None,
     ) -> list[tuple[FakeSession, int]]:
         """Notify who subscribed to a type, or `only` one of them.
 
-        Returns each one's session, and the sequence number that its acknowledgement will have.
+        `payload` is the event, of those types that have one. Returns each one's session, and the
+        sequence number that its acknowledgement will have.
         """
+        payload_json = "" if payload is None else json.dumps(payload)
         told = []
         with self._lock:
             for subscription in self._subscriptions:
@@ -251,7 +258,10 @@ class FakeManager:
                     subscription.sequence += 1
                     subscription.queue.put(
                         notifications_pb2.Notification(
-                            type=notify_type, id=notify_id, sequence=subscription.sequence
+                            type=notify_type,
+                            id=notify_id,
+                            sequence=subscription.sequence,
+                            payload_json=payload_json,
                         )
                     )
                     told.append((subscription.session, subscription.sequence))

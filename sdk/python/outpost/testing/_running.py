@@ -149,13 +149,16 @@ class RunningModule:
         self.manager.set_option(self.session, name, text)
         self.settle()
 
-    def notify(self, notify_type: NotifyType | str, notify_id: str = "") -> None:
+    def notify(
+        self, notify_type: NotifyType | str, notify_id: str = "", *, payload: object = None
+    ) -> None:
         """Send a notification; returns when the module has handled it.
 
+        `payload` is the event, of those types that have one: a line of the cluster's log.
         Raises AssertionError: the module has not subscribed to this type.
         """
         kind = NotifyType.name_of(notify_type)
-        told = self.manager.notify(kind, notify_id, only=self.session)
+        told = self.manager.notify(kind, notify_id, payload=payload, only=self.session)
         assert told, f"{self.name} has not subscribed to {kind}: it is not in NOTIFY_TYPES"
         ((_, sequence),) = told
         self.session.wait_for("notification_ack", lambda ack: ack.sequence >= sequence)

@@ -231,18 +231,9 @@ class KeyValue(key_value_pb2_grpc.KeyValueServicer):
     def Put(
         self, request: key_value_pb2.KeyValuePutRequest, context: grpc.ServicerContext
     ) -> key_value_pb2.KeyValuePutResponse:
-        """Set a key, if key and value are no longer than the manager takes."""
+        """Set a key."""
         session = self.manager.check("KeyValue.Put", context, request)
-        wrong = ""
-        if not request.key:
-            wrong = "the key is empty"
-        elif len(request.key.encode()) > _LONGEST_KEY:
-            wrong = f"the key has {len(request.key.encode())} bytes; at most {_LONGEST_KEY}"
-        elif len(request.value) > _LONGEST_VALUE:
-            size = len(request.value)
-            wrong = f'the value of key "{request.key}" has {size} bytes; at most {_LONGEST_VALUE}'
-        if wrong:
-            Refusal(grpc.StatusCode.INVALID_ARGUMENT, wrong).abort(context)
+        _check_entry(request.key, request.value, context)
         self._keys(session)[request.key] = request.value
         return key_value_pb2.KeyValuePutResponse()
 
@@ -265,6 +256,24 @@ class KeyValue(key_value_pb2_grpc.KeyValueServicer):
                 if key.startswith(request.prefix)
             ]
         )
+
+    def Batch(
+        self, request: key_value_pb2.KeyValueBatchRequest, context: grpc.ServicerContext
+    ) -> key_value_pb2.KeyValueBatchResponse:
+        """Change keys, if all is as expected."""
+        keys = self._keys(self.manager.check("KeyValue.Batch", context, request))
+        for change in request.changes:
+            _check_entry(change.key, change.value, context)
+        for condition in request.conditions:
+            wanted = condition.value if condition.HasField("value") else None
+            if keys.get(condition.key) != wanted:
+                return key_value_pb2.KeyValueBatchResponse(failed_key=condition.key)
+        for change in request.changes:
+            if change.HasField("value"):
+                keys[change.key] = change.value
+            else:
+                keys.pop(change.key, None)
+        return key_value_pb2.KeyValueBatchResponse(succeeded=True)
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):
@@ -359,6 +368,18 @@ class Progress(progress_pb2_grpc.ProgressServicer):
         session = self.manager.check("Progress.Clear", context, request)
         self.manager.progress[session.module].clear()
         return progress_pb2.ProgressClearResponse()
+
+
+def _check_entry(key: str, value: bytes, context: grpc.ServicerContext) -> None:
+    wrong = ""
+    if not key:
+        wrong = "the key is empty"
+    elif len(key.encode()) > _LONGEST_KEY:
+        wrong = f"the key has {len(key.encode())} bytes; at most {_LONGEST_KEY}"
+    elif len(value) > _LONGEST_VALUE:
+        wrong = f'the value of key "{key}" has {len(value)} bytes; at most {_LONGEST_VALUE}'
+    if wrong:
+        Refusal(grpc.StatusCode.INVALID_ARGUMENT, wrong).abort(context)
 
 
 def _outcome(call: Callable[[], Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mgr_module import CommandResult, MgrModule, NotifyType, Option
 class Module(MgrModule):
     """See above. The methods that a test calls beside these are MgrModule's own."""
 
-    NOTIFY_TYPES = (NotifyType.command,)
+    NOTIFY_TYPES = (NotifyType.command, NotifyType.clog)
     MODULE_OPTIONS = (
         Option("a_str", default="text", desc="A text", runtime=True),
         Option("an_int", type="int", default=-3, min=-10, max=10, runtime=True),
@@ -42,6 +42,7 @@ class Module(MgrModule):
         self._told: list[dict[str, Any]] = []
         self._results: dict[str, CommandResult] = {}
         self._tags: list[tuple[str, bool]] = []
+        self._lines: list[Any] = []
 
     def config_notify(self) -> None:
         """Keep what the options are now."""
@@ -50,8 +51,12 @@ class Module(MgrModule):
             self._news.notify_all()
 
     def notify(self, notify_type: NotifyType, notify_id: str) -> None:
-        """Keep the tag, and whether its result is there."""
+        """Keep a line of the cluster's log; of a tag, whether its result is there."""
         with self._news:
+            if notify_type is NotifyType.clog:
+                self._lines.append(notify_id)
+                self._news.notify_all()
+                return
             self._tags.append((notify_id, self._results[notify_id].ev.is_set()))
             self._news.notify_all()
 
@@ -79,6 +84,20 @@ class Module(MgrModule):
     def facts(self) -> list[Any]:
         """What are no methods."""
         return [self.version, self.release_name, self.module_name]
+
+    def await_line(self, text: str) -> Any:
+        """Wait for a line of the cluster's log."""
+        with self._news:
+            found = self._news.wait_for(
+                lambda: [x for x in self._lines if x["message"] == text], 15
+            )
+            assert found, self._lines
+            return found[0]
+
+    def put_bytes(self, key: str, value: list[int]) -> list[int]:
+        """Set a key to bytes; what is read then."""
+        self.set_store(key, bytes(value))
+        return list(self.get_store_bytes(key) or b"")
 
     def say(self, text: str, level: str) -> None:
         """Log a line."""
