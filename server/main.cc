@@ -22,6 +22,7 @@
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
+#include "server/cluster/perf_counters.h"
 #include "server/cluster/sim/sim_source.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
@@ -79,7 +80,8 @@ std::string NewInstance() {
 }
 
 absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& settings,
-                                                            cluster::ClusterState* state) {
+                                                            cluster::ClusterState* state,
+                                                            cluster::PerfCounters* counters) {
   if (settings.source == "ceph") {
     cluster::ceph::CephOptions options;
     options.conf_file = settings.ceph_conf;
@@ -91,7 +93,7 @@ absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& sett
   options.osds = settings.sim_osds;
   options.seed = settings.sim_seed;
   options.speed = settings.sim_speed;
-  return std::make_unique<cluster::sim::SimSource>(options, *state);
+  return std::make_unique<cluster::sim::SimSource>(options, *state, *counters);
 }
 
 // "quincy"; empty: the source has not said.
@@ -185,7 +187,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     }
   };
   cluster.AddConnectionListener([&](const cluster::Connection&) { report_connection(); });
-  auto source = MakeSource(settings, &cluster);
+  cluster::PerfCounters counters;
+  auto source = MakeSource(settings, &cluster, &counters);
   if (!source.ok()) return source.status();
 
   command::CommandTable table;
@@ -251,7 +254,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                  .source = source->get(),
                                  .hub = &hub});
   cluster::DaemonDirectory daemons(&cluster);
-  rpc::ClusterService cluster_service(&cluster, &daemons, source->get());
+  rpc::ClusterService cluster_service(&cluster, &daemons, &counters, source->get());
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
   rpc::ConfigService config_service(config->get(), source->get(), &supervisor);
   rpc::KeyValueService key_value(store->get(), &supervisor);

@@ -119,15 +119,19 @@ grpc::ServerUnaryReactor* ClusterService::GetDaemonStatus(grpc::CallbackServerCo
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetPerfSchema(grpc::CallbackServerContext* context,
-                                                        const v1::GetPerfSchemaRequest*,
-                                                        v1::GetPerfSchemaResponse*) {
-  return FinishNow(context, NotYet("the schema of daemons' performance counters"));
+                                                        const v1::GetPerfSchemaRequest* request,
+                                                        v1::GetPerfSchemaResponse* response) {
+  for (auto& schema : counters_->Schemas(request->daemon())) {
+    *response->add_daemons() = std::move(schema);
+  }
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetCounters(grpc::CallbackServerContext* context,
-                                                      const v1::GetCountersRequest*,
-                                                      v1::GetCountersResponse*) {
-  return FinishNow(context, NotYet("series of daemons' performance counters"));
+                                                      const v1::GetCountersRequest* request,
+                                                      v1::GetCountersResponse* response) {
+  for (auto& series : counters_->Series(*request)) *response->add_series() = std::move(series);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetDaemonHealthMetrics(

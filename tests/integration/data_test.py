@@ -183,6 +183,23 @@ def test_hosts_and_daemons(manager: Manager) -> None:
     assert manager.call("probe", "get_daemon_status", "rgw", "99") == {}
 
 
+def test_counters(manager: Manager) -> None:
+    schema = manager.call("probe", "get_perf_schema", "osd", "0")["osd.0"]
+    assert schema["osd.op"]["priority"] == 10
+    [(path, series)] = manager.call("probe", "get_counter", "osd", "0", "osd.op").items()
+    assert path == "osd.op"
+    assert series and len(series[0]) == 2
+    assert manager.call("probe", "get_latest", "osd", "0", "osd.numpg") > 0
+    total, count = manager.call("probe", "get_latest_avg", "osd", "0", "osd.op_latency")
+    assert total >= 0 and count >= 0
+    counters = manager.call("probe", "get_all_perf_counters")
+    assert {"osd.0", "osd.1", "osd.2"} == set(counters)
+    assert counters["osd.0"]["osd.stat_bytes"]["value"] > 0
+    assert "osd.op_r" not in manager.call("probe", "get_all_perf_counters", 8)["osd.0"]
+    assert manager.call("probe", "get_counter", "osd", "0", "nosuch") == {"nosuch": []}
+    assert manager.call("probe", "get_counter", "osd", "99", "osd.op") == {"osd.op": []}
+
+
 # --- calls between modules ---
 
 

@@ -183,7 +183,10 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
         (lambda: managers.ListManagers(manager_pb2.ListManagersRequest()), "managers"),
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
         (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
-        (lambda: cluster.GetCounters(cluster_pb2.GetCountersRequest()), "counters"),
+        (
+            lambda: cluster.GetDaemonHealthMetrics(cluster_pb2.GetDaemonHealthMetricsRequest()),
+            "health metrics",
+        ),
     ]
     for call, words in missing:
         with pytest.raises(grpc.RpcError) as caught:

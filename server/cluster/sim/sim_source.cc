@@ -24,8 +24,8 @@ Result Stopped() { return Fail(ESHUTDOWN, "the simulated cluster has stopped"); 
 
 }  // namespace
 
-SimSource::SimSource(const SimOptions& options, ClusterState& state)
-    : options_(options), state_(state) {}
+SimSource::SimSource(const SimOptions& options, ClusterState& state, PerfCounters& counters)
+    : options_(options), state_(state), counters_(&counters) {}
 
 SimSource::~SimSource() { Stop(); }
 
@@ -34,6 +34,7 @@ absl::Status SimSource::Start() {
   model_ = std::make_unique<Model>(options_);
   published_.assign(Structures().size(), 0);
   state_.SetClusterId(model_->cluster().fsid);
+  counters_.Sample(model_->cluster(), absl::Now());
   Publish(/*confirm=*/false);
   {
     absl::MutexLock lock(&mu_);
@@ -110,6 +111,7 @@ void SimSource::Run() {
 
 void SimSource::Tick() {
   model_->Advance(options_.tick * options_.speed);
+  counters_.Sample(model_->cluster(), absl::Now());
   Publish(/*confirm=*/true);
 }
 

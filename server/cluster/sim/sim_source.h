@@ -24,6 +24,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "server/cluster/cluster_state.h"
+#include "server/cluster/perf_counters.h"
+#include "server/cluster/sim/sim_counters.h"
 #include "server/cluster/sim/sim_model.h"
 #include "server/cluster/sim/sim_options.h"
 #include "server/cluster/source.h"
@@ -33,8 +35,8 @@ namespace outpost::cluster::sim {
 
 class SimSource final : public Source {
  public:
-  // `state` outlives the source.
-  SimSource(const SimOptions& options, ClusterState& state);
+  // `state` and `counters` outlive the source.
+  SimSource(const SimOptions& options, ClusterState& state, PerfCounters& counters);
   // Stops, where Stop was not called.
   ~SimSource() override;
 
@@ -69,6 +71,7 @@ class SimSource final : public Source {
   ClusterState& state_;
 
   // Of Start, and then of the thread.
+  SimCounters counters_;
   std::unique_ptr<Model> model_;
   std::vector<uint64_t> published_;  // the revision of each of Structures(); 0: none yet
 

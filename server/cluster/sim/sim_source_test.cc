@@ -56,7 +56,7 @@ class SimSourceTest : public testing::Test {
   }
 
   void Start(const SimOptions& options) {
-    source_ = std::make_unique<SimSource>(options, state_);
+    source_ = std::make_unique<SimSource>(options, state_, counters_);
     ASSERT_TRUE(source_->Start().ok());
   }
 
@@ -78,8 +78,52 @@ class SimSourceTest : public testing::Test {
   }
 
   ClusterState state_;
+  PerfCounters counters_;
   std::unique_ptr<SimSource> source_;
 };
+
+TEST_F(SimSourceTest, CountersTellWhatTheOsdsDo) {
+  absl::Mutex mu;
+  int ticks = 0;
+  state_.AddListener([&](const SnapshotPtr& snapshot) {
+    absl::MutexLock lock(&mu);
+    ticks += snapshot->name == "df" ? 1 : 0;
+  });
+  SimOptions options = Still();
+  options.tick = absl::Milliseconds(10);
+  options.speed = 100;  // a second a tick
+  Start(options);
+  {
+    const auto enough = [&] { return ticks >= 4; };
+    absl::MutexLock lock(&mu);
+    ASSERT_TRUE(mu.AwaitWithTimeout(absl::Condition(&enough), kLong));
+  }
+  source_->Stop();
+  v1::GetCountersRequest request;
+  request.mutable_daemon()->set_type("osd");
+  request.add_paths("osd.op");
+  request.add_paths("osd.numpg");
+  const auto series = counters_.Series(request);
+  const json map = Get("osd_map");
+  ASSERT_EQ(series.size(), 2 * map["osds"].size());
+  double pgs = 0;
+  double operations = 0;
+  for (const auto& one : series) {
+    ASSERT_GE(one.samples_size(), 4);
+    const double newest = one.samples().rbegin()->value();
+    (one.path() == "osd.numpg" ? pgs : operations) += newest;
+    if (one.path() == "osd.numpg") continue;
+    for (int i = 1; i < one.samples_size(); ++i) {
+      EXPECT_GE(one.samples(i).value(), one.samples(i - 1).value());
+    }
+  }
+  EXPECT_GT(operations, 0);
+  double replicas = 0;
+  for (const json& pool : map["pools"]) {
+    replicas += pool["pg_num"].get<double>() * pool["size"].get<double>();
+  }
+  EXPECT_EQ(pgs, replicas) << "every OSD is up: all that there are";
+}
 
 TEST_F(SimSourceTest, StartPublishesEverythingAndConnects) {
   EXPECT_FALSE(state_.connection().connected);
@@ -103,7 +147,7 @@ TEST_F(SimSourceTest, StartPublishesEverythingAndConnects) {
 TEST_F(SimSourceTest, BadOptionsDoNotStart) {
   SimOptions options;
   options.osds = 0;
-  SimSource source(options, state_);
+  SimSource source(options, state_, counters_);
   EXPECT_EQ(source.Start().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(state_.connection().connected);
   Answer answer;
@@ -116,12 +160,12 @@ TEST_F(SimSourceTest, TheClusterIdComesFromTheSeed) {
   const std::string id = state_.cluster_id();
   SimOptions options = Still();
   ClusterState same;
-  SimSource again(options, same);
+  SimSource again(options, same, counters_);
   ASSERT_TRUE(again.Start().ok());
   EXPECT_EQ(same.cluster_id(), id);
   options.seed = 2;
   ClusterState other;
-  SimSource another(options, other);
+  SimSource another(options, other, counters_);
   ASSERT_TRUE(another.Start().ok());
   EXPECT_NE(other.cluster_id(), id);
 }

@@ -1,0 +1,111 @@
+#include "server/cluster/perf_counters.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace outpost::cluster {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+v1::CounterSchema Counter(const std::string& path, uint32_t type, uint32_t priority) {
+  v1::CounterSchema counter;
+  counter.set_path(path);
+  counter.set_type(type);
+  counter.set_priority(priority);
+  return counter;
+}
+
+v1::GetCountersRequest Request(const std::string& type, const std::string& id,
+                               const std::string& path = "") {
+  v1::GetCountersRequest request;
+  request.mutable_daemon()->set_type(type);
+  request.mutable_daemon()->set_id(id);
+  if (!path.empty()) request.add_paths(path);
+  return request;
+}
+
+class PerfCountersTest : public testing::Test {
+ protected:
+  void Record(const std::string& id, int second, double op) {
+    EXPECT_TRUE(counters_.Record("osd", id, absl::FromUnixSeconds(second), {{op, 0}, {op / 2, 3}}));
+  }
+
+  const PerfCounters::Schema schema_ = std::make_shared<const std::vector<v1::CounterSchema>>(
+      std::vector<v1::CounterSchema>{Counter("osd.op", kU64 | kCounter, 10),
+                                     Counter("osd.op_latency", kTime | kLongRunAvg, 5)});
+  PerfCounters counters_;
+};
+
+TEST_F(PerfCountersTest, SeriesAndLatestValues) {
+  counters_.SetSchema("osd", "0", schema_);
+  Record("0", 1, 10);
+  Record("0", 2, 20);
+  const auto series = counters_.Series(Request("osd", "0", "osd.op"));
+  ASSERT_THAT(series, SizeIs(1));
+  ASSERT_EQ(series[0].samples_size(), 2);
+  EXPECT_EQ(series[0].samples(0).time().seconds(), 1);
+  EXPECT_EQ(series[0].samples(1).value(), 20);
+  EXPECT_FALSE(series[0].samples(1).has_count());
+  auto latest = Request("osd", "0", "osd.op_latency");
+  latest.set_latest_only(true);
+  const auto average = counters_.Series(latest);
+  ASSERT_THAT(average, SizeIs(1));
+  ASSERT_EQ(average[0].samples_size(), 1);
+  EXPECT_EQ(average[0].samples(0).value(), 10);
+  EXPECT_EQ(average[0].samples(0).count(), 3u);
+  EXPECT_THAT(counters_.Series(Request("osd", "0", "nosuch")), IsEmpty());
+  EXPECT_THAT(counters_.Series(Request("osd", "1")), IsEmpty());
+}
+
+TEST_F(PerfCountersTest, SelectionByTypeIdAndPriority) {
+  for (const char* id : {"0", "1"}) {
+    counters_.SetSchema("osd", id, schema_);
+    Record(id, 1, 1);
+  }
+  counters_.SetSchema("mon", "a", schema_);
+  EXPECT_THAT(counters_.Series(Request("osd", "")), SizeIs(4));
+  EXPECT_THAT(counters_.Series(Request("", "")), SizeIs(4)) << "mon.a has no sample";
+  auto important = Request("osd", "");
+  important.set_min_priority(8);
+  EXPECT_THAT(counters_.Series(important), SizeIs(2));
+  EXPECT_THAT(counters_.Schemas({}), SizeIs(3));
+  v1::DaemonName mons;
+  mons.set_type("mon");
+  const auto schemas = counters_.Schemas(mons);
+  ASSERT_THAT(schemas, SizeIs(1));
+  EXPECT_EQ(schemas[0].counters_size(), 2);
+}
+
+TEST_F(PerfCountersTest, SeriesAreBounded) {
+  counters_.SetSchema("osd", "0", schema_);
+  for (int i = 0; i < 50; ++i) Record("0", i, i);
+  const auto series = counters_.Series(Request("osd", "0", "osd.op"));
+  ASSERT_EQ(series[0].samples_size(), static_cast<int>(PerfCounters::kSamples));
+  EXPECT_EQ(series[0].samples(0).value(), 30);
+}
+
+TEST_F(PerfCountersTest, WhatDoesNotFitIsNotTaken) {
+  EXPECT_FALSE(counters_.Record("osd", "0", absl::UnixEpoch(), {{1, 0}, {2, 0}}));
+  counters_.SetSchema("osd", "0", schema_);
+  EXPECT_FALSE(counters_.Record("osd", "0", absl::UnixEpoch(), {{1, 0}}));
+  EXPECT_THAT(counters_.Series(Request("osd", "0")), IsEmpty());
+}
+
+TEST_F(PerfCountersTest, ANewSchemaBeginsAnewAndRemoveEndsIt) {
+  counters_.SetSchema("osd", "0", schema_);
+  Record("0", 1, 1);
+  counters_.SetSchema("osd", "0", schema_);
+  EXPECT_THAT(counters_.Series(Request("osd", "0")), SizeIs(2)) << "the same schema";
+  counters_.SetSchema("osd", "0", std::make_shared<const std::vector<v1::CounterSchema>>(*schema_));
+  EXPECT_THAT(counters_.Series(Request("osd", "0")), IsEmpty());
+  counters_.Remove("osd", "0");
+  EXPECT_THAT(counters_.Schemas({}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace outpost::cluster
