@@ -45,9 +45,7 @@ TEST_F(CommandTest, EveryTypeHasItsSignature) {
       .Arg<std::optional<std::string>>("pool", {.type = "CephPoolname", .positional = false})
       .Arg<std::string>("with_default", {.default_value = "x"})
       .Arg<std::optional<std::vector<std::string>>>("rest")
-      .Handle([](std::string, int64_t, double, bool, Color, std::string, std::optional<std::string>,
-                 std::string,
-                 std::optional<std::vector<std::string>>) { return CommandResult::Ok(); });
+      .Handle([](const auto&...) { return CommandResult::Ok(); });
   EXPECT_EQ(Signature("all types"),
             "all types name=s,type=CephString,goodchars=[a-z] "
             "name=i,type=CephInt,range=-5|5 "
@@ -87,7 +85,7 @@ TEST_F(CommandTest, WrongArgumentsAreNamed) {
       .Arg<Color>("color")
       .Arg<std::vector<int64_t>>("nums", {.min = 0, .max = 9})
       .Arg<std::optional<bool>>("flag")
-      .Handle([](Color, std::vector<int64_t>, std::optional<bool>) { return CommandResult::Ok(); });
+      .Handle([](const auto&...) { return CommandResult::Ok(); });
   const auto error = [this](const Json& args) {
     const CommandResult result = Run("c", args);
     EXPECT_EQ(result.retval, -EINVAL);
@@ -148,7 +146,7 @@ TEST_F(CommandTest, InputThatIsNeededIsAskedFor) {
   set_.Add("c").NeedsInput("the password").Handle([](const CommandContext& context) {
     return *context.inbuf();
   });
-  const auto run = [this](std::optional<std::string> inbuf) {
+  const auto run = [this](const std::optional<std::string>& inbuf) {
     const CommandContext context(std::make_shared<internal::CallState>(), "c", "", inbuf);
     return set_.Find("c")->handler(context, Json::object());
   };

@@ -363,7 +363,8 @@ TEST(LogFileTest, LinesGoToTheModulesOwnFile) {
   EXPECT_THAT(content(), ::testing::ContainsRegex(
                              "^20..-..-.. ..:..:..,... .[0-9]+. .WARNING. .root. in the file\n$"));
   ASSERT_TRUE(manager->SetOption("log_to_file", "false").ok());
-  ASSERT_TRUE(module.AwaitChanged("log_to_file=1"));
+  ASSERT_TRUE(manager->SetOption("times", "2").ok());  // is told after it
+  ASSERT_TRUE(module.AwaitChanged("times=2"));
   module.log().Info("with the manager");
   EXPECT_TRUE(manager->WaitForLog("with the manager"));
   EXPECT_THAT(content(), ::testing::Not(HasSubstr("with the manager")));
