@@ -183,6 +183,48 @@ def test_keys_that_change_together(manager: Manager) -> None:
     assert manager.call("api", "get_store", "ok") is None, "all or none"
 
 
+# --- the cluster ---
+
+
+def test_hosts_and_daemons(manager: Manager) -> None:
+    hosts = manager.call("api", "list_servers")
+    assert [host["hostname"] for host in hosts] == ["host1", "host2", "host3"]
+    assert {"type": "osd", "id": "0"} in hosts[0]["services"]
+    assert manager.call("api", "get_server", "host1") == hosts[0]
+    nobody = {"hostname": "nosuch", "ceph_version": "", "services": []}
+    assert manager.call("api", "get_server", "nosuch") == nobody
+    assert manager.call("api", "get_metadata", "osd", "0")["hostname"] == "host1"
+    assert manager.call("api", "get_metadata", "osd", "99") is None
+    assert manager.call("api", "get_metadata", "osd", "99", {"a": "b"}) == {"a": "b"}
+    assert manager.call("api", "get_daemon_status", "osd", "99") == {}
+
+
+def test_counters(manager: Manager) -> None:
+    schema = manager.call("api", "get_perf_schema", "osd", "0")["osd.0"]
+    assert set(schema["osd.numpg"]) == {"description", "nick", "type", "priority", "units"}
+    (series,) = manager.call("api", "get_counter", "osd", "0", "osd.numpg").values()
+    until("a placement group", lambda: manager.call("api", "get_latest", "osd", "0", "osd.numpg"))
+    newest = manager.call("api", "get_latest_counter", "osd", "0", "osd.numpg")["osd.numpg"]
+    assert len(newest) == 2 and newest[0] >= series[0][0] and type(newest[1]) is int
+    average = manager.call("api", "get_latest_avg", "osd", "0", "osd.op_latency")
+    assert len(average) == 2 and type(average[1]) is int
+    assert manager.call("api", "get_counter", "osd", "0", "nosuch") == {"nosuch": []}
+    assert manager.call("api", "get_latest", "osd", "0", "nosuch") == 0
+    counters = manager.call("api", "get_all_perf_counters", 10)
+    assert {path for daemon in counters.values() for path in daemon} == {
+        path for path, counter in schema.items() if counter["priority"] >= 10
+    }
+    assert set(counters["osd.0"]["osd.op"]) == {*schema["osd.op"], "value"}
+
+
+def test_options_of_the_cluster(manager: Manager) -> None:
+    assert manager.call("api", "get_ceph_option", "mon_allow_pool_delete") == "false"
+    assert manager.call("api", "get_foreign_ceph_option", "osd.0", "osd_max_backfills") == "1"
+    for method, args in (("get_ceph_option", []), ("get_foreign_ceph_option", ["osd.0"])):
+        kinds, message = manager.call("api", "attempt", method, *args, "nosuch")
+        assert kinds[0] == "KeyError" and "nosuch" in message
+
+
 # --- commands to daemons ---
 
 

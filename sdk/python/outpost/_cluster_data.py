@@ -110,7 +110,7 @@ class ClusterData(BoundToManager):
     ) -> dict[str, list[tuple[float, float]]]:
         """Return the series of a counter, {path: [(seconds since the epoch, value), …]}."""
         samples = self._samples("get_counter", svc_type, svc_name, path, latest=False)
-        return {path: [(_seconds(sample), sample.value) for sample in samples]}
+        return {path: [(_seconds(sample), _number(sample.value)) for sample in samples]}
 
     def get_latest_counter(
         self, svc_type: str, svc_name: str, path: str
@@ -120,7 +120,7 @@ class ClusterData(BoundToManager):
         if not samples:
             return {path: ()}
         newest = samples[-1]
-        value = (_seconds(newest), newest.value)
+        value = (_seconds(newest), _number(newest.value))
         return {path: (*value, newest.count) if newest.HasField("count") else value}
 
     def get_latest(self, daemon_type: str, daemon_name: str, counter: str) -> float:
@@ -159,7 +159,7 @@ class ClusterData(BoundToManager):
                 newest = series.samples[-1]
                 counter = result.setdefault(name, {})[series.path] = {
                     **schema,
-                    "value": newest.value,
+                    "value": _number(newest.value),
                 }
                 if schema["type"] & self.PERFCOUNTER_LONGRUNAVG:
                     counter["count"] = newest.count
@@ -247,6 +247,11 @@ def _server(server: cluster_pb2.ServerInfo) -> ServerInfo:
         "ceph_version": server.version,
         "services": [{"type": service.type, "id": service.id} for service in server.services],
     }
+
+
+def _number(value: float) -> float:
+    """Return a counter's value as Ceph has it, an int, unless a daemon of another kind has not."""
+    return int(value) if value.is_integer() else value
 
 
 def _seconds(sample: cluster_pb2.CounterSample) -> float:

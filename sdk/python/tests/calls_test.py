@@ -204,7 +204,9 @@ def test_daemons(probe: Probe) -> None:
     }
     probe.manager.refusals["Cluster.GetServer"] = Refusal(grpc.StatusCode.NOT_FOUND, "no host")
     assert probe("self.get_server('h')") == {"hostname": "h", "ceph_version": "", "services": []}
-    assert probe("self.get_counter('osd', '0', 'op_w')") == {"op_w": [[99.0, 6.0], [100.0, 7.0]]}
+    assert probe("self.get_counter('osd', '0', 'op_w')") == {"op_w": [[99.0, 6], [100.0, 7]]}
+    assert probe("type(self.get_latest('osd', '0', 'op_w')).__name__") == "int"
+    assert probe("type(self.get_latest('osd', '0', 'lat')).__name__") == "float"
     assert probe("self.get_counter('osd', '0', 'nosuch')") == {"nosuch": []}
     assert probe("self.get_latest_counter('osd', '0', 'lat')") == {"lat": [100.0, 1.5, 3]}
     assert probe("self.get_latest('osd', '0', 'op_w')") == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 import outpost.testing
 from mgr_module import CLIReadCommand, CommandResult, MgrModule, NotifyType, Option
 from outpost import ModuleLoadError
-from outpost.testing import Counter, FakeManager, RunningModule
+from outpost.testing import Counter, FakeManager, Refusal, RunningModule, wait_until
 
 if "TEST_SRCDIR" in os.environ:
     ROOT = Path(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"])
@@ -292,6 +294,19 @@ def test_a_module_that_can_not_be_loaded(manager: FakeManager, tmp_path: Path) -
         manager.start_module(Early)
     with pytest.raises(ModuleLoadError, match=r"has no module\.py"):
         manager.start_module(tmp_path)
+
+
+def test_a_module_that_the_manager_refuses(
+    manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait_until, "__defaults__", (0.2,))
+    handlers = list(logging.getLogger().handlers)
+    manager.refusals["ModuleHost.Attach"] = Refusal(
+        grpc.StatusCode.ALREADY_EXISTS, "there is one", "NAME_TAKEN"
+    )
+    with pytest.raises(AssertionError, match="watcher to attach"):
+        manager.start_module(Watcher)
+    assert logging.getLogger().handlers == handlers
 
 
 def test_a_directory_can_be_started_again(manager: FakeManager) -> None:

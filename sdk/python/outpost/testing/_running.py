@@ -23,6 +23,7 @@ from outpost.v1 import module_host_pb2, progress_pb2, types_pb2
 
 if TYPE_CHECKING:
     from outpost.testing._manager import FakeManager
+    from outpost.testing._session import FakeSession
 
 _SEVERITIES = {types_pb2.SEVERITY_WARNING: "warning", types_pb2.SEVERITY_ERROR: "error"}
 
@@ -88,16 +89,26 @@ class RunningModule:
         self._instance = loaded.instance
         self._session = Session(loaded, settings, self._logs)
         self._thread = threading.Thread(target=self._session.run, name="session", daemon=True)
-        self._thread.start()
+        self._stopped = False
         self._pings = itertools.count(1)
-        self.session = wait_until(lambda: manager.attached(self.name), f"{self.name} to attach")
-        """The manager's end of the session, in messages of the wire."""
-        self.session.wait_for("configured")
-        if loaded.register.can_run:
+        self._thread.start()
+        try:
+            self.session = self._wait_until_it_answers()
+            """The manager's end of the session, in messages of the wire."""
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_it_answers(self) -> FakeSession:
+        manager = self.manager
+        session = wait_until(lambda: manager.attached(self.name), f"{self.name} to attach")
+        session.wait_for("configured")
+        if session.register.can_run:
             if manager.serve:
-                self.session.wait_for("serve_status")
-            if loaded.notify_types:
-                wait_until(lambda: manager.subscribed(self.session), f"{self.name} to subscribe")
+                session.wait_for("serve_status")
+            if session.register.notify_types:
+                wait_until(lambda: manager.subscribed(session), f"{self.name} to subscribe")
+        return session
 
     @property
     def instance(self) -> Any:
@@ -179,8 +190,9 @@ class RunningModule:
 
         Does nothing if it has ended. Raises AssertionError, which says what has not returned.
         """
-        if not self._thread.is_alive():
+        if self._stopped:
             return
+        self._stopped = True
         self._session.stop("the test ends", grace=timeout)
         self._thread.join()
         self._end_logging()
