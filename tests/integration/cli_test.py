@@ -279,7 +279,7 @@ def test_repl_shows_the_environment(manager: Manager) -> None:
     assert address == f"export OUTPOST_ADDRESS={manager.address}"
     match = re.fullmatch(r"export PYTHONPATH=(.+):\$PYTHONPATH", path)
     assert match is not None
-    assert any((Path(entry) / "mgr_module.py").is_file() for entry in match[1].split(":"))
+    assert any((Path(entry) / "mgr_module").is_dir() for entry in match[1].split(":"))
 
 
 def test_repl_is_a_conversation(environment: dict[str, str], tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def test_what_is_in_it(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     packed = {name for name in names if ".dist-info/" not in name}
     for name in (
-        "mgr_module.py",
-        "object_format.py",
+        "mgr_module/py.typed",
+        "object_format/py.typed",
         "outpost/py.typed",
         "outpost/testing/__init__.py",
     ):
@@ -139,6 +139,22 @@ def test_a_module_runs_with_it(python: Path, manager: Manager) -> None:
 
 def running(manager: Manager) -> set[str]:
     return {name for name in manager.modules() if manager.state(name) == "RUNNING"}
+
+
+def test_its_types_are_seen(python: Path, pip: Path, tmp_path: Path) -> None:
+    run(pip, "install", "--quiet", "mypy")
+    shutil.copy(SHIPPED_MODULES / "hello/module.py", tmp_path)
+    (tmp_path / "wrong.py").write_text(
+        "from mgr_module import MgrModule\n"
+        "from outpost.v1 import types_pb2\n"
+        "MgrModule('m').set_store(1, 'v')\n"
+        "reveal_type(types_pb2.CommandResult().retval)\n"
+    )
+    mypy = [pip.with_name("mypy"), "--strict", "--python-executable", python]
+    run(*mypy, "module.py", cwd=tmp_path)
+    done = subprocess.run([*mypy, "wrong.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert 'wrong.py:3: error: Argument 1 to "set_store"' in done.stdout
+    assert 'wrong.py:4: note: Revealed type is "int"' in done.stdout
 
 
 def test_the_test_kit_works_with_it(python: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ class BoundToManager:
     _host: Host | None = None
 
     def _outpost_bind(self, host: Host) -> None:
+        host.owner = type(self).__name__
         self._host = host
 
     def _reach(self, method: str) -> Host:

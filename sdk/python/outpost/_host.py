@@ -48,6 +48,8 @@ class Host:
         self.tagged_commands = TaggedCommands()
         self.manager = module_host_pb2.Configure()
         """What the manager said when it last accepted the module."""
+        self.owner = "MgrModule"
+        """The name of the module's class, for its messages."""
         self._option_names = frozenset(option_names)
         self._structures: dict[str, _Structure] = {}
 
@@ -89,7 +91,7 @@ class Host:
     def require_option(self, name: str) -> None:
         """Raise RuntimeError unless the module has this option: declared, or from the manager."""
         if name not in self._option_names and name not in self.options:
-            raise RuntimeError(f"Config option '{name}' is not in Module.MODULE_OPTIONS")
+            raise RuntimeError(f"Config option '{name}' is not in {self.owner}.MODULE_OPTIONS")
 
     def option(self, name: str) -> OptionValue:
         """Return the effective value of an own option. Raises RuntimeError: not declared."""

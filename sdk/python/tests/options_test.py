@@ -29,7 +29,7 @@ def test_undeclared_options(probe: Probe) -> None:
     ):
         kinds, message = probe.raised(code)
         assert kinds[0] == "RuntimeError"
-        assert message == "Config option 'nosuch' is not in Module.MODULE_OPTIONS"
+        assert message == "Config option 'nosuch' is not in Sample.MODULE_OPTIONS"
 
 
 def test_options_are_set_and_seen_at_once(probe: Probe) -> None:
