@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& sett
     options.conf_file = settings.ceph_conf;
     options.name = settings.ceph_name;
     options.keyring = settings.ceph_keyring;
-    return std::make_unique<cluster::ceph::CephSource>(std::move(options), state);
+    return std::make_unique<cluster::ceph::CephSource>(std::move(options), state, counters);
   }
   cluster::sim::SimOptions options;
   options.osds = settings.sim_osds;

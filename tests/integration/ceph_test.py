@@ -112,6 +112,28 @@ def test_commands_pass_through(manager: Manager, cluster: CephCluster) -> None:
     assert "noway" in err
 
 
+def test_hosts_daemons_and_counters(manager: Manager, cluster: CephCluster) -> None:
+    [server] = until("the daemons", lambda: manager.call("probe", "list_servers"))
+    services = {(service["type"], service["id"]) for service in server["services"]}
+    assert services >= {("mon", "a"), ("mgr", "x"), ("osd", "0"), ("osd", "1"), ("osd", "2")}
+    assert "16.2" in server["ceph_version"]
+    assert manager.call("probe", "get_metadata", "mgr", "x")["hostname"] == server["hostname"]
+
+    def all_counters() -> bool:
+        counters = manager.call("probe", "get_all_perf_counters")
+        return set(counters) == {"osd.0", "osd.1", "osd.2"}
+
+    until("the counters of every OSD", all_counters)
+    counters = manager.call("probe", "get_all_perf_counters")["osd.0"]
+    theirs = json.loads(cluster.ceph("tell", "osd.0", "perf", "schema").out)
+    assert counters["osd.op_w"]["type"] == theirs["osd"]["op_w"]["type"]
+    assert counters["osd.op_w"]["priority"] == theirs["osd"]["op_w"]["priority"]
+    assert counters["osd.numpg"]["value"] >= 0
+    assert "count" in counters["osd.op_latency"]
+    series = manager.call("probe", "get_counter", "osd", "0", "osd.stat_bytes")["osd.stat_bytes"]
+    assert series and series[0][1] > 0
+
+
 def test_an_outage_of_the_monitor(manager: Manager, cluster: CephCluster) -> None:
     before = json.loads(manager.check("get", "osd_map"))
     pid = manager.process.pid if manager.process else 0

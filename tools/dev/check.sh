@@ -167,6 +167,8 @@ check_test() {
       bazel_tests "tests" //...
       conformance_steps
       say "what the documents tell"
+      step "ceph-mgr-parity.md" tools/check_parity.py docs/ceph-mgr-parity.md \
+        "$(bazel info bazel-testlogs 2>/dev/null)"
       step "writing-a-module.md" run_document docs/writing-a-module.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md

@@ -70,9 +70,14 @@ std::optional<command::Result> Objection(const ClusterCommand& command) {
 
 }  // namespace
 
-CephSource::CephSource(CephOptions options, ClusterState* state)
+CephSource::CephSource(CephOptions options, ClusterState* state, PerfCounters* counters)
     : options_(std::move(options)),
       state_(*state),
+      counter_poller_(
+          counters, options_.counter_interval, options_.counter_threads,
+          [this](const std::string& type, const std::string& id, absl::string_view command) {
+            return AskForCounters(type, id, command);
+          }),
       pool_(options_.command_threads, options_.max_waiting_commands,
             [this](const ClusterCommand& command) { return Execute(command); }) {}
 
@@ -104,6 +109,7 @@ void CephSource::Stop() {
     stopping_ = true;
   }
   pool_.Stop();
+  counter_poller_.Stop();
   if (!monitors_thread_.joinable()) return;
   monitors_thread_.join();
   daemons_thread_.join();
@@ -153,6 +159,17 @@ void CephSource::RunCommand(ClusterCommand command, command::ResultCallback done
 command::Result CephSource::Ask(const Clients& clients, absl::string_view command_json) const {
   if (stopping()) return Failure(ESHUTDOWN, "the source stops");
   return clients.polls->MonCommand(command_json, "");
+}
+
+command::Result CephSource::AskForCounters(const std::string& type, const std::string& id,
+                                           absl::string_view command_json) const {
+  // Only OSDs: librados loses memory with each question to one monitor (see RadosClient).
+  int osd = 0;
+  const ClientsPtr clients = this->clients();
+  if (stopping() || clients == nullptr || type != "osd" || !absl::SimpleAtoi(id, &osd)) {
+    return Failure(ENOTCONN, "there is no way to it now");
+  }
+  return clients->polls->OsdCommand(osd, command_json, "");
 }
 
 command::Result CephSource::Execute(const ClusterCommand& command) {
@@ -279,6 +296,12 @@ void CephSource::PollMonitors(MonitorPoller* poller) {
     return;
   }
   answered_ = now;
+  std::vector<CounterPoller::Daemon> osds;
+  osds.reserve(seen->osds_up.size());
+  for (const auto& [id, up_from] : seen->osds_up) {
+    osds.push_back({.type = "osd", .id = absl::StrCat(id), .start = up_from});
+  }
+  counter_poller_.SetDaemons(osds);
   if (!commands_known_) UpdateCommands(*clients);
   bool was_connected = false;
   {

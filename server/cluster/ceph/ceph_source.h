@@ -38,6 +38,7 @@
 #include "absl/time/time.h"
 #include "server/cluster/ceph/command_descriptions.h"
 #include "server/cluster/ceph/command_pool.h"
+#include "server/cluster/ceph/counter_poller.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/rados_client.h"
 #include "server/cluster/cluster_state.h"
@@ -59,14 +60,17 @@ struct CephOptions {
   absl::Duration command_timeout = absl::Seconds(10);
   // An outage after which the conf file is read again.
   absl::Duration renew_after = absl::Seconds(30);
+  // How often the counters of each OSD are read, by how many threads at once.
+  absl::Duration counter_interval = absl::Seconds(5);
+  size_t counter_threads = 2;
   size_t command_threads = 8;
   size_t max_waiting_commands = 64;
 };
 
 class CephSource final : public Source {
  public:
-  // `state` must outlive the source.
-  CephSource(CephOptions options, ClusterState* state);
+  // `state` and `counters` must outlive the source.
+  CephSource(CephOptions options, ClusterState* state, PerfCounters* counters);
   // Stops.
   ~CephSource() override;
 
@@ -79,7 +83,8 @@ class CephSource final : public Source {
   void OnCommandsChanged(std::function<void()> listener) override;
 
  private:
-  // The connections: one for polls; one for commands, which may take longer.
+  // The connections: one for polls, of the monitors and of counters; one for
+  // commands, which may take longer.
   struct Clients {
     std::unique_ptr<RadosClient> polls;
     std::unique_ptr<RadosClient> commands;
@@ -99,6 +104,8 @@ class CephSource final : public Source {
 
   // A question of a poll; -ESHUTDOWN once stopping.
   command::Result Ask(const Clients& clients, absl::string_view command_json) const;
+  command::Result AskForCounters(const std::string& type, const std::string& id,
+                                 absl::string_view command_json) const;
   command::Result Execute(const ClusterCommand& command);
   void NoteExecuted(const ClusterCommand& command);
 
@@ -127,6 +134,7 @@ class CephSource final : public Source {
   bool outage_logged_ = false;
   bool commands_known_ = false;  // since they came back
 
+  CounterPoller counter_poller_;
   std::thread monitors_thread_;
   std::thread daemons_thread_;
   CommandPool pool_;  // last: its threads use all of the above

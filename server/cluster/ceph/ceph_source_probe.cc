@@ -52,7 +52,7 @@ class Printer {
 
 class Probe {
  public:
-  explicit Probe(const std::string& conf) : source_(Options(conf), &state_) {
+  explicit Probe(const std::string& conf) : source_(Options(conf), &state_, &counters_) {
     state_.AddListener([this](const SnapshotPtr& snapshot) {
       printer_.Print({{"event", "structure"},
                       {"name", snapshot->name},
@@ -128,6 +128,7 @@ class Probe {
 
   Printer printer_;
   ClusterState state_;
+  PerfCounters counters_;
   CephSource source_;
 };
 

@@ -98,7 +98,8 @@ command::Result RunAndWait(CephSource* source, ClusterCommand command) {
 
 void ExpectUnreachable(int port) {
   ClusterState state;
-  CephSource source(OptionsFor(port), &state);
+  PerfCounters counters;
+  CephSource source(OptionsFor(port), &state, &counters);
   ASSERT_TRUE(source.Start().ok());
   EXPECT_THAT(state.connection().reason, HasSubstr("the monitors at"));
   EXPECT_THAT(WaitForReason(&state, "connecting"),
@@ -132,7 +133,8 @@ TEST(CephSourceUnreachableTest, AMissingConfFileIsAnErrorOfStart) {
   ClusterState state;
   CephOptions options;
   options.conf_file = "/nonexistent/ceph.conf";
-  CephSource source(options, &state);
+  PerfCounters counters;
+  CephSource source(options, &state, &counters);
   const absl::Status status = source.Start();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_THAT(std::string(status.message()),
@@ -142,9 +144,10 @@ TEST(CephSourceUnreachableTest, AMissingConfFileIsAnErrorOfStart) {
 
 TEST(CephSourceUnreachableTest, AMissingKeyringIsAnErrorOfStart) {
   ClusterState state;
+  PerfCounters counters;
   CephOptions options = OptionsFor(1);
   options.keyring = "/nonexistent/keyring";
-  CephSource named(options, &state);
+  CephSource named(options, &state, &counters);
   const absl::Status status = named.Start();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_THAT(std::string(status.message()),
@@ -152,7 +155,7 @@ TEST(CephSourceUnreachableTest, AMissingKeyringIsAnErrorOfStart) {
 
   options.keyring.clear();
   options.name = "client.nobody-has-this";
-  CephSource by_conf(options, &state);
+  CephSource by_conf(options, &state, &counters);
   const absl::Status by_conf_status = by_conf.Start();
   EXPECT_TRUE(absl::IsNotFound(by_conf_status)) << by_conf_status;
   EXPECT_THAT(std::string(by_conf_status.message()), HasSubstr("client.nobody-has-this"));
@@ -160,13 +163,14 @@ TEST(CephSourceUnreachableTest, AMissingKeyringIsAnErrorOfStart) {
 
 TEST(CephSourceUnreachableTest, AMalformedSettingIsAnErrorOfStart) {
   ClusterState state;
+  PerfCounters counters;
   CephOptions options = OptionsFor(1);
   options.conf_file = WriteFile("bad.conf", "this is = [ not\n[a conf file\n");
-  CephSource bad_conf(options, &state);
+  CephSource bad_conf(options, &state, &counters);
   EXPECT_TRUE(absl::IsInvalidArgument(bad_conf.Start()));
   options = OptionsFor(1);
   options.name = "nonsense";
-  CephSource bad_name(options, &state);
+  CephSource bad_name(options, &state, &counters);
   const absl::Status status = bad_name.Start();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("\"nonsense\""));
@@ -174,7 +178,8 @@ TEST(CephSourceUnreachableTest, AMalformedSettingIsAnErrorOfStart) {
 
 TEST(CephSourceUnreachableTest, CommandsThatCannotBeSentSayWhy) {
   ClusterState state;
-  CephSource source(CephOptions(), &state);
+  PerfCounters counters;
+  CephSource source(CephOptions(), &state, &counters);
   const auto expect = [&](ClusterCommand command, int retval, const std::string& words) {
     const command::Result result = RunAndWait(&source, std::move(command));
     EXPECT_EQ(result.retval, retval) << result.err;

@@ -189,6 +189,8 @@ absl::StatusOr<OsdMapFacts> ParseOsdMap(absl::string_view osd_dump) {
       return Malformed("osd dump", "an OSD without osd, up_from or uuid");
     }
     facts.boots.emplace_back(id, std::move(uuid), up_from);
+    uint64_t up = 0;
+    if (ReadUint(osd, {"up"}, &up) && up != 0) facts.up.emplace_back(id, up_from);
   }
   return facts;
 }

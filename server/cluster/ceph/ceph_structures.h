@@ -56,6 +56,7 @@ struct OsdMapFacts {
   uint64_t epoch = 0;
   uint64_t crush_version = 0;
   OsdBoots boots;
+  std::vector<std::pair<uint64_t, uint64_t>> up;  // (id, up_from) of those that are up
 };
 absl::StatusOr<OsdMapFacts> ParseOsdMap(absl::string_view osd_dump);
 

@@ -87,7 +87,7 @@ absl::StatusOr<MonitorPoller::Seen> MonitorPoller::Poll(MonitorCommand monitors)
   if (result.ok()) result = RefreshHealth(monitors, *status);
   if (result.ok()) result = RefreshDf(monitors, *status);
   if (!result.ok()) return result;
-  return Seen{*std::move(status), *mgr};
+  return Seen{*std::move(status), *mgr, osd_map_facts_.up};
 }
 
 absl::Status MonitorPoller::RefreshMonMap(MonitorCommand monitors, uint64_t epoch) {

@@ -35,6 +35,7 @@ class MonitorPoller {
   struct Seen {
     StatusSummary status;
     MgrStat mgr;
+    std::vector<std::pair<uint64_t, uint64_t>> osds_up;  // (id, up_from)
   };
   // Polls once. An error says, as a sentence, why the monitors can't be polled
   // (see Query); a single structure that can't be had is only logged, once.
