@@ -5,7 +5,7 @@
 
 TESTLOGS is Bazel's bazel-testlogs after a run of all tests. A test is named as `target::test`, the
 target without its package, the test as `test_name` (Python) or `Suite.Name` (C++). Each cell of a
-column "Python" or "C++" names at least one test, or gives the reason why there is none after a dash.
+column "Python" or "C++" names at least one test, or tells after a dash why there is none.
 """
 
 from __future__ import annotations
