@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "cli/completion.h"
 #include "cli/words.h"
+#include "outpost/internal/printable.h"
 
 namespace outpost::cli {
 namespace {
@@ -50,13 +51,9 @@ else
 fi
 )";
 
-// One line: a description may have been written by anybody.
-std::string OneLine(absl::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  }
-  return line;
+// A description is a line, whoever wrote it.
+std::string OneLine(const std::string& text) {
+  return absl::StrReplaceAll(internal::Printable(text), {{"\n", " "}});
 }
 
 std::string ForBash(const std::string& line, const std::string& current, const LocalCall& call) {

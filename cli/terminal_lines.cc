@@ -13,7 +13,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "cli/terminal.h"
+#include "outpost/internal/printable.h"
+#include "outpost/internal/utf8.h"
 
 namespace outpost::cli {
 namespace {
@@ -66,7 +69,9 @@ void List(const std::vector<Completing::Candidate>& candidates) {
     cell.append(widest + kSpaceBetween - Characters(cell), ' ');
     if (described) {
       const size_t left = columns > cell.size() ? columns - cell.size() - 1 : 0;
-      absl::StrAppend(&cell, absl::string_view(candidate.description).substr(0, left));
+      const std::string description =
+          absl::StrReplaceAll(internal::Printable(candidate.description), {{"\n", " "}});
+      absl::StrAppend(&cell, internal::CutUtf8(description, left));
     }
     absl::FPrintF(stdout, "%s", cell);
     if (++in_this_row == in_a_row) {

@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "cli/run_command.h"
+#include "outpost/internal/printable.h"
 
 namespace outpost::cli {
 namespace {
@@ -23,7 +24,7 @@ constexpr uint32_t kOldLines = 20;
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
   const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", at, absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S%z", at, absl::LocalTimeZone());
 }
 
 // As Ceph's cluster log has them.
@@ -48,27 +49,16 @@ v1::LogLevel LeastLevel(const std::string& severity) {
   return v1::LOG_LEVEL_INFO;
 }
 
-// What has the look of a terminal's escape sequence must not be one.
-std::string Harmless(absl::string_view text) {
-  std::string harmless;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) {
-      absl::StrAppendFormat(&harmless, "\\x%02x", byte);
-    } else {
-      harmless += c;
-    }
-  }
-  return harmless;
-}
-
+// As `log last` and `module logs` print it.
 std::string LineText(const v1::TailLogResponse& line) {
-  std::string text;
-  if (line.missed() > 0) absl::StrAppend(&text, "(", line.missed(), " lines missed)\n");
   const v1::LogRecord& record = line.record();
-  absl::StrAppend(&text, TimeText(record.time()), " ", Harmless(line.source()), " ",
-                  SeverityText(record.level()), " ", Harmless(record.message()), "\n");
-  return text;
+  std::string text;
+  if (line.missed() > 0) absl::StrAppend(&text, "(", line.missed(), " lines were missed)\n");
+  absl::StrAppend(&text, TimeText(record.time()), " ", line.source(),
+                  record.logger().empty() ? "" : "/", record.logger(), " ", record.channel(),
+                  record.channel().empty() ? "" : " ", SeverityText(record.level()), " ",
+                  record.message(), "\n");
+  return internal::Printable(text);
 }
 
 bool CameAndWent(const Failure& failure) {
@@ -141,8 +131,9 @@ std::optional<Failure> FollowModuleLogs(const Arguments& arguments, Client* clie
     if (word == "--follow") continue;
     if (word == "--lines" && i + 1 < words.size()) {
       word = words[++i];
-    } else if (!absl::ConsumePrefix(&word, "--lines=")) {
-      if (absl::StartsWith(word, "-") || !request.module().empty()) {
+    } else if (!absl::ConsumePrefix(&word, "--lines=") &&
+               (request.module().empty() || absl::StartsWith(word, "-"))) {
+      if (absl::StartsWith(word, "-")) {
         return ErrnoFailure(EINVAL, absl::StrCat("module logs: unused argument \"", word,
                                                  "\"; module logs NAME [--lines N] [--follow]"));
       }

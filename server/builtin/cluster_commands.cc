@@ -10,6 +10,7 @@
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
 #include "server/command/command_table.h"
+#include "server/text/duration.h"
 
 namespace outpost::builtin {
 namespace {
@@ -19,7 +20,7 @@ using command::ResultCallback;
 using nlohmann::json;
 
 std::string Age(absl::Time time) {
-  return absl::FormatDuration(absl::Trunc(absl::Now() - time, absl::Milliseconds(100)));
+  return text::DurationText(absl::Now() - time, absl::Milliseconds(100));
 }
 
 void AddGet(const Subjects& s, command::Dispatcher* dispatcher) {

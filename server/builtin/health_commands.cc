@@ -174,7 +174,10 @@ std::string HealthDetail(const health::Report& report) {
     }
     absl::StrAppend(&text, "[", check.severity() == v1::SEVERITY_ERROR ? "ERR" : "WRN", "] ",
                     check.code(), ": ", check.summary());
-    for (const auto& line : check.detail()) absl::StrAppend(&text, "\n    ", line);
+    for (const auto& line : check.detail()) {
+      // A check of one thing may say no more in its detail.
+      if (line != check.summary()) absl::StrAppend(&text, "\n    ", line);
+    }
   }
   return text;
 }

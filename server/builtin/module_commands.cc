@@ -12,6 +12,7 @@
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
+#include "server/text/duration.h"
 
 namespace outpost::builtin {
 namespace {
@@ -88,9 +89,7 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool detail)
         m.name(),
         module::StateName(m.state()),
         m.pid() == 0 ? "-" : absl::StrCat(m.pid()),
-        m.has_attached() ? absl::FormatDuration(
-                               absl::Trunc(absl::Now() - FromProto(m.attached()), absl::Seconds(1)))
-                         : "-",
+        m.has_attached() ? text::DurationText(absl::Now() - FromProto(m.attached())) : "-",
         absl::StrCat(m.restarts()),
         Mebibytes(m.rss_bytes())};
     if (detail) {

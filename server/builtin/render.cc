@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "outpost/internal/printable.h"
 #include "outpost/internal/status_errno.h"
 
 namespace outpost::builtin {
@@ -10,7 +11,9 @@ namespace outpost::builtin {
 command::Result Render(const std::string& format, const nlohmann::json& data,
                        const std::function<std::string()>& plain) {
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-  if (format.empty() || format == "plain") return {.retval = 0, .out = plain(), .err = ""};
+  if (format.empty() || format == "plain") {
+    return {.retval = 0, .out = internal::Printable(plain()), .err = ""};
+  }
   if (format == "json") return {.retval = 0, .out = data.dump(-1, ' ', false, kReplace), .err = ""};
   if (format == "json-pretty") {
     return {.retval = 0, .out = data.dump(4, ' ', false, kReplace), .err = ""};
@@ -22,8 +25,9 @@ command::Result Render(const std::string& format, const nlohmann::json& data,
 }
 
 command::Result Failure(const absl::Status& status) {
-  return {
-      .retval = -internal::ErrnoOf(status.code()), .out = "", .err = std::string(status.message())};
+  return {.retval = -internal::ErrnoOf(status.code()),
+          .out = "",
+          .err = internal::Printable(status.message())};
 }
 
 }  // namespace outpost::builtin

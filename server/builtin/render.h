@@ -11,7 +11,8 @@
 
 namespace outpost::builtin {
 
-// `data` as "json" or "json-pretty"; what `plain` prints for "plain" and "". Any
+// `data` as "json" or "json-pretty"; what `plain` prints for "plain" and "", with control
+// characters shown and not obeyed: much of what is printed was written by modules. Any
 // other format is -EINVAL that names those that there are.
 command::Result Render(const std::string& format, const nlohmann::json& data,
                        const std::function<std::string()>& plain);

@@ -9,6 +9,7 @@
 #include "server/builtin/health_text.h"
 #include "server/builtin/progress_text.h"
 #include "server/builtin/render.h"
+#include "server/text/duration.h"
 
 namespace outpost::builtin {
 namespace {
@@ -81,7 +82,7 @@ std::string StatusText(const Subjects& s, const json& status) {
   }
   absl::StrAppend(
       &text, "\n\n  manager:\n    id:     ", s.manager_id, " (", s.version, ", up ",
-      absl::FormatDuration(absl::Seconds(status["manager"]["uptime_seconds"].get<int64_t>())),
+      text::DurationText(absl::Seconds(status["manager"]["uptime_seconds"].get<int64_t>())),
       ")\n    source: ", source["name"].get<std::string>(),
       source["connected"].get<bool>()
           ? ", connected"

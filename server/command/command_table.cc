@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -48,12 +49,21 @@ absl::Status WithUsage(const absl::Status& fault, const Command& command) {
                                                  " :  ", command.declaration.description));
 }
 
+// The payload of a status that says so.
+constexpr char kUnknownCommand[] = "outpost/unknown-command";
+
+absl::Status UnknownCommand(absl::string_view text) {
+  absl::Status status = absl::InvalidArgumentError(text);
+  status.SetPayload(kUnknownCommand, absl::Cord());
+  return status;
+}
+
 absl::Status NotFound(const std::vector<CommandPtr>& closest) {
   std::string text = absl::StrCat("no valid command found; ", closest.size(), " closest matches:");
   for (const CommandPtr& command : closest) {
     absl::StrAppend(&text, "\n", command->signature.Usage());
   }
-  return absl::InvalidArgumentError(text);
+  return UnknownCommand(text);
 }
 
 size_t RequiredCount(const Signature& signature) {
@@ -211,9 +221,12 @@ absl::StatusOr<Match> CommandTable::ResolveJson(absl::string_view command_json) 
   std::vector<std::string> known;
   for (const CommandPtr& command : index->visible()) known.push_back(command->signature.prefix());
   const std::vector<std::string> near = text::Nearest(prefix, known, kNearestPrefixes);
-  return absl::InvalidArgumentError(
-      absl::StrCat("No handler found for '", Shown(prefix), "'",
-                   near.empty() ? "" : "; nearest: ", absl::StrJoin(near, ", ")));
+  return UnknownCommand(absl::StrCat("No handler found for '", Shown(prefix), "'",
+                                     near.empty() ? "" : "; nearest: ", absl::StrJoin(near, ", ")));
+}
+
+bool CommandTable::IsUnknownCommand(const absl::Status& status) {
+  return status.GetPayload(kUnknownCommand).has_value();
 }
 
 std::vector<CommandPtr> CommandTable::List(absl::string_view prefix, bool include_cluster) const {

@@ -81,6 +81,10 @@ class CommandTable {
   // no such prefix (the nearest are named); or the arguments do not fit.
   absl::StatusOr<Match> ResolveJson(absl::string_view command_json) const;
 
+  // Whether a status of ResolveWords or ResolveJson says that there is no such command; else its
+  // arguments do not fit.
+  static bool IsUnknownCommand(const absl::Status& status);
+
   // The commands whose prefix begins with `prefix`, by prefix, without those that others hide.
   std::vector<CommandPtr> List(absl::string_view prefix, bool include_cluster) const;
 

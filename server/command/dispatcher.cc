@@ -49,6 +49,11 @@ Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
   Response response;
   if (!match.ok()) {
     response.result = {.retval = -EINVAL, .out = "", .err = std::string(match.status().message())};
+    if (CommandTable::IsUnknownCommand(match.status()) && source_->Commands().empty()) {
+      absl::StrAppend(&response.result.err,
+                      "\nThe cluster has not been reached yet, and so its commands are not known; "
+                      "see `outpost health detail`");
+    }
     done(std::move(response));
     return nullptr;
   }

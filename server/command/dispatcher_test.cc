@@ -17,7 +17,9 @@
 namespace outpost::command {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using Case = module::RecordingLink::Case;
 
 // A cluster that answers each command with its JSON.
@@ -154,8 +156,21 @@ TEST_F(DispatcherTest, ACommandOfAModuleThatIsNotEnabledSaysSo) {
   const Response response = Run(Words({"m", "greet"}));
   EXPECT_EQ(response.result.retval, -EOPNOTSUPP);
   EXPECT_EQ(response.result.err,
-            "Module 'm' is not enabled/loaded: use `outpost module enable m` to enable it");
+            "Module 'm' is not enabled/loaded (required by command 'm greet'): use `outpost module "
+            "enable m` to enable it");
   EXPECT_EQ(response.provider, "module/m");
+}
+
+TEST_F(DispatcherTest, AnUnknownCommandMayBeOneOfAClusterThatWasNeverReached) {
+  source_.commands.clear();
+  dispatcher_->PublishClusterCommands();
+  const std::string hint =
+      "\nThe cluster has not been reached yet, and so its commands are not known; see `outpost "
+      "health detail`";
+  EXPECT_THAT(Run(Words({"osd", "set", "noout"})).result.err, EndsWith(hint));
+  EXPECT_THAT(Run(Json(R"({"prefix":"osd set"})")).result.err, EndsWith(hint));
+  // It is not to blame for arguments that do not fit.
+  EXPECT_THAT(Run(Words({"echo"})).result.err, Not(HasSubstr("has not been reached")));
 }
 
 TEST_F(DispatcherTest, WhatIsNotACommandIsAResult) {

@@ -11,7 +11,17 @@
 namespace outpost::module {
 namespace {
 
-command::Result FailedCommand(const absl::Status& status) {
+// "Module 'm' is not enabled/loaded: …" says for a command, as Ceph does, which one wants it.
+std::string WithRequiredBy(absl::string_view message, const std::string& prefix) {
+  constexpr absl::string_view kNotEnabled = " is not enabled/loaded";
+  const size_t at = message.find(kNotEnabled);
+  if (at == absl::string_view::npos) return std::string(message);
+  const size_t end = at + kNotEnabled.size();
+  return absl::StrCat(message.substr(0, end), " (required by command '", prefix, "')",
+                      message.substr(end));
+}
+
+command::Result FailedCommand(const absl::Status& status, const std::string& prefix) {
   command::Result result;
   result.err = std::string(status.message());
   switch (status.code()) {
@@ -29,6 +39,7 @@ command::Result FailedCommand(const absl::Status& status) {
       break;
     case absl::StatusCode::kFailedPrecondition:
       result.retval = -EOPNOTSUPP;
+      result.err = WithRequiredBy(status.message(), prefix);
       break;
     default:
       result.retval = -EIO;
@@ -162,14 +173,14 @@ std::shared_ptr<Ticket> CallRouter::RunCommand(const std::string& module,
   }
   run.set_caller(std::move(invocation.caller));
   run.set_call_id(*call_id);
-  Start(
-      module, absl::StrCat("command \"", invocation.prefix, "\""), deadline, std::move(request),
-      ticket,
-      [this, call_id = *std::move(call_id),
-       callback = std::move(callback)](Session::Answer answer) mutable {
-        Leave(call_id);
-        callback(answer.ok() ? CommandAnswer(*std::move(answer)) : FailedCommand(answer.status()));
-      });
+  std::string who = absl::StrCat("command \"", invocation.prefix, "\"");
+  Start(module, std::move(who), deadline, std::move(request), ticket,
+        [this, call_id = *std::move(call_id), prefix = std::move(invocation.prefix),
+         callback = std::move(callback)](Session::Answer answer) mutable {
+          Leave(call_id);
+          callback(answer.ok() ? CommandAnswer(*std::move(answer))
+                               : FailedCommand(answer.status(), prefix));
+        });
   return ticket;
 }
 

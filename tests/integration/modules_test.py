@@ -76,8 +76,8 @@ def test_a_module_serves_soon_after_it_is_enabled(name: str) -> None:
         assert manager.outpost(command) == (
             errno.EOPNOTSUPP,
             "",
-            f"Error ENOTSUP: Module '{name}' is not enabled/loaded: use `outpost module enable"
-            f" {name}` to enable it\n",
+            f"Error ENOTSUP: Module '{name}' is not enabled/loaded (required by command"
+            f" '{command}'): use `outpost module enable {name}` to enable it\n",
         )
         # Ceph's words for the same.
         took = seconds(lambda: manager.check("mgr", "module", "enable", name))

@@ -34,6 +34,7 @@ std::string CellText(const Json& value) {
 
 void Table::AddRow(std::vector<std::string> cells) {
   cells.resize(columns_.size());
+  for (std::string& cell : cells) std::replace(cell.begin(), cell.end(), '\n', ' ');
   rows_.push_back(std::move(cells));
 }
 

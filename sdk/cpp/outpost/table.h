@@ -26,7 +26,7 @@ class Table {
 
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // Cells that are left out are empty; ones too many are ignored.
+  // Cells that are left out are empty; ones too many are ignored; a newline in one is a space.
   void AddRow(std::vector<std::string> cells);
 
   size_t rows() const { return rows_.size(); }
