@@ -118,6 +118,8 @@ Lines::Read TerminalLines::Next(const std::string& prompt, std::string* line) {
   if (ended_) return Read::kEnd;
   prompt_ = prompt;
   el_resize(edit_);
+  // Before the prompt is seen: keys that are pressed then are for the editor, too.
+  el_set(edit_, EL_PREP_TERM, 1);
   int length = 0;
   const char* text = el_gets(edit_, &length);
   if (interrupt_->signal() != 0) {

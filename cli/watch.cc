@@ -150,6 +150,14 @@ std::optional<Failure> FollowModuleLogs(const Arguments& arguments, Client* clie
   if (request.module().empty()) {
     return ErrnoFailure(EINVAL, "module logs: of which module? module logs NAME [--follow]");
   }
+  // Who follows a name that there is not would wait for ever.
+  v1::CommandsRunRequest once;
+  for (const std::string& word : {std::string("module"), std::string("logs"), request.module()}) {
+    once.add_words(word);
+  }
+  v1::CommandsRunResponse response;
+  if (std::optional<Failure> failure = client->Run(once, &response)) return failure;
+  if (std::optional<Failure> failure = FailureOf(response)) return failure;
   return Follow(std::move(request), arguments, client, interrupt, output);
 }
 

@@ -176,7 +176,9 @@ def test_a_module_that_is_no_good_says_why(
 
     detail = manager.check("health", "detail")
     failed = "failed dependency" if state == "CANNOT_RUN" else "failed"
-    assert re.search(rf"^    Module '{name}' has {failed}: {why}", detail, re.MULTILINE), detail
+    assert re.search(
+        rf"^\[(ERR|WRN)\] MGR_MODULE_\w+: Module '{name}' has {failed}: {why}", detail, re.MULTILINE
+    ), detail
     row = until(
         f"{name} with a reason in `module ls`",
         lambda: re.search(rf"^{name} +{shown} .*$", manager.check("module", "ls"), re.MULTILINE),

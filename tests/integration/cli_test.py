@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fixture import OUTPOST, Manager, run_tests, until
+from fixture import OUTPOST, Background, Manager, run_tests, until
 from terminal import Terminal
 
 PROMPT = r"outpost> "
@@ -188,9 +188,7 @@ def test_shells_show_what_there_is(shell: Terminal) -> None:
     shell.type("outpost module \t" + ("\t" if "bash" in shell.name else ""))
     for word in ("disable", "enable", "ls", "restart"):
         shell.wait_for(word)
-    shell.type("ls\t")
-    shell.wait_for("ls ")
-    shell.type("det\t")  # a choice of an argument
+    shell.type("ls det\t")  # a choice of an argument
     shell.wait_for("detail ")
 
 
@@ -316,6 +314,131 @@ def test_repl_is_a_conversation(environment: dict[str, str], tmp_path: Path) -> 
         assert terminal.end() == 0
     history = (tmp_path / ".local/state/outpost/repl_history").read_text().splitlines()
     assert history[0] == "print(mgr.version)" and history[-1] == "exit()"
+
+
+# --- the log as it grows ---
+
+
+def heard(manager: Manager, follower: Background, *words: str) -> str:
+    """Write a line into the cluster log, again until the follower has it; its line."""
+    while follower._lines.empty():
+        manager.check(*words)
+    return follower.line()
+
+
+def skip_status(follower: Background) -> None:
+    """What `outpost -w` begins with."""
+    assert follower.line() == "  cluster:"
+    while not follower.line().startswith("  modules:"):
+        pass
+    while follower.line():
+        pass
+
+
+def test_watch_shows_the_status_and_then_the_cluster_log(manager: Manager) -> None:
+    follower = manager.outpost_background("-w")
+    skip_status(follower)
+    manager.check("mgr", "self-test", "cluster-log", "audit", "error", "of another channel")
+    manager.check("mgr", "self-test", "cluster-log", "cluster", "debug", "of no weight")
+    line = heard(manager, follower, "log", "hello", "there")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4} \S+ cluster \[INF\] hello there", line
+    )
+    rc, _, err = follower.end(signal.SIGINT)
+    assert (rc, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "channel", "priority", "shown"),
+    [
+        (["-W", "audit"], "audit", "info", r"audit \[INF\] it"),
+        (["--watch-channel=*"], "cluster", "error", r"cluster \[ERR\] it"),
+        (["--watch-debug"], "cluster", "debug", r"cluster \[DBG\] it"),
+        (["--watch-warn", "-W", "*"], "audit", "security", r"audit \[WRN\] it"),
+    ],
+)
+def test_watch_chooses(
+    manager: Manager, flags: list[str], channel: str, priority: str, shown: str
+) -> None:
+    follower = manager.outpost_background(*flags)
+    skip_status(follower)
+    line = heard(manager, follower, "mgr", "self-test", "cluster-log", channel, priority, "it")
+    assert re.search(shown + "$", line)
+    assert follower.end(signal.SIGINT).rc == 0
+
+
+def test_watch_leaves_out_what_weighs_less(manager: Manager) -> None:
+    follower = manager.outpost_background("--watch-error")
+    skip_status(follower)
+    for priority in ("info", "warning"):
+        manager.check("mgr", "self-test", "cluster-log", "cluster", priority, "not this")
+    command = ("mgr", "self-test", "cluster-log", "cluster", "error", "but this")
+    assert heard(manager, follower, *command).endswith("[ERR] but this")
+    assert follower.end(signal.SIGTERM).rc == 0
+
+
+def test_watch_refuses_a_command_and_needs_a_manager(manager: Manager) -> None:
+    assert manager.outpost("-w", "hello") == (
+        errno.EINVAL,
+        "",
+        'Error EINVAL: --watch goes with no command, but there is "hello"\n',
+    )
+    rc, out, err = manager.outpost("-w", "-a", "unix:/nonexistent")
+    assert (rc, out) == (errno.ECONNREFUSED, "") and err.startswith("Error: no manager answers")
+
+
+def test_watch_waits_for_a_manager_that_went_away() -> None:
+    with Manager("hello") as manager:
+        follower = manager.outpost_background("-w")
+        skip_status(follower)
+        assert heard(manager, follower, "log", "one").endswith("[INF] one")
+        manager.kill9()
+        manager.restart()
+        while "two" not in heard(manager, follower, "log", "two"):
+            pass
+        rc, _, err = follower.end(signal.SIGINT)
+        assert rc == 0
+        assert err.splitlines() == [
+            f"the manager at {manager.address} went away; waiting for it",
+            f"the manager at {manager.address} is there again",
+        ]
+
+
+def test_module_logs_are_followed(manager: Manager) -> None:
+    write = ("repl", "-c", "mgr.log.warning('a line of mine')")
+    manager.check(*write)
+    until("the line", lambda: "a line of mine" in manager.check("module", "logs", "selftest"))
+    follower = manager.outpost_background("module", "logs", "selftest", "-f")
+    while not follower.line().endswith("[WRN] a line of mine"):
+        pass
+    while not follower._lines.empty():
+        follower.line()
+    manager.check("mgr", "self-test", "cluster-log", "cluster", "info", "one more")
+    while not follower.line().endswith("one more"):
+        pass
+    assert follower.end(signal.SIGINT).rc == 0
+
+    none_before = manager.outpost_background("module", "logs", "selftest", "--follow", "--lines=0")
+    assert heard(manager, none_before, *write).endswith("a line of mine")
+    assert none_before.end(signal.SIGINT).rc == 0
+    rc, _, err = manager.outpost("module", "logs", "nosuch", "-f")
+    assert rc == errno.ENOENT and "nosuch" in err
+    assert manager.outpost("module", "logs", "--follow").rc == errno.EINVAL
+    assert manager.outpost("module", "logs", "selftest", "--follow", "--nosuch").rc == errno.EINVAL
+
+
+def test_control_characters_do_not_reach_the_terminal(manager: Manager) -> None:
+    checks = {"ODD": {"severity": "warning", "summary": "\x1b[2Jx", "detail": ["\x07", "\x1b[2Jx"]}}
+    manager.check("mgr", "self-test", "health", "set", json.dumps(checks))
+    assert manager.check("health", "detail") == (
+        "HEALTH_WARN \\x1b[2Jx\n[WRN] ODD: \\x1b[2Jx\n    \\x07\n"
+    )
+    manager.check("mgr", "self-test", "health", "clear", "ODD")
+    follower = manager.outpost_background("-w")
+    skip_status(follower)
+    code = r"mgr.cluster_log('cluster', mgr.ClusterLogPrio.INFO, 'x\x1b[31m')"
+    assert heard(manager, follower, "repl", "-c", code).endswith(r"[INF] x\x1b[31m")
+    assert follower.end(signal.SIGINT).rc == 0
 
 
 # --- module selftest ---

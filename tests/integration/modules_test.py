@@ -193,8 +193,8 @@ def test_a_crash_loop_backs_off() -> None:
             re.MULTILINE,
         )
         assert (
-            "    Module 'crash_loop' has failed: ended with exit status 1: no coffee\n"
-            in manager.check("health", "detail")
+            "[ERR] MGR_MODULE_ERROR: Module 'crash_loop' has failed: ended with exit status 1: no"
+            " coffee\n" in manager.check("health", "detail")
         )
         assert manager.outpost("hello").rc == 0
         manager.check("module", "disable", "crash_loop")
