@@ -86,6 +86,58 @@ TEST(ParseArguments, WhatDoesNotFitIsNamed) {
   EXPECT_THAT(ErrorOf({"x", "--timeout"}), HasSubstr("--timeout"));
 }
 
+TEST(ParseArguments, FlagsOfCephsCommandLine) {
+  EXPECT_THAT(MustParse({"-s"}).words, ElementsAre("status"));
+  EXPECT_THAT(MustParse({"--status", "-f", "json"}).words, ElementsAre("status"));
+  EXPECT_FALSE(MustParse({"x", "--verbose", "--concise"}).verbose);
+  EXPECT_FALSE(MustParse({"x"}).watch);
+  for (const char* flag :
+       {"-w", "--watch", "--watch-debug", "--watch-error", "--watch-channel=*"}) {
+    EXPECT_TRUE(MustParse({flag}).watch) << flag;
+  }
+  EXPECT_EQ(MustParse({"-W", "audit"}).watch_channel, "audit");
+  EXPECT_EQ(MustParse({"-w", "--watch-sec"}).watch_severity, "sec");
+  // With -s there is still nothing but the status before the log.
+  EXPECT_THAT(MustParse({"-s", "-w"}).words, IsEmpty());
+}
+
+TEST(ParseArguments, OfAModulesLogFMeansToFollow) {
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"module", "logs", "hello", "-f"},
+                                             {"module", "logs", "-f", "hello"},
+                                             {"module", "logs", "hello", "--follow"},
+                                             {"mgr", "module", "logs", "hello", "-f"}}) {
+    const Arguments arguments = MustParse(args);
+    EXPECT_THAT(arguments.words, ::testing::Contains("--follow"));
+    EXPECT_EQ(arguments.format, "");
+  }
+  EXPECT_EQ(MustParse({"module", "logs", "hello", "-f", "json"}).format, "json");
+  EXPECT_THAT(ErrorOf({"module", "ls", "-f"}), HasSubstr("--format"));
+}
+
+TEST(ParseArguments, WhatNoFlagSaysIsAsInTheDefaults) {
+  const Arguments defaults =
+      MustParse({"-a", "unix:/d", "-f", "json", "-p", "7", "--timeout", "8"});
+  Arguments arguments = *ParseArguments({"x", "-p", "9"}, defaults);
+  EXPECT_EQ(arguments.address, "unix:/d");
+  EXPECT_EQ(arguments.format, "json");
+  EXPECT_EQ(arguments.period, absl::Seconds(9));
+  EXPECT_EQ(arguments.timeout, absl::Seconds(8));
+  EXPECT_THAT(arguments.words, ElementsAre("x"));
+}
+
+TEST(GlobalFlags, TellWhatTheyTake) {
+  size_t with_choices = 0;
+  size_t with_file = 0;
+  for (const GlobalFlag& flag : GlobalFlags()) {
+    EXPECT_FALSE(flag.names.empty());
+    with_choices += flag.choices.empty() ? 0 : 1;
+    with_file += flag.value_name == "FILE" ? 1 : 0;
+  }
+  EXPECT_EQ(with_choices, 1u);  // --format
+  EXPECT_EQ(with_file, 2u);     // --in-file, --out-file
+}
+
 TEST(ParseArguments, HelpAndVersionAreFlags) {
   const Arguments help = MustParse({"osd", "--help"});
   EXPECT_TRUE(help.help);

@@ -104,6 +104,48 @@ TEST_F(OutpostTest, ANegativeRetvalIsAnErrorWithItsName) {
   EXPECT_EQ(outcome.err, "Error ENOENT: there is no such pool\n");
 }
 
+TEST_F(OutpostTest, WhereNoCommandFitsTheWordsAreCephs) {
+  manager_->OnRun([](grpc::ServerContext*, const v1::CommandsRunRequest&,
+                     v1::CommandsRunResponse* response) {
+    response->mutable_result()->set_retval(-EINVAL);
+    response->mutable_result()->set_stderr("Invalid command: 11 not in range [0, 10]\nx <n:int>\n");
+    return grpc::Status::OK;
+  });
+  Outcome outcome = Outpost({"x", "11"});
+  EXPECT_EQ(outcome.exit_status, EINVAL);
+  EXPECT_EQ(outcome.err,
+            "Invalid command: 11 not in range [0, 10]\nx <n:int>\nError EINVAL: invalid command\n");
+  // A command that ran and says EINVAL speaks for itself.
+  manager_->OnRunAnswer(-EINVAL, "", "no");
+  EXPECT_EQ(Outpost({"x"}).err, "Error EINVAL: no\n");
+}
+
+TEST_F(OutpostTest, AShellRunsALineEach) {
+  manager_->OnRunAnswer(0, "O", "");
+  Outcome outcome = Outpost({"shell"}, "a 'b c' -f json\n\n# no\nd");
+  EXPECT_EQ(outcome.exit_status, 0);
+  EXPECT_EQ(outcome.out, "O\nO\n");
+  const std::vector<v1::CommandsRunRequest> requests = manager_->requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_THAT(requests[0].words(), ElementsAre("a", "b c"));
+  EXPECT_EQ(requests[0].format(), "json");
+  EXPECT_THAT(requests[1].words(), ElementsAre("d"));
+  EXPECT_EQ(requests[1].format(), "");
+}
+
+TEST_F(OutpostTest, ASignalEndsAShellThatReadsAPipe) {
+  manager_->OnRun(
+      [](grpc::ServerContext* context, const v1::CommandsRunRequest&, v1::CommandsRunResponse*) {
+        FakeManager::AwaitCancelled(context);
+        return grpc::Status::CANCELLED;
+      });
+  Process process(CommandLine({"shell"}), "slow\nslow\n");
+  EXPECT_TRUE(manager_->WaitForRequests(1));
+  process.Signal(SIGINT);
+  EXPECT_EQ(process.Wait().exit_status, 128 + SIGINT);
+  EXPECT_EQ(manager_->requests().size(), 1u);
+}
+
 TEST_F(OutpostTest, OddRetvalsHaveAUsableExitStatus) {
   manager_->OnRunAnswer(-EIO, "", "");
   Outcome outcome = Outpost({"x"});
