@@ -19,6 +19,7 @@
 #include "nlohmann/json.hpp"
 #include "outpost/version.h"
 #include "server/builtin/builtin_commands.h"
+#include "server/builtin/completion_values.h"
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
@@ -247,12 +248,15 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
   (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
 
+  const builtin::CompletionValues completion_values(subjects);
   rpc::ModuleHostService module_host(&supervisor, &hub);
-  rpc::CommandsService commands({.dispatcher = &dispatcher,
-                                 .table = &table,
-                                 .supervisor = &supervisor,
-                                 .source = source->get(),
-                                 .hub = &hub});
+  rpc::CommandsService commands(
+      {.dispatcher = &dispatcher,
+       .table = &table,
+       .supervisor = &supervisor,
+       .source = source->get(),
+       .hub = &hub,
+       .known_values = [&](const auto&... of) { return completion_values.Of(of...); }});
   cluster::DaemonDirectory daemons(&cluster);
   rpc::ClusterService cluster_service(&cluster, &daemons, &counters, source->get());
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);

@@ -96,8 +96,8 @@ std::vector<CommandPtr> CommandTable::Index::Closest(const std::vector<std::stri
   return closest;
 }
 
-std::vector<CompletionCandidate> CommandTable::Index::Complete(
-    std::vector<std::string> words) const {
+std::vector<CompletionCandidate> CommandTable::Index::Complete(std::vector<std::string> words,
+                                                               const KnownValues& known) const {
   std::string partial;
   if (!words.empty()) {
     partial = std::move(words.back());
@@ -105,7 +105,7 @@ std::vector<CompletionCandidate> CommandTable::Index::Complete(
   }
   std::vector<CompletionCandidate> candidates;
   CompleteLiterals(words, partial, candidates);
-  CompleteArguments(words, partial, candidates);
+  CompleteArguments(words, partial, known, candidates);
   std::set<std::string> seen;
   std::erase_if(candidates,
                 [&](const auto& candidate) { return !seen.insert(candidate.text).second; });
@@ -130,33 +130,39 @@ void CommandTable::Index::CompleteLiterals(const std::vector<std::string>& finis
 }
 
 void CommandTable::Index::CompleteArguments(const std::vector<std::string>& finished,
-                                            absl::string_view partial,
+                                            absl::string_view partial, const KnownValues& known,
                                             std::vector<CompletionCandidate>& out) const {
   const auto dashed = [](const Param& param) {
     return absl::StrCat("--", absl::StrReplaceAll(param.name, {{"_", "-"}}));
-  };
-  const auto choices = [&](const Param& param, const std::string& before) {
-    if (!param.is("CephChoices")) return;
-    for (const std::string& choice : param.choices) {
-      const std::string text = absl::StrCat(before, choice);
-      if (absl::StartsWith(text, partial)) out.push_back({text, param.name});
-    }
   };
   for (size_t length = std::min(longest_, finished.size()); length > 0; --length) {
     const auto end = finished.begin() + static_cast<std::ptrdiff_t>(length);
     const absl::Span<const CommandPtr> found = Find(absl::StrJoin(finished.begin(), end, " "));
     for (const CommandPtr& command : found) {
-      const Signature::Expected expected =
-          command->signature.ExpectAfter(std::vector<std::string>(end, finished.end()));
+      const std::vector<std::string> given(end, finished.end());
+      const auto values = [&](const Param& param, const std::string& before) {
+        const auto add = [&](const std::string& value, const std::string& description) {
+          std::string text = absl::StrCat(before, value);
+          if (absl::StartsWith(text, partial)) out.push_back({std::move(text), description});
+        };
+        if (param.is("CephChoices")) {
+          for (const std::string& choice : param.choices) add(choice, param.name);
+        } else if (known) {
+          for (const auto& [value, description] : known(*command, param, given)) {
+            add(value, description);
+          }
+        }
+      };
+      const Signature::Expected expected = command->signature.ExpectAfter(given);
       if (expected.value_of != nullptr) {
-        choices(*expected.value_of, "");
+        values(*expected.value_of, "");
         continue;
       }
-      for (const Param* param : expected.positional) choices(*param, "");
+      for (const Param* param : expected.positional) values(*param, "");
       for (const Param* param : expected.named) {
         const std::string name = dashed(*param);
         if (absl::StartsWith(partial, name + "=")) {
-          choices(*param, name + "=");
+          values(*param, name + "=");
         } else if (absl::StartsWith(name, partial)) {
           out.push_back({name, param->type->describe(*param)});
         }

@@ -39,13 +39,14 @@ class CommandTable::Index {
   // those whose next word is nearest; among these, those whose words after that fit best.
   std::vector<CommandPtr> Closest(const std::vector<std::string>& words, size_t limit) const;
 
-  std::vector<CompletionCandidate> Complete(std::vector<std::string> words) const;
+  std::vector<CompletionCandidate> Complete(std::vector<std::string> words,
+                                            const KnownValues& known) const;
 
  private:
   void CompleteLiterals(const std::vector<std::string>& finished, absl::string_view partial,
                         std::vector<CompletionCandidate>& out) const;
   void CompleteArguments(const std::vector<std::string>& finished, absl::string_view partial,
-                         std::vector<CompletionCandidate>& out) const;
+                         const KnownValues& known, std::vector<CompletionCandidate>& out) const;
 
   // A run of visible_.
   struct Run {

@@ -241,13 +241,13 @@ std::vector<CommandPtr> CommandTable::List(absl::string_view prefix, bool includ
   return commands;
 }
 
-std::vector<CompletionCandidate> CommandTable::Complete(
-    const std::vector<std::string>& words) const {
+std::vector<CompletionCandidate> CommandTable::Complete(const std::vector<std::string>& words,
+                                                        const KnownValues& known) const {
   std::vector<std::string> split = SplitFirstWord(words);
   // "osd " is a finished word and an empty one.
   const bool ends_in_space = words.size() == 1 && !words[0].empty() && words[0].back() == ' ';
   if (ends_in_space) split.emplace_back();
-  return index()->Complete(std::move(split));
+  return index()->Complete(std::move(split), known);
 }
 
 }  // namespace outpost::command

@@ -14,6 +14,7 @@
 #ifndef OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_
 #define OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -88,9 +89,15 @@ class CommandTable {
   // The commands whose prefix begins with `prefix`, by prefix, without those that others hide.
   std::vector<CommandPtr> List(absl::string_view prefix, bool include_cluster) const;
 
+  // The values that `param` of `command` may have where its signature does not list them, as
+  // far as they are known; `given` are the words after the literal ones.
+  using KnownValues = std::function<std::vector<CompletionCandidate>(
+      const Command& command, const Param& param, const std::vector<std::string>& given)>;
+
   // What could be typed after `words`, of which the last is unfinished or empty: literal words,
-  // choices, and the names of parameters.
-  std::vector<CompletionCandidate> Complete(const std::vector<std::string>& words) const;
+  // choices, `known` values (if it is not empty), and the names of parameters.
+  std::vector<CompletionCandidate> Complete(const std::vector<std::string>& words,
+                                            const KnownValues& known = nullptr) const;
 
  private:
   class Index;

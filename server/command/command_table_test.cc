@@ -276,6 +276,31 @@ TEST_F(CommandTableTest, Completes) {
   EXPECT_EQ(table_.Complete({"osd", "stat"})[0].description, "echo the parsed args");
 }
 
+TEST_F(CommandTableTest, CompletesValuesThatOthersKnow) {
+  Set(Module("m"), {"pool show name=pool,type=CephPoolname name=how,type=CephChoices,strings=a|b",
+                    "pool two name=first,type=CephPoolname name=second,type=CephString,req=false"});
+  const auto texts = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> result;
+    const auto known = [](const Command& command, const Param& param,
+                          const std::vector<std::string>& given) {
+      std::vector<CompletionCandidate> values = {{"rbd", "known"}};
+      values.push_back({absl::StrCat(command.signature.prefix(), ".", param.name, ".",
+                                     absl::StrJoin(given, ",")),
+                        ""});
+      return values;
+    };
+    for (const auto& candidate : table_.Complete(words, known)) result.push_back(candidate.text);
+    return result;
+  };
+  EXPECT_THAT(texts({"pool", "show", "r"}), ElementsAre("rbd"));
+  EXPECT_THAT(texts({"pool", "show", ""}),
+              ElementsAre("rbd", "pool show.pool.", "--pool", "--how"));
+  EXPECT_THAT(texts({"pool", "show", "--pool=r"}), ElementsAre("--pool=rbd"));
+  EXPECT_THAT(texts({"pool", "show", "--pool", "rb"}), ElementsAre("rbd"));
+  EXPECT_THAT(texts({"pool", "show", "rbd", ""}), ElementsAre("a", "b", "--how"));
+  EXPECT_THAT(texts({"pool", "two", "rbd", "pool"}), ElementsAre("pool two.second.rbd"));
+}
+
 // Readers always see all of a provider's commands or none, while they are replaced.
 TEST_F(CommandTableTest, ChangesAreAtomicToReaders) {
   Set(Module("m"), {"m a", "m b"});

@@ -91,8 +91,8 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* CommandsService::Complete(grpc::CallbackServerContext* context,
                                                     const v1::CommandsCompleteRequest* request,
                                                     v1::CommandsCompleteResponse* response) {
-  for (auto& candidate :
-       parts_.table->Complete({request->words().begin(), request->words().end()})) {
+  for (auto& candidate : parts_.table->Complete({request->words().begin(), request->words().end()},
+                                                parts_.known_values)) {
     v1::Completion& completion = *response->add_completions();
     completion.set_text(std::move(candidate.text));
     completion.set_description(std::move(candidate.description));

@@ -19,8 +19,10 @@ class CommandsService final : public v1::Commands::CallbackService {
     module::Supervisor* supervisor;
     cluster::Source* source;
     notify::NotificationHub* hub;
+    // What could be typed for parameters; may be empty.
+    command::CommandTable::KnownValues known_values;
   };
-  explicit CommandsService(Parts parts) : parts_(parts) {}
+  explicit CommandsService(Parts parts) : parts_(std::move(parts)) {}
 
   grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context,
                                  const v1::CommandsListRequest* request,

@@ -1,0 +1,143 @@
+#include "server/builtin/completion_values.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "nlohmann/json.hpp"
+#include "server/builtin/option_target.h"
+#include "server/store/module_keys.h"
+
+namespace outpost::builtin {
+namespace {
+
+using command::CompletionCandidate;
+using nlohmann::json;
+
+// More would help nobody.
+constexpr size_t kMostKeys = 1000;
+
+}  // namespace
+
+CompletionValues::Candidates CompletionValues::Of(const command::Command& command,
+                                                  const command::Param& param,
+                                                  const std::vector<std::string>& given) const {
+  if (param.is("CephPoolname")) return Pools();
+  if (param.is("CephOsdName")) return Osds();
+  if (command.provider.kind != command::Provider::Kind::kManager) return {};
+  const std::string& prefix = command.signature.prefix();
+  const std::string& name = param.name;
+  if (name == "module") return Modules();
+  if (name == "structure") return Structures();
+  if (name == "code" && absl::StartsWith(prefix, "health ")) return HealthChecks();
+  if (absl::StartsWith(prefix, "config-key ") && name == "key") return Keys();
+  if (absl::StartsWith(prefix, "config ")) {
+    if (name == "who") return Managers();
+    if (name == "name" || name == "key") return Options();
+    if (name == "value") return ValuesOfOption(given);
+  }
+  if (prefix == "tell" && name == "target") {
+    Candidates targets = Osds();
+    targets.insert(targets.begin(), {"mon", "whichever monitor answers"});
+    return targets;
+  }
+  return {};
+}
+
+CompletionValues::Candidates CompletionValues::Modules() const {
+  Candidates modules;
+  for (const v1::ModuleInfo& module : s_.modules->List()) {
+    modules.push_back({module.name(), std::string(module::StateName(module.state()))});
+  }
+  return modules;
+}
+
+CompletionValues::Candidates CompletionValues::Managers() const {
+  return {{"mgr", "every manager"}, {absl::StrCat("mgr.", s_.manager_id), "this manager"}};
+}
+
+CompletionValues::Candidates CompletionValues::Options() const {
+  Candidates options;
+  for (const v1::ConfigEntry& entry : s_.config->List("", /*only_set=*/false)) {
+    options.push_back({entry.key(), entry.declaration().description()});
+  }
+  return options;
+}
+
+CompletionValues::Candidates CompletionValues::ValuesOfOption(
+    const std::vector<std::string>& given) const {
+  for (const std::string& word : given) {
+    if (!IsModuleOption(word)) continue;
+    const auto option = s_.config->Describe(word);
+    if (!option.ok()) return {};
+    if (option->type() == v1::OPTION_TYPE_BOOL) return {{"true", ""}, {"false", ""}};
+    Candidates values;
+    for (const std::string& value : option->enum_allowed()) values.push_back({value, ""});
+    return values;
+  }
+  return {};
+}
+
+CompletionValues::Candidates CompletionValues::Keys() const {
+  Candidates keys;
+  for (const auto& [key, value] : s_.store->List(store::kModuleKeys)) {
+    if (keys.size() == kMostKeys) break;
+    keys.push_back({absl::StrCat("mgr/", absl::StripPrefix(key, store::kModuleKeys)),
+                    absl::StrCat(value.size(), " bytes")});
+  }
+  return keys;
+}
+
+CompletionValues::Candidates CompletionValues::Structures() const {
+  Candidates structures;
+  for (const auto& entry : s_.cluster->List()) structures.push_back({entry.snapshot->name, ""});
+  return structures;
+}
+
+CompletionValues::Candidates CompletionValues::HealthChecks() const {
+  Candidates codes;
+  for (const v1::HealthCheck& check : s_.health->Get().checks) {
+    codes.push_back({check.code(), check.summary()});
+  }
+  return codes;
+}
+
+CompletionValues::Candidates CompletionValues::Pools() const {
+  absl::MutexLock lock(&mu_);
+  ReadOsdMap();
+  return pools_;
+}
+
+CompletionValues::Candidates CompletionValues::Osds() const {
+  absl::MutexLock lock(&mu_);
+  ReadOsdMap();
+  return osds_;
+}
+
+void CompletionValues::ReadOsdMap() const {
+  const auto snapshot = s_.cluster->Get("osd_map");
+  if (!snapshot.ok() || (*snapshot)->version == read_) return;
+  read_ = (*snapshot)->version;
+  pools_.clear();
+  osds_.clear();
+  const absl::string_view text = (*snapshot)->json;
+  const json map = json::parse(text.begin(), text.end(), nullptr, false);
+  if (!map.is_object()) return;
+  if (const auto pools = map.find("pools"); pools != map.end() && pools->is_array()) {
+    for (const json& pool : *pools) {
+      const auto name = pool.is_object() ? pool.find("pool_name") : pool.end();
+      if (name != pool.end() && name->is_string()) pools_.push_back({*name, ""});
+    }
+  }
+  if (const auto osds = map.find("osds"); osds != map.end() && osds->is_array()) {
+    for (const json& osd : *osds) {
+      const auto id = osd.is_object() ? osd.find("osd") : osd.end();
+      if (id != osd.end() && id->is_number_integer()) {
+        osds_.push_back({absl::StrCat("osd.", id->get<int>()), ""});
+      }
+    }
+  }
+}
+
+}  // namespace outpost::builtin
