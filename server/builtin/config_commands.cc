@@ -90,7 +90,18 @@ void AddRm(const Subjects& s, command::Dispatcher* dispatcher) {
         auto key = OptionTarget(call.args.value("who", ""), name);
         if (!key.ok()) return done(Failure(key.status()));
         const std::string text = key->ToString();
-        config->Remove(text, call.caller, WhenChanged(*std::move(key), std::move(done)));
+        config->Remove(text, call.caller,
+                       [key = *std::move(key),
+                        done = std::move(done)](absl::StatusOr<v1::OptionValue> value) mutable {
+                         if (!absl::IsNotFound(value.status())) {
+                           return done(value.ok() ? command::Result{} : Failure(value.status()));
+                         }
+                         // As Ceph has it: the wish is fulfilled.
+                         done({.retval = 0,
+                               .out = "",
+                               .err = absl::StrCat("nothing is set for '", key.ToString(),
+                                                   "': ", Reason(value.status(), key))});
+                       });
       });
 }
 

@@ -113,6 +113,8 @@ json HelpJson(const std::string& key, const v1::OptionDescriptor& option) {
       {"desc", option.description()},
       {"long_desc", option.long_description()},
       {"default", option.default_value()},
+      {"daemon_default", ""},
+      {"services", json::array({"mgr"})},
       {"min", option.min()},
       {"max", option.max()},
       {"enum_values",

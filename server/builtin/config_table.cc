@@ -86,7 +86,12 @@ json RowsList(const std::vector<ConfigRow>& rows) {
 
 json RowsByName(const std::vector<ConfigRow>& rows) {
   json by_name = json::object();
-  for (const ConfigRow& row : rows) by_name[row.option] = RowJson(row);
+  for (const ConfigRow& row : rows) {
+    by_name[row.option] = {{"value", row.value},
+                           {"section", row.who},
+                           {"mask", json::object()},
+                           {"can_update_at_runtime", row.runtime}};
+  }
   return by_name;
 }
 

@@ -100,7 +100,7 @@ void Get(store::StateStore& store, const std::string& key, std::string store_key
     return done(
         Fail(ENOENT, absl::StrCat("error obtaining '", key, "': (2) No such file or directory")));
   }
-  done({.retval = 0, .out = *std::move(value), .err = absl::StrCat("obtained '", key, "'")});
+  done({.retval = 0, .out = *std::move(value), .err = ""});
 }
 
 void Exists(store::StateStore& store, const std::string& key, std::string store_key, BuiltinCall,

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
-from fixture import Manager, run_tests, until
+from fixture import DEADLINE, Manager, run_tests, until
+from outpost.v1 import config_pb2, config_pb2_grpc
 
 from tests.integration.ceph.cluster import CephCluster
 
@@ -132,6 +134,70 @@ def test_hosts_daemons_and_counters(manager: Manager, cluster: CephCluster) -> N
     assert "count" in counters["osd.op_latency"]
     series = manager.call("probe", "get_counter", "osd", "0", "osd.stat_bytes")["osd.stat_bytes"]
     assert series and series[0][1] > 0
+
+
+def test_options_and_keys_of_the_cluster(manager: Manager, cluster: CephCluster) -> None:
+    """What is not a module's is Ceph's, with Ceph's own words."""
+
+    def same(*words: str) -> None:
+        """Asks both. `outpost` ends each text with a newline, and says more of some errors."""
+        theirs = cluster.ceph(*words)
+        ours = manager.outpost(*words)
+        assert ours.rc == theirs.returncode, (ours, theirs)
+        assert ours.out.rstrip("\n") == theirs.out.rstrip("\n")
+        # A ceph beside a manager of the same name complains of its socket.
+        lines = [line for line in theirs.err.splitlines() if "AdminSocket" not in line]
+        assert ours.err.startswith("\n".join(lines).rstrip()), (ours, theirs)
+
+    def option(entity: str, name: str) -> str:
+        request = config_pb2.GetClusterOptionRequest(entity=entity, name=name)
+        stub = manager.stub(config_pb2_grpc.ConfigStub)
+        return str(stub.GetClusterOption(request, timeout=DEADLINE).value)
+
+    assert option("", "mon_max_pg_per_osd") == "250"
+    assert manager.outpost("config", "set", "osd.1", "debug_ms", "0/1") == (0, "", "")
+    assert cluster.ceph("config", "get", "osd.1", "debug_ms").out == "0/1\n"
+    assert option("osd.1", "debug_ms") == "0/1"
+    assert option("osd.0", "debug_ms") == "0/0"
+    assert manager.outpost("config", "get", "osd.1", "debug_ms") == (0, "0/1\n", "")
+    assert manager.outpost("config", "rm", "osd.1", "debug_ms") == (0, "", "")
+    assert "debug_ms - " in manager.check("config", "help", "debug_ms")
+    for entity, name, code in (
+        ("", "nosuch", grpc.StatusCode.NOT_FOUND),
+        ("nosuch.x", "debug_ms", grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            option(entity, name)
+        assert caught.value.code() is code, caught.value.details()
+        assert "nosuch" in caught.value.details()
+    # Where both are asked the same, they say the same.
+    for words in (
+        ("config", "get", "osd.1", "nosuch"),
+        ("config", "set", "osd", "nosuch", "1"),
+        ("config", "set", "nosuch.x", "debug_ms", "1"),
+        ("config", "help", "nosuch"),
+        ("config-key", "get", "nosuch"),
+        ("config-key", "exists", "nosuch"),
+        ("config-key", "set", "some/key", "a value"),
+        ("config-key", "get", "some/key"),
+        ("config-key", "rm", "some/key"),
+    ):
+        same(*words)
+
+    # The keys and options of modules are the manager's own.
+    assert manager.outpost("config", "set", "mgr", "mgr/probe/number", "3") == (0, "", "")
+    assert cluster.ceph("config", "get", "mgr", "mgr/probe/number").returncode != 0
+    manager.check("config-key", "set", "mgr/probe/key", "ours")
+    assert cluster.ceph("config-key", "exists", "mgr/probe/key").returncode != 0
+    # And are printed as Ceph prints its own.
+    ours_dump = manager.check("config", "dump").splitlines()[0].split()
+    assert cluster.ceph("config", "dump").out.splitlines()[0].split() == ours_dump
+    for words in (
+        ("config-key", "get", "mgr/nosuch/key"),
+        ("config-key", "exists", "mgr/nosuch/key"),
+        ("config", "rm", "mgr", "mgr/nosuch/option"),
+    ):
+        same(*words)
 
 
 def test_an_outage_of_the_monitor(manager: Manager, cluster: CephCluster) -> None:
