@@ -1,8 +1,7 @@
 #include "server/builtin/render.h"
 
-#include <cerrno>
-
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
+#include "outpost/data_format.h"
 #include "outpost/internal/printable.h"
 #include "outpost/internal/status_errno.h"
 
@@ -10,18 +9,10 @@ namespace outpost::builtin {
 
 command::Result Render(const std::string& format, const nlohmann::json& data,
                        const std::function<std::string()>& plain) {
-  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-  if (format.empty() || format == "plain") {
-    return {.retval = 0, .out = internal::Printable(plain()), .err = ""};
-  }
-  if (format == "json") return {.retval = 0, .out = data.dump(-1, ' ', false, kReplace), .err = ""};
-  if (format == "json-pretty") {
-    return {.retval = 0, .out = data.dump(4, ' ', false, kReplace), .err = ""};
-  }
-  return {.retval = -EINVAL,
-          .out = "",
-          .err = absl::StrCat("format \"", format,
-                              "\" is not one of plain, json, json-pretty for this command")};
+  const absl::StatusOr<Format> parsed = ParseFormat(format);
+  if (!parsed.ok()) return Failure(parsed.status());
+  const auto printable = [&plain] { return internal::Printable(plain()); };
+  return {.retval = 0, .out = FormatData(*parsed, data, printable), .err = ""};
 }
 
 command::Result Failure(const absl::Status& status) {

@@ -1,4 +1,4 @@
-// How the manager's own commands print what they know: JSON, or text for people.
+// How the manager's own commands print what they know: as data, or as text for people.
 #ifndef OUTPOST_SERVER_BUILTIN_RENDER_H_
 #define OUTPOST_SERVER_BUILTIN_RENDER_H_
 
@@ -11,9 +11,9 @@
 
 namespace outpost::builtin {
 
-// `data` as "json" or "json-pretty"; what `plain` prints for "plain" and "", with control
-// characters shown and not obeyed: much of what is printed was written by modules. Any
-// other format is -EINVAL that names those that there are.
+// `data` as JSON, YAML or XML; what `plain` prints for "plain" and "", with control
+// characters shown and not obeyed: much of what is printed was written by modules. -EINVAL
+// for a format that there is not, naming those that there are.
 command::Result Render(const std::string& format, const nlohmann::json& data,
                        const std::function<std::string()>& plain);
 

@@ -175,6 +175,10 @@ def test_formats(manager: Manager) -> None:
         assert status["modules"]["running"] == ["hello", "hello_cpp", "iostat", "status"]
         assert status["osdmap"]["up"] == 3
     assert json.loads(manager.check("osd", "status", "-f", "json-pretty"))["osds"]
+    version = manager.check("version").strip()
+    assert manager.check("version", "-f", "yaml") == f"version: {version}\n"
+    xml = f"<response><version>{version}</version></response>\n"
+    assert manager.check("version", "-f", "xml") == xml
     assert manager.outpost("osd", "status", "-f", "yml") == (
         errno.EINVAL,
         "",

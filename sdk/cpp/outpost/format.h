@@ -12,26 +12,13 @@
 #include <functional>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "outpost/command_result.h"
+#include "outpost/data_format.h"
 #include "outpost/json.h"
 
 namespace outpost {
 
 class CommandContext;
-
-// "plain", "json" (or "json-compact"), "json-pretty", "yaml", "xml", "xml-pretty".
-enum class Format { kPlain, kJson, kJsonPretty, kYaml, kXml, kXmlPretty };
-
-// The format of this name; empty: plain. INVALID_ARGUMENT names those that there
-// are.
-absl::StatusOr<Format> ParseFormat(absl::string_view name);
-
-// `data` in a format; for plain, what `plain` prints (none: a table of `data`, see
-// table.h). YAML is as Python's yaml.safe_dump writes it.
-std::string FormatData(Format format, const Json& data,
-                       const std::function<std::string()>& plain = nullptr);
 
 // True: the caller wants JSON.
 bool WantsJson(const CommandContext& context);

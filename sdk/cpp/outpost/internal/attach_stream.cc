@@ -43,13 +43,11 @@ void AttachStream::Pump() {
     grpc::WriteOptions options;
     {
       absl::MutexLock lock(&mu_);
-      if (write_pending_ || finishing_) return;
+      if (write_pending_ || finishing_ || (half_closed_ && !broken_)) return;
       if (broken_) {
         if (reading_) return;
         finishing_ = true;
         action = kFinish;
-      } else if (half_closed_) {
-        return;
       } else if (!queue_.empty()) {
         outgoing_ = std::move(queue_.front());
         queue_.pop_front();

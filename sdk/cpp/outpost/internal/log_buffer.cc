@@ -23,7 +23,7 @@ void PrintLine(LogLevel level, absl::string_view logger, absl::string_view text)
 
 }  // namespace
 
-void LogBuffer::Route(LogRouting routing) {
+void LogBuffer::Route(const LogRouting& routing) {
   level_.store(routing.level, std::memory_order_relaxed);
   LogRouting before;
   std::shared_ptr<LogFile> file;  // one that is closed goes without the lock

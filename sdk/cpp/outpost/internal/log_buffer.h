@@ -46,7 +46,7 @@ class LogBuffer {
 
   // From here on, lines go where `routing` says. What it can't do is a line in the
   // log. Has one caller at a time.
-  void Route(LogRouting routing);
+  void Route(const LogRouting& routing);
 
   // Every line also goes to standard error: for a module that a person runs.
   void set_echo(bool echo) { echo_.store(echo, std::memory_order_relaxed); }

@@ -44,7 +44,7 @@ absl::Status StateClient::SetOption(std::string key, const std::optional<std::st
 }
 
 absl::Status StateClient::SetOption(OptionValues& values, absl::string_view name,
-                                    std::optional<std::string> value, bool localized) {
+                                    const std::optional<std::string>& value, bool localized) {
   const Identity who = connection_.identity();
   const std::string key = localized
                               ? absl::StrCat("mgr/", who.module, "/", who.manager_id, "/", name)

@@ -27,7 +27,7 @@ class StateClient {
   // Sets or removes (nullopt) an option of the module itself. What the manager
   // answers is put into `values`.
   absl::Status SetOption(OptionValues& values, absl::string_view name,
-                         std::optional<std::string> value, bool localized);
+                         const std::optional<std::string>& value, bool localized);
   // By key: "mgr/<module>/<option>".
   absl::StatusOr<std::optional<std::string>> GetOption(std::string key);
   absl::Status SetOption(std::string key, const std::optional<std::string>& value);
