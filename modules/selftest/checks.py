@@ -13,7 +13,6 @@ _STRUCTURES = (
     "df",
     "fs_map",
     "health",
-    "io_rate",
     "mgr_map",
     "mon_map",
     "mon_status",
@@ -22,7 +21,6 @@ _STRUCTURES = (
     "osd_map_tree",
     "osd_metadata",
     "osd_stats",
-    "pg_stats",
     "pg_summary",
     "pool_stats",
     "service_map",
@@ -61,6 +59,7 @@ class Checks:
         """Run all but the calls to other modules. Raises AssertionError at the first that fails."""
         self._manager()
         self._cluster()
+        self._daemons()
         self._options()
         self._store()
         self._commands()
@@ -76,6 +75,19 @@ class Checks:
         for name in _STRUCTURES:
             check(get(name) is not None, f"there is no structure {name}")
         check(get("__OBJ_DNE__") is None, "a structure that there is not was found")
+
+    def _daemons(self) -> None:
+        m = self._module
+        for server in m.list_servers():
+            hostname = str(server["hostname"])
+            check_equal(m.get_server(hostname)["hostname"], hostname, "get_server()")
+        for osd in m.get("osd_map")["osds"]:
+            number = str(osd["osd"])
+            m.get_metadata("osd", number)
+            m.get_daemon_status("osd", number)
+            for counter in m.get_perf_schema("osd", number).get(f"osd.{number}", {}):
+                check(counter in m.get_counter("osd", number, counter), f"no counter {counter}")
+        check_equal(m.get_metadata("osd", "nosuch"), None, "metadata of no daemon")
 
     def _options(self) -> None:
         m = self._module

@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephCluster]:
 def manager(cluster: CephCluster) -> Iterator[Manager]:
     conf = Path(cluster.conf_path)
     flags = ["--source", "ceph", "--ceph-conf", conf, "--ceph-name", "client.admin"]
-    with Manager("status", "hello", *_BOTH, flags=flags) as manager:
+    with Manager("status", "hello", "selftest", *_BOTH, flags=flags) as manager:
         until("the manager to be connected", lambda: connected(manager))
         yield manager
 
@@ -198,6 +198,10 @@ def test_options_and_keys_of_the_cluster(manager: Manager, cluster: CephCluster)
         ("config", "rm", "mgr", "mgr/nosuch/option"),
     ):
         same(*words)
+
+
+def test_the_self_test_of_a_manager(manager: Manager) -> None:
+    assert manager.outpost("mgr", "self-test", "run") == (0, "", "Self-test succeeded\n")
 
 
 def test_an_outage_of_the_monitor(manager: Manager, cluster: CephCluster) -> None:
