@@ -74,17 +74,16 @@ Output::~Output() {
   if (fd_ >= 0 && !name_.empty()) close(fd_);
 }
 
-std::optional<Failure> Output::Write(absl::string_view content) {
-  if (content.empty()) return std::nullopt;
-  std::string line;
-  if (name_.empty() && content.back() != '\n') {
-    line = absl::StrCat(content, "\n");
-    content = line;
-  }
-  while (!content.empty()) {
-    const ssize_t n = write(fd_, content.data(), content.size());
+std::optional<Failure> Output::Write(absl::string_view text) {
+  if (text.empty() || !name_.empty() || text.back() == '\n') return WriteBytes(text);
+  return WriteBytes(absl::StrCat(text, "\n"));
+}
+
+std::optional<Failure> Output::WriteBytes(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd_, bytes.data(), bytes.size());
     if (n >= 0) {
-      content.remove_prefix(n);
+      bytes.remove_prefix(n);
     } else if (errno == EPIPE) {
       return SignalFailure(SIGPIPE);
     } else if (errno != EINTR) {

@@ -37,10 +37,12 @@ class Output {
   Output& operator=(Output&&) = delete;
   ~Output();
 
-  // Writes what a command gave: to a file as it is, to standard output with a
-  // newline at its end. When the reader of a pipe is gone, the Failure has no
-  // text and the exit status that the shell knows from SIGPIPE.
-  std::optional<Failure> Write(absl::string_view content);
+  // Writes the text that a command gave: to a file as it is, to standard output
+  // with a newline at its end. When the reader of a pipe is gone, the Failure has
+  // no text and the exit status that the shell knows from SIGPIPE.
+  std::optional<Failure> Write(absl::string_view text);
+  // The same for what is no text: as it is.
+  std::optional<Failure> WriteBytes(absl::string_view bytes);
 
  private:
   Output(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}

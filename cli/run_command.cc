@@ -24,12 +24,18 @@ namespace {
 // the terminal has rows.
 constexpr int kRowsBesideTable = 3;
 
+// Its output: text, or bytes.
+std::optional<Failure> WriteOutput(const v1::CommandResult& result, Output* output) {
+  return result.stdout_bytes().empty() ? output->Write(result.stdout())
+                                       : output->WriteBytes(result.stdout_bytes());
+}
+
 // What came of a command, failed or not: the output is shown in either case.
 std::optional<Failure> Show(const v1::CommandsRunResponse& response, Output* output) {
   std::optional<Failure> failure = FailureOf(response);
   if (!failure.has_value()) return ShowResult(response.result(), output);
   const v1::CommandResult& result = response.result();
-  output->Write(result.stdout_bytes().empty() ? result.stdout() : result.stdout_bytes());
+  WriteOutput(result, output);
   return failure;
 }
 
@@ -129,8 +135,7 @@ std::optional<Failure> FailureOf(const v1::CommandsRunResponse& response) {
 }
 
 std::optional<Failure> ShowResult(const v1::CommandResult& result, Output* output) {
-  const std::string& bytes = result.stdout_bytes();
-  std::optional<Failure> failure = output->Write(bytes.empty() ? result.stdout() : bytes);
+  std::optional<Failure> failure = WriteOutput(result, output);
   if (const std::string& text = result.stderr(); !text.empty()) {
     absl::FPrintF(stderr, "%s%s", text, absl::EndsWith(text, "\n") ? "" : "\n");
   }
