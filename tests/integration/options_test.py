@@ -345,10 +345,14 @@ def test_help(manager: Manager) -> None:
     assert (told["can_update_at_runtime"], told["see_also"]) == (True, ["a_choice", "a_float"])
 
 
-def test_a_format_that_there_is_not(manager: Manager) -> None:
-    rc, _, err = manager.outpost("config", "dump", "-f", "xml")
-    assert rc == errno.EINVAL
-    assert 'format "xml" is not one of' in err
+def test_formats(manager: Manager) -> None:
+    manager.check("config", "set", "mgr/demo/an_int", "7")
+    assert "name: mgr/demo/an_int\n" in manager.check("config", "dump", "-f", "yaml")
+    assert "<name>mgr/demo/an_int</name>" in manager.check("config", "dump", "-f", "xml")
+    request = commands_pb2.CommandsRunRequest(words=["config", "dump"], format="toml")
+    result = manager.stub(commands_pb2_grpc.CommandsStub).Run(request, timeout=DEADLINE).result
+    assert result.retval == -errno.EINVAL
+    assert "toml" in result.stderr
 
 
 # --- log, reset ---
