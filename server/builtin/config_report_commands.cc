@@ -1,5 +1,4 @@
 // config dump, ls, help, log: what options there are, and what became of them.
-#include <google/protobuf/util/time_util.h>
 
 #include <cerrno>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "server/builtin/pass_on.h"
 #include "server/builtin/render.h"
 #include "server/config/option_value.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::builtin {
 namespace {
@@ -153,8 +153,7 @@ void AddHelp(const Subjects& s, command::Dispatcher* dispatcher) {
 }
 
 std::string Stamp(const v1::ConfigChange& change) {
-  const absl::Time time =
-      absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(change.time()));
+  const absl::Time time = event::FromProto(change.time());
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S%z", time, absl::LocalTimeZone());
 }
 

@@ -14,6 +14,7 @@
 #include "server/builtin/health_text.h"
 #include "server/builtin/render.h"
 #include "server/config/option_value.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::builtin {
 namespace {
@@ -23,13 +24,10 @@ using command::ResultCallback;
 using google::protobuf::util::TimeUtil;
 using nlohmann::json;
 
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time));
-}
-
 // "59m": how long a mute still lasts, in its largest unit.
 std::string TimeLeft(const v1::HealthMute& mute) {
-  const absl::Duration left = std::max(FromProto(mute.until()) - absl::Now(), absl::ZeroDuration());
+  const absl::Duration left =
+      std::max(event::FromProto(mute.until()) - absl::Now(), absl::ZeroDuration());
   if (left >= absl::Hours(48)) return absl::StrCat(left / absl::Hours(24), "d");
   if (left >= absl::Hours(2)) return absl::StrCat(left / absl::Hours(1), "h");
   if (left >= absl::Minutes(2)) return absl::StrCat(left / absl::Minutes(1), "m");
@@ -59,10 +57,10 @@ json HistoryJson(const std::vector<v1::HealthEvent>& events) {
 std::string HistoryTable(const std::vector<v1::HealthEvent>& events) {
   Table table({{"TIME"}, {"WHAT"}, {"CHECK"}, {"SUMMARY"}, {"SOURCE"}});
   for (const auto& event : events) {
-    table.AddRow(
-        {absl::FormatTime("%Y-%m-%d %H:%M:%S", FromProto(event.time()), absl::LocalTimeZone()),
-         event.cleared() ? "cleared" : "raised", event.check().code(), event.check().summary(),
-         event.check().source()});
+    table.AddRow({absl::FormatTime("%Y-%m-%d %H:%M:%S", event::FromProto(event.time()),
+                                   absl::LocalTimeZone()),
+                  event.cleared() ? "cleared" : "raised", event.check().code(),
+                  event.check().summary(), event.check().source()});
   }
   return table.Print();
 }

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
+#include "server/event/proto_time.h"
 #include "server/log/log.h"
 
 namespace outpost::builtin {
@@ -23,8 +24,7 @@ constexpr size_t kLastLines = 20;     // of `log last`, as in Ceph
 constexpr size_t kModuleLines = 100;  // of `module logs`
 
 std::string Stamp(const v1::LogRecord& record) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S%z",
-                          absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(record.time())),
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S%z", event::FromProto(record.time()),
                           absl::LocalTimeZone());
 }
 

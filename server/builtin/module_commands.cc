@@ -12,6 +12,7 @@
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
+#include "server/event/proto_time.h"
 #include "server/text/duration.h"
 
 namespace outpost::builtin {
@@ -24,13 +25,10 @@ using nlohmann::json;
 // As long as `module enable` and `module restart` wait for the module to serve.
 constexpr absl::Duration kReadyWait = absl::Seconds(10);
 
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time));
-}
-
 // "1m30s", "now": how long from now until `time`.
 std::string Until(const google::protobuf::Timestamp& time) {
-  const absl::Duration left = absl::Trunc(FromProto(time) - absl::Now(), absl::Milliseconds(100));
+  const absl::Duration left =
+      absl::Trunc(event::FromProto(time) - absl::Now(), absl::Milliseconds(100));
   return left <= absl::ZeroDuration() ? "now" : absl::FormatDuration(left);
 }
 
@@ -89,7 +87,7 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool detail)
         m.name(),
         module::StateName(m.state()),
         m.pid() == 0 ? "-" : absl::StrCat(m.pid()),
-        m.has_attached() ? text::DurationText(absl::Now() - FromProto(m.attached())) : "-",
+        m.has_attached() ? text::DurationText(absl::Now() - event::FromProto(m.attached())) : "-",
         absl::StrCat(m.restarts()),
         Mebibytes(m.rss_bytes())};
     if (detail) {

@@ -8,6 +8,7 @@
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/progress_text.h"
 #include "server/builtin/render.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::builtin {
 namespace {
@@ -18,10 +19,6 @@ using google::protobuf::util::TimeUtil;
 using nlohmann::json;
 
 constexpr size_t kBarWidth = 28;  // characters
-
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time));
-}
 
 std::string Seconds(absl::Duration duration) {
   return absl::StrCat(absl::ToInt64Seconds(duration), "s");
@@ -41,8 +38,9 @@ json EventJson(const v1::ProgressEvent& event) {
 std::string CompletedText(const std::vector<v1::ProgressEvent>& events) {
   std::string text;
   for (const auto& event : events) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", "[Complete]: ", event.message(), " (",
-                    Seconds(FromProto(event.completed()) - FromProto(event.started())), ")");
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n", "[Complete]: ", event.message(), " (",
+        Seconds(event::FromProto(event.completed()) - event::FromProto(event.started())), ")");
   }
   return text;
 }
@@ -68,7 +66,7 @@ std::string ProgressText(const std::vector<v1::ProgressEvent>& events, bool in_s
   for (const auto& event : events) {
     if (in_status && !event.in_status()) continue;
     absl::StrAppend(&text, text.empty() ? "" : "\n", "    ", event.message(), " (",
-                    Seconds(absl::Now() - FromProto(event.started())), ")\n      ",
+                    Seconds(absl::Now() - event::FromProto(event.started())), ")\n      ",
                     progress::Bar(event.progress(), kBarWidth));
   }
   return text;

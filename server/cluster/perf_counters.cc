@@ -1,8 +1,8 @@
 #include "server/cluster/perf_counters.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
+
+#include "server/event/proto_time.h"
 
 namespace outpost::cluster {
 namespace {
@@ -85,8 +85,7 @@ std::vector<v1::CounterSeries> PerfCounters::Series(const v1::GetCountersRequest
       for (size_t n = first; n < daemon.samples.size(); ++n) {
         const Sample& sample = daemon.samples[n];
         v1::CounterSample& shown = *series.add_samples();
-        *shown.mutable_time() = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
-            absl::ToUnixNanos(sample.time));
+        *shown.mutable_time() = event::ToProto(sample.time);
         shown.set_value(sample.values[i].value);
         if ((counter.type() & kLongRunAvg) != 0) shown.set_count(sample.values[i].count);
       }

@@ -1,7 +1,6 @@
 #include "server/health/health_registry.h"
 
 #include <google/protobuf/util/message_differencer.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -10,12 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 #include "server/log/log.h"
 
 namespace outpost::health {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr absl::string_view kMutePrefix = "health/mute/";
 constexpr absl::string_view kHistoryPrefix = "health/history/";
@@ -25,12 +23,8 @@ std::string HistoryKey(uint64_t number) {
   return absl::StrFormat("%s%020d", kHistoryPrefix, number);
 }
 
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time));
-}
-
 bool IsOver(const v1::HealthMute& mute, absl::Time now) {
-  return mute.has_until() && ToTime(mute.until()) <= now;
+  return mute.has_until() && event::FromProto(mute.until()) <= now;
 }
 
 absl::Status Validate(absl::string_view source, const v1::HealthCheck& check) {
@@ -122,7 +116,7 @@ absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
       check.set_source(std::string(source));
       const auto old = present.find(code);
       *check.mutable_since() =
-          old == present.end() ? TimeUtil::GetCurrentTime() : old->second.since();
+          old == present.end() ? event::ToProto(absl::Now()) : old->second.since();
       same = same && old != present.end() && Same(old->second, check);
     }
     if (same) return absl::OkStatus();
@@ -142,7 +136,7 @@ std::vector<v1::HealthEvent> HealthRegistry::Compare(const Checks& before, const
   std::vector<v1::HealthEvent> events;
   const auto add = [&](const v1::HealthCheck& check, bool cleared) {
     v1::HealthEvent& event = events.emplace_back();
-    *event.mutable_time() = TimeUtil::GetCurrentTime();
+    *event.mutable_time() = event::ToProto(absl::Now());
     *event.mutable_check() = check;
     event.set_cleared(cleared);
   };
@@ -215,7 +209,7 @@ void HealthRegistry::Mute(const std::string& code, std::optional<absl::Duration>
   mute.set_code(code);
   mute.set_sticky(sticky);
   if (ttl) {
-    *mute.mutable_until() = TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(absl::Now() + *ttl));
+    *mute.mutable_until() = event::ToProto(absl::Now() + *ttl);
   }
   bool raised = false;
   {
@@ -248,7 +242,7 @@ void HealthRegistry::Unmute(const std::string& code, Done done) {
 
 void HealthRegistry::ScheduleEnd(const v1::HealthMute& mute) {
   if (!mute.has_until()) return;
-  const absl::Duration left = ToTime(mute.until()) - absl::Now();
+  const absl::Duration left = event::FromProto(mute.until()) - absl::Now();
   timers_->After(std::max(left, absl::ZeroDuration()),
                  [this, code = mute.code()] { EndIfOver(code); });
 }

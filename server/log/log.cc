@@ -1,12 +1,10 @@
 #include "server/log/log.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/details/file_helper.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -17,8 +15,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "outpost/internal/utf8.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::log {
 namespace {
@@ -90,11 +90,6 @@ spdlog::level::level_enum SpdlogLevel(v1::LogLevel level) {
   }
 }
 
-google::protobuf::Timestamp ToProto(std::chrono::system_clock::time_point time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
-      absl::ToUnixNanos(absl::FromChrono(time)));
-}
-
 // This thread is in Write, which keeps the line itself.
 thread_local bool in_write = false;
 
@@ -105,7 +100,7 @@ class HistorySink final : public spdlog::sinks::sink {
   void log(const spdlog::details::log_msg& message) override {
     if (in_write) return;
     v1::LogRecord record;
-    *record.mutable_time() = ToProto(message.time);
+    *record.mutable_time() = event::ToProto(absl::FromChrono(message.time));
     record.set_level(LevelOf(message.level));
     // Proto3 strings must be UTF-8; a path or a daemon's answer may be anything.
     record.set_message(
@@ -222,7 +217,7 @@ spdlog::logger& Get(absl::string_view component) { return TheRegistry().Get(comp
 LogHistory& History() { return TheRegistry().history(); }
 
 void Write(const std::string& source, v1::LogRecord record) {
-  if (!record.has_time()) *record.mutable_time() = ToProto(std::chrono::system_clock::now());
+  if (!record.has_time()) *record.mutable_time() = event::ToProto(absl::Now());
   in_write = true;
   Get("module").log(SpdlogLevel(record.level()), "{}{}{}: {}{}", source,
                     record.logger().empty() ? "" : "/", record.logger(),

@@ -1,13 +1,12 @@
 #include "server/module/session.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::module {
 namespace {
@@ -25,8 +24,7 @@ void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) 
     if (bounded) timeout = message.mutable_call()->mutable_timeout();
   }
   if (timeout != nullptr) {
-    const int64_t left = std::max<int64_t>(0, absl::ToInt64Nanoseconds(deadline - absl::Now()));
-    *timeout = google::protobuf::util::TimeUtil::NanosecondsToDuration(left);
+    *timeout = event::ToProto(std::max(deadline - absl::Now(), absl::ZeroDuration()));
   }
 }
 

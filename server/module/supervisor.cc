@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "outpost/internal/utf8.h"
+#include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/module/secret.h"
 #include "server/text/nearest.h"
@@ -527,7 +528,7 @@ void Supervisor::BeginStop(Module& m, std::string reason) {
   if (m.session != nullptr && m.state == v1::MODULE_STATE_RUNNING) {
     Unroute(m);
     v1::AttachResponse message;
-    *message.mutable_drain()->mutable_timeout() = ToProto(options_.drain_timeout);
+    *message.mutable_drain()->mutable_timeout() = event::ToProto(options_.drain_timeout);
     m.session->Send(std::move(message));
     SetTimer(m, options_.drain_timeout, [this](Module& late) { AskToEnd(late); });
     SetState(m, v1::MODULE_STATE_DRAINING, std::move(reason));
@@ -542,7 +543,7 @@ void Supervisor::AskToEnd(Module& m) {
   if (m.session != nullptr) {
     v1::AttachResponse message;
     message.mutable_shutdown()->set_reason(m.stop_reason);
-    *message.mutable_shutdown()->mutable_grace() = ToProto(options_.shutdown_grace);
+    *message.mutable_shutdown()->mutable_grace() = event::ToProto(options_.shutdown_grace);
     m.session->Send(std::move(message));
   } else {
     m.process->Signal(SIGTERM);

@@ -311,9 +311,6 @@ auto Supervisor::Locked(F f) {
 // The text of `state` as people see it: "running", "backoff".
 std::string StateName(v1::ModuleState state);
 
-// For the wire.
-google::protobuf::Duration ToProto(absl::Duration duration);
-
 }  // namespace outpost::module
 
 #endif  // OUTPOST_SERVER_MODULE_SUPERVISOR_H_

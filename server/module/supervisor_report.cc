@@ -1,19 +1,15 @@
 // Supervisor: what it tells people.
-#include <google/protobuf/util/time_util.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/module/supervisor.h"
 
 namespace outpost::module {
 namespace {
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
-}
 
 v1::HealthCheck Check(const std::string& code, v1::Severity severity,
                       const std::vector<std::string>& detail, absl::string_view several) {
@@ -27,11 +23,6 @@ v1::HealthCheck Check(const std::string& code, v1::Severity severity,
 }
 
 }  // namespace
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  return google::protobuf::util::TimeUtil::NanosecondsToDuration(
-      absl::ToInt64Nanoseconds(duration));
-}
 
 v1::ModuleInfo Supervisor::Info(const Module& m) const {
   v1::ModuleInfo info;
@@ -52,12 +43,13 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   }
   info.set_uri(m.uri);
   info.set_restarts(m.restarts);
-  if (m.state == v1::MODULE_STATE_BACKOFF) *info.mutable_next_start() = ToProto(m.next_start);
+  if (m.state == v1::MODULE_STATE_BACKOFF)
+    *info.mutable_next_start() = event::ToProto(m.next_start);
   info.set_last_exit(m.last_exit);
   info.set_sdk(m.registration.sdk());
   info.set_version(m.registration.version());
   if (m.session != nullptr) {
-    *info.mutable_attached() = ToProto(m.session->attached());
+    *info.mutable_attached() = event::ToProto(m.session->attached());
     info.set_in_flight(static_cast<uint32_t>(m.session->in_flight()));
   }
   return info;

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/module/secret.h"
 #include "server/module/supervisor.h"
@@ -193,9 +194,9 @@ void Supervisor::SendConfigure(Module& m) {
     configure.set_cluster_id(cluster.id);
     configure.set_cluster_release(cluster.release);
   }
-  *configure.mutable_heartbeat_interval() = ToProto(options_.heartbeat_interval);
+  *configure.mutable_heartbeat_interval() = event::ToProto(options_.heartbeat_interval);
   if (m.process != nullptr) {
-    *configure.mutable_orphan_grace() = ToProto(options_.orphan_grace);
+    *configure.mutable_orphan_grace() = event::ToProto(options_.orphan_grace);
   }
   absl::MutexLock lock(&configured_mu_);
   for (auto& option : parts_.config->EffectiveValues(m.name)) {

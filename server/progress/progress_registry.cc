@@ -1,11 +1,11 @@
 #include "server/progress/progress_registry.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::progress {
 
@@ -37,7 +37,7 @@ absl::Status ProgressRegistry::Update(absl::string_view source, v1::ProgressEven
         absl::StrCat("module '", source, "' has ", kMaxEvents,
                      " progress events that go on: complete some before '", event.id(), "'"));
   }
-  *event.mutable_started() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  *event.mutable_started() = event::ToProto(absl::Now());
   events_.push_back(std::move(event));
   return absl::OkStatus();
 }
@@ -49,7 +49,7 @@ void ProgressRegistry::Complete(absl::string_view source, absl::string_view id) 
   });
   if (event == events_.end()) return;
   event->set_progress(1);
-  *event->mutable_completed() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  *event->mutable_completed() = event::ToProto(absl::Now());
   completed_.push_front(std::move(*event));
   events_.erase(event);
   if (completed_.size() > kCompleted) completed_.pop_back();

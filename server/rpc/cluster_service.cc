@@ -1,6 +1,5 @@
 #include "server/rpc/cluster_service.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <memory>
@@ -8,14 +7,11 @@
 
 #include "absl/time/time.h"
 #include "server/cluster/structure_part.h"
+#include "server/event/proto_time.h"
 #include "server/rpc/finish.h"
 
 namespace outpost::rpc {
 namespace {
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
-}
 
 // The snapshot's bytes as a slice that keeps the snapshot alive.
 grpc::Slice EncodedSlice(const cluster::SnapshotPtr& snapshot) {
@@ -74,8 +70,8 @@ grpc::ServerUnaryReactor* ClusterService::List(grpc::CallbackServerContext* cont
     info.set_name(snapshot->name);
     info.set_version(snapshot->version);
     info.set_size(snapshot->json.size());
-    *info.mutable_changed() = ToProto(snapshot->changed);
-    *info.mutable_confirmed() = ToProto(confirmed);
+    *info.mutable_changed() = event::ToProto(snapshot->changed);
+    *info.mutable_confirmed() = event::ToProto(confirmed);
   }
   const cluster::Connection connection = state_->connection();
   response->set_connected(connection.connected);

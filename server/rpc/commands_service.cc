@@ -1,7 +1,5 @@
 #include "server/rpc/commands_service.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/internal/utf8.h"
+#include "server/event/proto_time.h"
 #include "server/rpc/cancellable_reactor.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
@@ -107,10 +106,7 @@ grpc::ServerUnaryReactor* CommandsService::SendClusterCommand(
   if (!caller.ok()) return FinishNow(context, caller.status());
   absl::Time deadline = DeadlineOf(*context);
   if (request->has_timeout()) {
-    deadline = std::min(
-        deadline,
-        absl::Now() + absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(
-                          request->timeout())));
+    deadline = std::min(deadline, absl::Now() + event::FromProto(request->timeout()));
   }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   parts_.source->RunCommand(

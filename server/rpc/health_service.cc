@@ -1,8 +1,8 @@
-#include <google/protobuf/util/time_util.h>
 
 #include <optional>
 #include <utility>
 
+#include "server/event/proto_time.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/state_services.h"
@@ -34,8 +34,7 @@ grpc::ServerUnaryReactor* HealthService::Mute(grpc::CallbackServerContext* conte
                                               v1::HealthMuteResponse*) {
   std::optional<absl::Duration> ttl;
   if (request->has_ttl()) {
-    ttl =
-        absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->ttl()));
+    ttl = event::FromProto(request->ttl());
   }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   health_->Mute(request->code(), ttl, request->sticky(),

@@ -1,10 +1,9 @@
 #include "server/rpc/manager_service.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "server/event/proto_time.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/not_yet_stream.h"
@@ -18,11 +17,7 @@ constexpr absl::Duration kDefaultWait = absl::Seconds(10);
 template <typename Request>
 absl::Duration WaitOf(const Request& request) {
   if (!request.has_wait()) return kDefaultWait;
-  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(request.wait()));
-}
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+  return event::FromProto(request.wait());
 }
 
 bool IsEnabled(const module::Supervisor& supervisor, const std::string& name) {
@@ -49,7 +44,7 @@ grpc::ServerUnaryReactor* ManagerService::GetStatus(grpc::CallbackServerContext*
   response->set_manager_id(parts_.manager_id);
   response->set_instance(parts_.instance);
   response->set_version(parts_.version);
-  *response->mutable_started() = ToProto(parts_.started);
+  *response->mutable_started() = event::ToProto(parts_.started);
   response->set_source(std::string(parts_.source->name()));
   response->set_cluster_connected(parts_.cluster->connection().connected);
   response->set_cluster_id(parts_.cluster->cluster_id());
