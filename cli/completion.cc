@@ -68,7 +68,7 @@ void AddLocal(const std::vector<std::string>& words, Completions* completions) {
 Completions Complete(const std::vector<std::string>& words, const Arguments& defaults,
                      Interrupt* interrupt) {
   if (words.empty()) return {};
-  const std::string typed = words.back();
+  const std::string& typed = words.back();
   std::vector<std::string> finished(words.begin(), words.end() - 1);
   const bool flags_ended = std::count(finished.begin(), finished.end(), "--") > 0;
   if (!flags_ended) {

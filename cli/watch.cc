@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -61,6 +62,19 @@ std::string LineText(const v1::TailLogResponse& line) {
   return internal::Printable(text);
 }
 
+// The same, as an object with the keys that `log last --format json` has.
+std::string LineJson(const v1::TailLogResponse& line) {
+  const v1::LogRecord& record = line.record();
+  const nlohmann::ordered_json json = {{"stamp", TimeText(record.time())},
+                                       {"name", line.source()},
+                                       {"logger", record.logger()},
+                                       {"channel", record.channel()},
+                                       {"priority", SeverityText(record.level())},
+                                       {"message", record.message()},
+                                       {"missed", line.missed()}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 bool CameAndWent(const Failure& failure) {
   return failure.exit_status == ECONNRESET || failure.exit_status == ECONNREFUSED ||
          failure.exit_status == EAGAIN;
@@ -68,13 +82,18 @@ bool CameAndWent(const Failure& failure) {
 
 std::optional<Failure> Follow(v1::TailLogRequest request, const Arguments& arguments,
                               Client* client, Interrupt* interrupt, Output* output) {
+  const bool json = absl::StartsWith(arguments.format, "json");
+  if (!json && !arguments.format.empty() && arguments.format != "plain") {
+    return ErrnoFailure(EINVAL, absl::StrCat("no ", arguments.format,
+                                             " is made of a stream; use --format plain or json"));
+  }
   bool connected = false;
   bool away = false;
   const auto show = [&](const v1::TailLogResponse* line) -> std::optional<Failure> {
     if (away) absl::FPrintF(stderr, "the manager at %s is there again\n", arguments.address);
     connected = true;
     away = false;
-    return line == nullptr ? std::nullopt : output->Write(LineText(*line));
+    return line == nullptr ? std::nullopt : output->Write(json ? LineJson(*line) : LineText(*line));
   };
   for (;;) {
     const Failure end = client->TailLog(request, show);

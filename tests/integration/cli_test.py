@@ -418,6 +418,14 @@ def test_module_logs_are_followed(manager: Manager) -> None:
         pass
     assert follower.end(signal.SIGINT).rc == 0
 
+    as_json = manager.outpost_background("module", "logs", "selftest", "--follow", "-f", "json")
+    lines = [json.loads(as_json.line())]
+    while lines[-1]["message"] != "one more":
+        lines.append(json.loads(as_json.line()))
+    assert lines[-1]["name"] == "selftest" and lines[-1]["channel"] == "cluster"
+    assert as_json.end(signal.SIGINT).rc == 0
+    assert manager.outpost("module", "logs", "selftest", "--follow", "-f", "xml").rc == errno.EINVAL
+
     none_before = manager.outpost_background("module", "logs", "selftest", "--follow", "--lines=0")
     assert heard(manager, none_before, *write).endswith("a line of mine")
     assert none_before.end(signal.SIGINT).rc == 0
