@@ -6,7 +6,9 @@
 // on unix sockets in a directory of its own, with a C++ and a Python module that
 // do nothing, and calls both with the same client, in rounds that alternate, so
 // that what else the machine does meets both alike. A row's ratio is the median
-// of its rounds' ratios. Exits with 1 where a row misses its bar.
+// of its rounds' ratios. Rows of faults compare a command with itself: while
+// another module spins, blocks or hangs, and while it does not. Exits with 1 where
+// a row misses its bar.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
@@ -16,10 +18,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,12 +31,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
-#include "outpost/table.h"
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/key_value.pb.h"
 #include "tests/bench/echo.pb.h"
 #include "tests/bench/load.h"
+#include "tests/bench/rows.h"
 
 extern char** environ;
 
@@ -57,6 +59,7 @@ class Child {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     std::vector<char*> words;
     for (auto& word : argv) words.push_back(word.data());
     words.push_back(nullptr);
@@ -115,6 +118,25 @@ std::string Payload(const std::string& bytes) {
   return request.SerializeAsString();
 }
 
+// Runs a command. With a `timeout`, it is expected not to answer within it.
+void RunOnce(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& words,
+             absl::Duration timeout = absl::InfiniteDuration()) {
+  auto stub = v1::Commands::NewStub(channel);
+  grpc::ClientContext context;
+  const bool bounded = timeout != absl::InfiniteDuration();
+  if (bounded) context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  v1::CommandsRunRequest request;
+  request.mutable_words()->Assign(words.begin(), words.end());
+  v1::CommandsRunResponse response;
+  const grpc::Status status = stub->Run(&context, request, &response);
+  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+                    response.result().retval() == -ETIMEDOUT;
+  if (bounded ? !late : !status.ok() || response.result().retval() != 0) {
+    Die(absl::StrCat(words[0], " ", words[1], ": ", status.error_message(),
+                     response.result().stderr()));
+  }
+}
+
 // Waits until the module's command answers: the manager holds it while the
 // module is starting.
 void WaitForModule(const std::shared_ptr<grpc::Channel>& channel, const std::string& prefix) {
@@ -144,40 +166,6 @@ v1::ClusterGetResponse GetOsdMap(const std::shared_ptr<grpc::Channel>& channel) 
   const grpc::Status status = cluster->Get(&context, get, &response);
   if (!status.ok()) Die(absl::StrCat("osd_map: ", status.error_message()));
   return response;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-struct Row {
-  std::string name;
-  double ours = 0;
-  double unit = 0;
-  std::string what;  // of ours and unit
-  double ratio = 0;
-  double bar = 0;
-  bool at_most = false;  // the bar is the largest ratio allowed, else the smallest
-
-  bool Holds() const { return bar == 0 || (at_most ? ratio <= bar : ratio >= bar); }
-};
-
-using Measure = std::function<double()>;
-
-// Takes `ours` and `unit` in turn.
-Row Compare(const std::string& name, const std::string& what, int rounds, const Measure& ours,
-            const Measure& unit, double bar, bool at_most) {
-  std::vector<double> our_values;
-  std::vector<double> unit_values;
-  std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    unit_values.push_back(unit());
-    our_values.push_back(ours());
-    ratios.push_back(our_values.back() / unit_values.back());
-  }
-  std::fprintf(stderr, "  %s\n", name.c_str());
-  return {name, Median(our_values), Median(unit_values), what, Median(ratios), bar, at_most};
 }
 
 // How often a block can be appended to a file in `directory` and made durable, a second.
@@ -289,6 +277,55 @@ std::vector<Row> Measurements(
   };
 }
 
+// What the faults of one module do to commands of others. The unit is the same
+// command while the faulty module behaves itself.
+std::vector<Row> Disturbances(const Settings& settings,
+                              const std::shared_ptr<grpc::Channel>& manager) {
+  struct Fault {
+    std::string name;
+    std::function<void()> begin;
+  };
+  constexpr absl::Duration kHangs = absl::Milliseconds(20);
+  const std::vector<Fault> faults = {
+      {"serve spins",
+       [&] {
+         RunOnce(manager, {"faulty", "spin"});
+       }},
+      {"notify blocks",
+       [&] {
+         RunOnce(manager, {"faulty", "deaf"});
+         for (const char* change : {"set", "unset"}) {  // for it to block on
+           RunOnce(manager, {"osd", change, "noout"});
+         }
+       }},
+      {"handlers hang",
+       [&] {
+         for (int i = 0; i < 4; ++i) RunOnce(manager, {"faulty", "hang"}, kHangs);
+       }},
+  };
+  std::vector<Row> rows;
+  for (const std::string module : {"C++", "Python"}) {
+    const Call call = {"/outpost.v1.Commands/Run",
+                       Always(Command(module == "C++" ? "noop-cpp" : "noop-py"))};
+    const auto p99 = [&] {
+      return RunBlocking(manager, call, absl::Seconds(settings.seconds)).Quantile(0.99);
+    };
+    for (const Fault& fault : faults) {
+      rows.push_back(Compare(
+          absl::StrCat("command to the ", module, " module, ", fault.name, " in another"), "p99 us",
+          settings.rounds,
+          [&] {
+            fault.begin();
+            const double value = p99();
+            RunOnce(manager, {"faulty", "well"});
+            return value;
+          },
+          p99, 1.5, true));
+    }
+  }
+  return rows;
+}
+
 int Main(const Settings& settings) {
   char pattern[] = "/tmp/outpost-bench-XXXXXX";
   const std::string directory = mkdtemp(pattern);
@@ -319,39 +356,24 @@ int Main(const Settings& settings) {
       return Connect(socket);
     });
   }
+  {
+    const fs::path here = fs::current_path();
+    const Manager manager(
+        here, directory + "/c", data + "/c",
+        {"--module-path", (here / "tests/bench/modules").string(), "--module-path",
+         (here / "tests/integration/modules").string(), "--initial-modules",
+         "noop_cpp,noop_py,faulty", "--python-path", (here / "sdk/python").string()},
+        "");
+    for (const char* prefix : {"noop-cpp", "noop-py", "faulty"}) {
+      WaitForModule(manager.channel(), prefix);
+    }
+    const std::vector<Row> more = Disturbances(settings, manager.channel());
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
   fs::remove_all(directory);
   fs::remove_all(data);
 
-  using Align = Table::Align;
-  Table table({{"MEASURED"},
-               {"UNIT OF"},
-               {"OUTPOST", Align::kRight},
-               {"BARE", Align::kRight},
-               {"RATIO", Align::kRight},
-               {"BAR", Align::kRight},
-               {""}});
-  nlohmann::json json = nlohmann::json::array();
-  bool all_hold = true;
-  for (const Row& row : rows) {
-    all_hold &= row.Holds();
-    table.AddRow({row.name, row.what, absl::StrFormat("%.0f", row.ours),
-                  absl::StrFormat("%.0f", row.unit), absl::StrFormat("%.2f", row.ratio),
-                  row.bar == 0 ? "-" : absl::StrCat(row.at_most ? "<= " : ">= ", row.bar),
-                  row.bar == 0  ? ""
-                  : row.Holds() ? "holds"
-                                : "MISSED"});
-    json.push_back({{"measured", row.name},
-                    {"unit", row.what},
-                    {"outpost", row.ours},
-                    {"bare", row.unit},
-                    {"ratio", row.ratio},
-                    {"bar", row.bar},
-                    {"bar_is", row.at_most ? "at most" : "at least"},
-                    {"holds", row.Holds()}});
-  }
-  std::printf("%s\n", table.Print().c_str());
-  if (!settings.json_file.empty()) std::ofstream(settings.json_file) << json.dump(2) << "\n";
-  return all_hold ? 0 : 1;
+  return Report(rows, settings.json_file) ? 0 : 1;
 }
 
 }  // namespace
