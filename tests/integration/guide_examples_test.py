@@ -111,7 +111,7 @@ def test_dump_config(manager: Manager) -> None:
         capture_output=True,
         env=manager.environment(),
     )
-    assert (done.returncode, done.stdout) == (0, b"\xff\x00raw\n")
+    assert (done.returncode, done.stdout) == (0, b"\xff\x00raw")
     assert manager.outpost("antigravity", "dump", "config", "pear") == (0, "text\n", "")
     assert manager.outpost("antigravity", "dump", "config", "plum") == (
         errno.ENOENT,

@@ -97,7 +97,7 @@ def test_input_files(manager: Manager, tmp_path: Path) -> None:
             env=manager.environment(),
         )
         if command == "bytes":
-            assert (done.returncode, done.stdout, done.stderr) == (0, b"\x00\xff\n", b"")
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"\x00\xff", b"")
         else:
             assert (done.returncode, done.stdout) == (errno.EINVAL, b"")
             assert b"the input file is not UTF-8 text: byte 1 is 0xff" in done.stderr
