@@ -102,16 +102,10 @@ class Subject:
         """The same, for JSON."""
         return json.loads(self.output(*words))
 
-    def by_hand(
-        self,
-        name: str = NAME,
-        *,
-        address: str | None = None,
-        token: str | None = None,
-    ) -> Background:
-        """Start the module as a person would, with the tap's address if none is given."""
+    def by_hand(self, name: str = NAME, *, token: str | None = None) -> Background:
+        """Start the module as a person would; with a token, as a supervisor does."""
         environment = {**os.environ, "OUTPOST_MODULE": name}
-        argv: list[str] = self.program.argv_for(address or self.tap.address)
+        argv = self.program.argv_for(self.tap.address)
         if token is not None:
             # The shell opens the file descriptor, as the supervisor does.
             file = self.manager.directory / f"token-{len(self._by_hand)}"

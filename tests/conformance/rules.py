@@ -27,7 +27,7 @@ def _comments(file: str) -> str:
 
 
 def rule(file: str, sentence: str) -> Callable[[Test], Test]:
-    """Mark a test with a rule: it is shown by `pytest --rules`, and where the test fails."""
+    """Mark a test with a rule, which is shown where the test fails."""
     if sentence not in _comments(file):
         raise ValueError(f"{file} does not say: {sentence}")
 

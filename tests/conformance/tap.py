@@ -72,8 +72,8 @@ class Tap:
         self._lock = threading.Condition()
         self._sessions: list[TappedSession] = []
         self._calls: list[Call] = []
-        self.change_register: Callable[[module_host_pb2.Register], None] = lambda register: None
-        self.change_configure: Callable[[module_host_pb2.Configure], None] = lambda c: None
+        self.change_register: Callable[[module_host_pb2.Register], object] = lambda register: None
+        self.change_configure: Callable[[module_host_pb2.Configure], object] = lambda c: None
         self._refusals: list[tuple[grpc.StatusCode, str, str]] = []
         self.channel = grpc.insecure_channel(
             manager,
