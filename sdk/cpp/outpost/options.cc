@@ -14,6 +14,9 @@ namespace outpost {
 namespace internal {
 namespace {
 
+// How many values of an option that the manager sent are remembered.
+constexpr size_t kRemembered = 8;
+
 template <typename Integer>
 std::optional<Integer> ParseInteger(absl::string_view text) {
   Integer value = 0;
@@ -119,6 +122,8 @@ std::vector<std::string> OptionValues::Apply(const std::vector<Update>& updates)
     if (entry.value != value || entry.changes == 0) changed.push_back(name);
     entry.value = value;
     ++entry.changes;
+    entry.sent.push_back(value);
+    if (entry.sent.size() > kRemembered) entry.sent.pop_front();
   }
   return changed;
 }
@@ -126,7 +131,11 @@ std::vector<std::string> OptionValues::Apply(const std::vector<Update>& updates)
 void OptionValues::ApplyOwn(const Update& update, uint64_t changes_before) {
   absl::MutexLock lock(&mu_);
   Entry& entry = entries_[update.first];
-  if (entry.changes == changes_before) entry.value = update.second;
+  const uint64_t meanwhile = entry.changes - changes_before;
+  if (meanwhile > kRemembered) return;
+  const auto first = entry.sent.end() - static_cast<ptrdiff_t>(meanwhile);
+  if (std::find(first, entry.sent.end(), update.second) != entry.sent.end()) return;
+  entry.value = update.second;
 }
 
 uint64_t OptionValues::changes(absl::string_view name) const {

@@ -21,6 +21,7 @@
 #define OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -129,8 +130,9 @@ class OptionValues {
   // Takes values that the manager sent; gives the names of those that differ
   // from what was known.
   std::vector<std::string> Apply(const std::vector<Update>& updates);
-  // Takes the answer to a change that this module made, unless the manager sent
-  // a value after `changes_before` was read: that one is at least as new.
+  // Takes the answer to a change that this module made; unless the manager has sent
+  // the same value after `changes_before` was read: what it sent then is at least as
+  // new. (What it sent and is another value may be older than the answer.)
   void ApplyOwn(const Update& update, uint64_t changes_before);
   // How many values of `name` the manager has sent.
   uint64_t changes(absl::string_view name) const;
@@ -140,6 +142,7 @@ class OptionValues {
   struct Entry {
     std::optional<std::string> value;
     uint64_t changes = 0;
+    std::deque<std::optional<std::string>> sent;  // by the manager, the last few
   };
   mutable absl::Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);

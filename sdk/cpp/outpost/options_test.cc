@@ -110,9 +110,22 @@ TEST(OptionValuesTest, AnAnswerDoesNotUndoWhatTheManagerSentMeanwhile) {
   const uint64_t before = values.changes("a");
   values.ApplyOwn({"a", "2"}, before);
   EXPECT_EQ(values.Get("a"), "2");
+  values.Apply({{"a", "2"}});
   values.Apply({{"a", "3"}});  // somebody else's, after our own
   values.ApplyOwn({"a", "2"}, before);
   EXPECT_EQ(values.Get("a"), "3");
+}
+
+TEST(OptionValuesTest, AnAnswerIsNewerThanWhatTheManagerSentBefore) {
+  internal::OptionValues values;
+  values.Apply({{"a", "1"}});
+  const uint64_t before = values.changes("a");
+  values.Apply({{"a", "2"}});  // of an earlier change, which arrives now
+  values.ApplyOwn({"a", "3"}, before);
+  EXPECT_EQ(values.Get("a"), "3");
+  for (int i = 0; i < 20; ++i) values.Apply({{"a", "4"}});
+  values.ApplyOwn({"a", "3"}, before);
+  EXPECT_EQ(values.Get("a"), "4");
 }
 
 }  // namespace

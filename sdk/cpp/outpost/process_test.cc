@@ -39,8 +39,9 @@ class Process {
     if (options.token) {
       posix_spawn_file_actions_adddup2(&actions, token_pipe[0], 9);
       options.env.push_back("OUTPOST_TOKEN_FD=9");
-      EXPECT_EQ(write(token_pipe[1], options.token->data(), options.token->size()),
-                static_cast<ssize_t>(options.token->size()));
+      const std::string& token = *options.token;
+      EXPECT_EQ(write(token_pipe[1], token.data(), token.size()),
+                static_cast<ssize_t>(token.size()));
     }
     options.args.insert(options.args.begin(), "sdk/cpp/scripted_module");
     if (const char* path = std::getenv("SCRIPTED_MODULE")) options.args[0] = path;
@@ -78,6 +79,7 @@ class Process {
  private:
   static std::vector<char*> Pointers(std::vector<std::string>& texts) {
     std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
     for (std::string& text : texts) pointers.push_back(text.data());
     pointers.push_back(nullptr);
     return pointers;

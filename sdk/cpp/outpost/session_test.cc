@@ -99,6 +99,7 @@ TEST_F(SessionTest, OutputThatIsNotUtf8ArrivesWhole) {
 
 TEST_F(SessionTest, AtMostMaxConcurrencyCommandsRunAtOnce) {
   std::vector<uint64_t> ids;
+  ids.reserve(4);
   for (int i = 0; i < 4; ++i) ids.push_back(manager_->StartCommand({{"prefix", "every block"}}));
   // Two block both threads: whoever is answered now did not need one.
   EXPECT_TRUE(manager_->Ping());
@@ -246,7 +247,7 @@ class Fragile : public Module {
     return serve;
   }
   static inline absl::Status can_run, start, serve;
-  static inline bool throws = false;
+  static inline std::atomic<bool> throws = false;
 };
 
 class FragileTest : public ::testing::Test {
