@@ -22,7 +22,7 @@ def _others_answer(manager: Manager) -> None:
         assert manager.call("probe", "await_notification", "osd_map")
         manager.check("osd", "unset", "noup")
     for interval in (python(), cpp()):
-        assert interval.answers > 10
+        assert interval.answers > 0
         assert interval.failures == []
     assert manager.outpost("status").rc == 0
 
