@@ -15,6 +15,9 @@
 namespace outpost::rpc {
 namespace {
 
+// How much a timer and the wall clock may differ on when a deadline is.
+constexpr absl::Duration kClockTick = absl::Milliseconds(10);
+
 constexpr size_t kMaxInbuf = size_t{64} << 20;  // bytes
 
 void Fill(command::Result result, v1::CommandResult* out) {
@@ -69,21 +72,26 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   run.command_json = request->command_json();
   if (request->has_inbuf() || !request->inbuf().empty()) run.inbuf = request->inbuf();
   run.format = request->format();
-  run.deadline = DeadlineOf(*context);
+  const absl::Time deadline = DeadlineOf(*context);
+  run.deadline = deadline;
   run.caller = caller->name;
   run.parent_call = request->parent_call();
 
   auto* reactor = new CancellableReactor;
   // The reactor may be gone when Run returns.
   const auto work = reactor->work();
-  work->Started(
-      parts_.dispatcher->Run(std::move(run), [reactor, response](command::Response outcome) {
-        Fill(std::move(outcome.result), response->mutable_result());
-        response->set_prefix(std::move(outcome.prefix));
-        response->set_provider(std::move(outcome.provider));
-        response->set_poll(outcome.poll);
-        reactor->Finish(grpc::Status::OK);
-      }));
+  work->Started(parts_.dispatcher->Run(std::move(run), [reactor, response,
+                                                        deadline](command::Response outcome) {
+    // The client ends the call at this moment, too: it is to see the same, whoever is first.
+    if (outcome.result.retval == -ETIMEDOUT && deadline - absl::Now() < kClockTick) {
+      return reactor->Finish(ToGrpc(absl::DeadlineExceededError(std::move(outcome.result.err))));
+    }
+    Fill(std::move(outcome.result), response->mutable_result());
+    response->set_prefix(std::move(outcome.prefix));
+    response->set_provider(std::move(outcome.provider));
+    response->set_poll(outcome.poll);
+    reactor->Finish(grpc::Status::OK);
+  }));
   return reactor;
 }
 
