@@ -82,8 +82,10 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   const auto work = reactor->work();
   work->Started(parts_.dispatcher->Run(std::move(run), [reactor, response,
                                                         deadline](command::Response outcome) {
-    // The client ends the call at this moment, too: it is to see the same, whoever is first.
-    if (outcome.result.retval == -ETIMEDOUT && deadline - absl::Now() < kClockTick) {
+    // The client ends the call at this moment, too, and the module may have seen that its
+    // time is over: it is to be the same, whoever is first.
+    const int error = -outcome.result.retval;
+    if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
       return reactor->Finish(ToGrpc(absl::DeadlineExceededError(std::move(outcome.result.err))));
     }
     Fill(std::move(outcome.result), response->mutable_result());
