@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -23,7 +25,10 @@
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
+#include "server/cluster/daemon_health.h"
 #include "server/cluster/perf_counters.h"
+#include "server/cluster/report/report_source.h"
+#include "server/cluster/report/reported_daemons.h"
 #include "server/cluster/sim/sim_source.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
@@ -42,6 +47,7 @@
 #include "server/rpc/cluster_service.h"
 #include "server/rpc/commands_service.h"
 #include "server/rpc/future_services.h"
+#include "server/rpc/ingest_service.h"
 #include "server/rpc/manager_service.h"
 #include "server/rpc/module_host_service.h"
 #include "server/rpc/notifications_service.h"
@@ -90,11 +96,28 @@ absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& sett
     options.keyring = settings.ceph_keyring;
     return std::make_unique<cluster::ceph::CephSource>(std::move(options), state, counters);
   }
+  if (settings.source == "report") return std::make_unique<cluster::report::ReportSource>(state);
   cluster::sim::SimOptions options;
   options.osds = settings.sim_osds;
   options.seed = settings.sim_seed;
   options.speed = settings.sim_speed;
   return std::make_unique<cluster::sim::SimSource>(options, *state, *counters);
+}
+
+cluster::report::ReportOptions MakeReportOptions(const Settings& settings,
+                                                 const std::string& manager_instance) {
+  cluster::report::ReportOptions options;
+  options.interval = absl::Seconds(settings.report_interval);
+  options.lease = absl::Seconds(settings.report_lease);
+  options.stale_time = absl::Seconds(settings.report_drop_after - settings.report_lease);
+  options.max_daemons = static_cast<size_t>(settings.report_max_daemons);
+  options.manager_instance = manager_instance;
+  if (settings.source != "report") options.beside = settings.source;
+  return options;
+}
+
+absl::Duration Monotonic() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 // "quincy"; empty: the source has not said.
@@ -188,9 +211,32 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     }
   };
   cluster.AddConnectionListener([&](const cluster::Connection&) { report_connection(); });
+  cluster.AddRemovalListener(
+      [&](absl::string_view name, uint64_t version) { hub.PublishState(name, "", version); });
   cluster::PerfCounters counters;
+  std::atomic<uint64_t> schema_version = static_cast<uint64_t>(absl::ToUnixMicros(started));
+  counters.OnSchemaChanged([&](const std::string& type, const std::string& id) {
+    hub.PublishState("perf_schema_update", absl::StrCat(type, ".", id), ++schema_version);
+  });
+  cluster::DaemonDirectory daemons(&cluster);
+  cluster::DaemonHealth daemon_health;
   auto source = MakeSource(settings, &cluster, &counters);
   if (!source.ok()) return source.status();
+  cluster::report::ReportedDaemons reports(
+      MakeReportOptions(settings, instance),
+      {.state = &cluster,
+       .counters = &counters,
+       .directory = &daemons,
+       .health = &daemon_health,
+       .checks =
+           [&](std::vector<v1::HealthCheck> checks) {
+             // Not a module's name: those have no space.
+             if (auto status = health.Set("the reports", std::move(checks)); !status.ok()) {
+               log::Get("cluster").error("{}", status.ToString());
+             }
+           }},
+      Monotonic);
+  const absl::Cleanup stop_timers = [&timers] { timers.Stop(); };
 
   command::CommandTable table;
   module::ProcessRunner processes;
@@ -257,8 +303,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .source = source->get(),
        .hub = &hub,
        .known_values = [&](const auto&... of) { return completion_values.Of(of...); }});
-  cluster::DaemonDirectory daemons(&cluster);
-  rpc::ClusterService cluster_service(&cluster, &daemons, &counters, source->get());
+  rpc::ClusterService cluster_service(&cluster, &daemons, &counters, &daemon_health, source->get());
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
   rpc::ConfigService config_service(config->get(), source->get(), &supervisor);
   rpc::KeyValueService key_value(store->get(), &supervisor);
@@ -275,12 +320,14 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .health = &health,
                                .log = &log_history});
   rpc::ProgressService progress_service(&progress, &supervisor);
-  rpc::FutureIngestService ingest;
+  const bool take_reports = settings.take_reports || settings.source == "report";
+  rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
   rpc::FutureOrchestratorService orchestrator;
 
   if (auto status = (*source)->Start(); !status.ok()) return status;
   report_connection();  // a source that never connects makes no change to hear of
   dispatcher.PublishClusterCommands();
+  if (take_reports) reports.Start(&timers);
   std::vector<int> ports;
   auto server = rpc::StartServer(
       {.socket = socket, .plaintext_tcp = settings.plaintext_tcp},
@@ -301,6 +348,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   stopping = true;
   (*server)->GetHealthCheckService()->SetServingStatus(false);
   supervisor.Stop();
+  reports.Stop();
   (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));
   (*source)->Stop();
   // These call the supervisor, which goes before they do.

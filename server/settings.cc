@@ -51,7 +51,7 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->delimiter(',');
   app.add_option("--python", s.python, "the interpreter for Python modules")->capture_default_str();
   app.add_option("--python-path", s.python_path, "the directory of the Python package `outpost`");
-  app.add_option("--source", s.source, "where cluster data comes from: sim, ceph")
+  app.add_option("--source", s.source, "where cluster data comes from: sim, ceph, report")
       ->capture_default_str();
   app.add_option("--sim-osds", s.sim_osds, "sim: how many OSDs (1 to 10000)")
       ->capture_default_str();
@@ -62,6 +62,21 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("--ceph-conf", s.ceph_conf, "ceph: the configuration file")->capture_default_str();
   app.add_option("--ceph-name", s.ceph_name, "ceph: the client to be")->capture_default_str();
   app.add_option("--ceph-keyring", s.ceph_keyring, "ceph: its keyring, if ceph.conf does not say");
+  app.add_flag(
+      "--take-reports", s.take_reports,
+      "daemons may report themselves beside a source sim or ceph; report takes them anyway");
+  app.add_option("--report-interval", s.report_interval,
+                 "seconds from one report of a daemon to the next")
+      ->capture_default_str();
+  app.add_option(
+         "--report-lease", s.report_lease,
+         "seconds without a report after which a daemon is stale, unless it asks for others")
+      ->capture_default_str();
+  app.add_option("--report-drop-after", s.report_drop_after,
+                 "seconds without a report after which a daemon is forgotten")
+      ->capture_default_str();
+  app.add_option("--report-max-daemons", s.report_max_daemons, "how many daemons may report")
+      ->capture_default_str();
   app.add_option("--log-file", s.log_file, "log to a file, opened again on SIGHUP; else to stderr");
   app.add_option("--log-level", s.log_levels,
                  "LEVEL or COMPONENT=LEVEL: trace, debug, info, warning, error, critical, off; "
@@ -175,9 +190,9 @@ absl::Status Validate(const Settings& s) {
     return absl::InvalidArgumentError(
         absl::StrCat("--id \"", s.id, "\": a manager's name is not empty and has no slash"));
   }
-  if (s.source != "sim" && s.source != "ceph") {
+  if (s.source != "sim" && s.source != "ceph" && s.source != "report") {
     return absl::InvalidArgumentError(
-        absl::StrCat("--source \"", s.source, "\" is not one of sim, ceph"));
+        absl::StrCat("--source \"", s.source, "\" is not one of sim, ceph, report"));
   }
   if (s.sim_osds < 1 || s.sim_osds > 10000) {
     return absl::InvalidArgumentError(
@@ -187,10 +202,25 @@ absl::Status Validate(const Settings& s) {
     return absl::InvalidArgumentError(absl::StrCat("--sim-speed ", s.sim_speed, " is negative"));
   }
   for (const auto& [flag, seconds] : {std::pair("--ready-timeout", s.ready_timeout),
-                                      std::pair("--shutdown-grace", s.shutdown_grace)}) {
+                                      std::pair("--shutdown-grace", s.shutdown_grace),
+                                      std::pair("--report-interval", s.report_interval)}) {
     if (seconds > 0) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(flag, " ", seconds, " is not a number of seconds greater than 0"));
+  }
+  if (s.report_lease < 2 * s.report_interval) {
+    return absl::InvalidArgumentError(absl::StrCat("--report-lease ", s.report_lease,
+                                                   " is not at least twice --report-interval ",
+                                                   s.report_interval));
+  }
+  if (s.report_drop_after <= s.report_lease) {
+    return absl::InvalidArgumentError(absl::StrCat("--report-drop-after ", s.report_drop_after,
+                                                   " is not greater than --report-lease ",
+                                                   s.report_lease));
+  }
+  if (s.report_max_daemons < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--report-max-daemons ", s.report_max_daemons, " is less than 1"));
   }
   for (const std::string& address : s.plaintext_tcp) {
     const size_t colon = address.rfind(':');

@@ -26,7 +26,12 @@ struct Settings {
   double sim_speed = 1.0;  // simulated seconds a second
   std::string ceph_conf = "/etc/ceph/ceph.conf";
   std::string ceph_name = "client.admin";
-  std::string ceph_keyring;                        // empty: as ceph.conf says
+  std::string ceph_keyring;       // empty: as ceph.conf says
+  bool take_reports = false;      // beside another source than "report"
+  double report_interval = 5;     // seconds
+  double report_lease = 15;       // seconds
+  double report_drop_after = 60;  // seconds
+  int report_max_daemons = 20000;
   std::string log_file;                            // empty: stderr
   std::vector<std::string> log_levels = {"info"};  // level, or component=level
   double ready_timeout = 30;                       // seconds

@@ -128,7 +128,12 @@ TEST_F(SettingsTest, ABadValueOfAFlagIsNamed) {
   EXPECT_THAT(Error({"--data-dir"}), HasSubstr("--data-dir"));
   EXPECT_EQ(Error({"--sim-osds", "0"}), "--sim-osds 0 is not between 1 and 10000");
   EXPECT_EQ(Error({"--sim-speed", "-1"}), "--sim-speed -1 is negative");
-  EXPECT_EQ(Error({"--source", "etcd"}), "--source \"etcd\" is not one of sim, ceph");
+  EXPECT_EQ(Error({"--source", "etcd"}), "--source \"etcd\" is not one of sim, ceph, report");
+  EXPECT_EQ(Error({"--report-lease", "9"}),
+            "--report-lease 9 is not at least twice --report-interval 5");
+  EXPECT_EQ(Error({"--report-drop-after", "15"}),
+            "--report-drop-after 15 is not greater than --report-lease 15");
+  EXPECT_EQ(Error({"--report-max-daemons", "0"}), "--report-max-daemons 0 is less than 1");
   EXPECT_EQ(Error({"--id", "a/b"}), "--id \"a/b\": a manager's name is not empty and has no slash");
   EXPECT_THAT(Error({"--id", ""}), HasSubstr("--id \"\""));
 }

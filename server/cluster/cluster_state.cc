@@ -65,10 +65,16 @@ void Encode(absl::string_view json, Snapshot& snapshot) {
 void ClusterState::Publish(absl::string_view name, absl::string_view json, absl::string_view id) {
   absl::MutexLock publishing(&publish_mu_);
   SnapshotPtr before;
+  uint64_t next_version = FirstVersion();
   {
     absl::MutexLock lock(&mu_);
     const auto found = structures_.find(name);
-    if (found != structures_.end()) before = found->second.snapshot;
+    if (found != structures_.end()) {
+      before = found->second.snapshot;
+      next_version = before->version + 1;
+    } else if (const auto removed = removed_.find(name); removed != removed_.end()) {
+      next_version = removed->second + 1;
+    }
   }
   // Only a publisher changes a structure, so what was read stays true without mu_.
   const absl::Time now = absl::Now();
@@ -80,7 +86,7 @@ void ClusterState::Publish(absl::string_view name, absl::string_view json, absl:
   // In its final place before it is encoded: `json` points into `encoded`.
   const auto snapshot = std::make_shared<Snapshot>();
   snapshot->name = std::string(name);
-  snapshot->version = before == nullptr ? FirstVersion() : before->version + 1;
+  snapshot->version = next_version;
   snapshot->id = std::string(id);
   snapshot->changed = now;
   Encode(json, *snapshot);
@@ -89,6 +95,20 @@ void ClusterState::Publish(absl::string_view name, absl::string_view json, absl:
     structures_.insert_or_assign(snapshot->name, Entry{snapshot, now});
   }
   for (const Listener& listener : listeners_) listener(snapshot);
+}
+
+void ClusterState::Remove(absl::string_view name) {
+  absl::MutexLock publishing(&publish_mu_);
+  uint64_t version = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = structures_.find(name);
+    if (found == structures_.end()) return;
+    version = found->second.snapshot->version + 1;
+    structures_.erase(found);
+    removed_.insert_or_assign(std::string(name), version);
+  }
+  for (const RemovalListener& listener : removal_listeners_) listener(name, version);
 }
 
 void ClusterState::Confirm(absl::string_view name) {
@@ -159,6 +179,11 @@ std::string ClusterState::cluster_id() const {
 void ClusterState::AddListener(Listener listener) {
   absl::MutexLock publishing(&publish_mu_);
   listeners_.push_back(std::move(listener));
+}
+
+void ClusterState::AddRemovalListener(RemovalListener listener) {
+  absl::MutexLock publishing(&publish_mu_);
+  removal_listeners_.push_back(std::move(listener));
 }
 
 void ClusterState::AddConnectionListener(std::function<void(const Connection&)> listener) {

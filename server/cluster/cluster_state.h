@@ -9,8 +9,8 @@
 // 1. A Snapshot never changes; a reader may keep it as long as it likes.
 // 2. The versions of one structure grow by one a change, from a number that is the
 //    same for all structures of a process and higher than those of earlier
-//    processes. Publishing a text equal to the present one makes no new version
-//    and no notification, but confirms it.
+//    processes, also over a removal. Publishing a text equal to the present one makes no new
+//    version and no notification, but confirms it.
 // 3. A snapshot is encoded once, when it is published: what Cluster.Get sends is
 //    `encoded`, by reference.
 #ifndef OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
@@ -51,11 +51,16 @@ struct Connection {
 class ClusterState {
  public:
   using Listener = std::function<void(const SnapshotPtr&)>;
+  using RemovalListener = std::function<void(absl::string_view name, uint64_t version)>;
 
   // Makes `json` (valid JSON text, below protobuf's limit of 2 GiB) the newest
   // version of `name`. `id` is the structure's own epoch, if it has one. The text
   // is copied once.
   void Publish(absl::string_view name, absl::string_view json, absl::string_view id = "");
+
+  // Forgets `name`, as if it had never been; listeners hear the version that its next text
+  // would have had. A name that is unknown stays so.
+  void Remove(absl::string_view name);
 
   // Says that the present version of `name` is still current. A name that was never
   // published stays unknown.
@@ -84,6 +89,8 @@ class ClusterState {
 
   // Calls `listener` with each new version from now on. Before the first Publish.
   void AddListener(Listener listener);
+  // Calls `listener` with each structure that is removed. Before the first Remove.
+  void AddRemovalListener(RemovalListener listener);
   // Calls `listener` each time the connection comes or goes. Before the first SetConnection.
   void AddConnectionListener(std::function<void(const Connection&)> listener);
 
@@ -91,9 +98,11 @@ class ClusterState {
   mutable absl::Mutex mu_;
   absl::Mutex publish_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // keeps listeners in order
   std::map<std::string, Entry, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t, std::less<>> removed_ ABSL_GUARDED_BY(mu_);  // last versions
   Connection connection_ ABSL_GUARDED_BY(mu_) = {false, "no source has started yet"};
   std::string cluster_id_ ABSL_GUARDED_BY(mu_);
   std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
+  std::vector<RemovalListener> removal_listeners_ ABSL_GUARDED_BY(publish_mu_);
   std::vector<std::function<void(const Connection&)>> connection_listeners_
       ABSL_GUARDED_BY(publish_mu_);
 };

@@ -240,5 +240,23 @@ TEST(ClusterStateTest, ReadersAndPublishersAtOnce) {
   for (size_t i = 0; i < heard.size(); ++i) EXPECT_EQ(heard[i], base + i);
 }
 
+TEST(ClusterStateRemoval, IsHeardAndVersionsGrowOverIt) {
+  ClusterState state;
+  std::vector<std::string> removals;
+  state.AddRemovalListener([&](absl::string_view name, uint64_t version) {
+    removals.push_back(absl::StrCat(name, " ", version));
+  });
+  state.Publish("queue", "[1]");
+  const uint64_t version = (*state.Get("queue"))->version;
+  state.Remove("queue");
+  state.Remove("queue");
+  state.Remove("never");
+  EXPECT_THAT(removals, testing::ElementsAre(absl::StrCat("queue ", version + 1)));
+  EXPECT_TRUE(absl::IsNotFound(state.Get("queue").status()));
+  EXPECT_TRUE(state.List().empty());
+  state.Publish("queue", "[1]");
+  EXPECT_EQ((*state.Get("queue"))->version, version + 2);
+}
+
 }  // namespace
 }  // namespace outpost::cluster

@@ -1,6 +1,7 @@
 #include "server/cluster/daemon_directory.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -73,20 +74,27 @@ void DaemonDirectory::Refresh() {
       }
     }
   }
-  if (!changed) return;
+  absl::MutexLock lock(&reported_mu_);
+  if (!changed && servers_of_ == reports_) return;
+  servers_of_ = reports_;
   servers_.clear();
+  const auto add = [this](const Daemons::value_type& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const auto& [key, daemon] = entry;
+    const std::string hostname = FieldOr(daemon.metadata, "hostname");
+    if (hostname.empty()) return;
+    v1::ServerInfo& server = servers_[hostname];
+    server.set_hostname(hostname);
+    if (server.version().empty()) server.set_version(FieldOr(daemon.metadata, "ceph_version"));
+    v1::DaemonName& service = *server.add_services();
+    service.set_type(key.first);
+    service.set_id(key.second);
+  };
   for (const auto& [name, source] : sources_) {
-    for (const auto& [key, daemon] : source.daemons) {
-      const std::string hostname = FieldOr(daemon.metadata, "hostname");
-      if (hostname.empty()) continue;
-      v1::ServerInfo& server = servers_[hostname];
-      server.set_hostname(hostname);
-      if (server.version().empty()) server.set_version(FieldOr(daemon.metadata, "ceph_version"));
-      v1::DaemonName& service = *server.add_services();
-      service.set_type(key.first);
-      service.set_id(key.second);
+    for (const auto& daemon : source.daemons) {
+      if (!reported_.contains(daemon.first)) add(daemon);
     }
   }
+  for (const auto& daemon : reported_) add(daemon);
 }
 
 const DaemonDirectory::Daemon* DaemonDirectory::Find(const std::string& type,
@@ -99,20 +107,53 @@ const DaemonDirectory::Daemon* DaemonDirectory::Find(const std::string& type,
   return nullptr;
 }
 
-absl::StatusOr<DaemonDirectory::Fields> DaemonDirectory::Metadata(const std::string& type,
-                                                                  const std::string& id) {
+std::optional<DaemonDirectory::Daemon> DaemonDirectory::Lookup(const std::string& type,
+                                                               const std::string& id) {
+  {
+    absl::MutexLock lock(&reported_mu_);
+    const auto daemon = reported_.find({type, id});
+    if (daemon != reported_.end()) return daemon->second;
+  }
   absl::MutexLock lock(&mu_);
   const Daemon* const daemon = Find(type, id);
-  if (daemon != nullptr) return daemon->metadata;
+  if (daemon == nullptr) return std::nullopt;
+  return *daemon;
+}
+
+absl::StatusOr<DaemonDirectory::Fields> DaemonDirectory::Metadata(const std::string& type,
+                                                                  const std::string& id) {
+  std::optional<Daemon> daemon = Lookup(type, id);
+  if (daemon.has_value()) return std::move(daemon->metadata);
   return absl::NotFoundError(absl::StrCat("there is no metadata of ", type, ".", id));
 }
 
 absl::StatusOr<DaemonDirectory::Fields> DaemonDirectory::Status(const std::string& type,
                                                                 const std::string& id) {
-  absl::MutexLock lock(&mu_);
-  const Daemon* const daemon = Find(type, id);
-  if (daemon != nullptr) return daemon->status;
+  std::optional<Daemon> daemon = Lookup(type, id);
+  if (daemon.has_value()) return std::move(daemon->status);
   return absl::NotFoundError(absl::StrCat("there is no status of ", type, ".", id));
+}
+
+void DaemonDirectory::SetReported(const std::string& type, const std::string& id, Fields metadata,
+                                  Fields status) {
+  absl::MutexLock lock(&reported_mu_);
+  const auto [entry, is_new] = reported_.try_emplace({type, id});
+  Daemon& daemon = entry->second;
+  const bool moved = is_new ||
+                     FieldOr(daemon.metadata, "hostname") != FieldOr(metadata, "hostname") ||
+                     FieldOr(daemon.metadata, "ceph_version") != FieldOr(metadata, "ceph_version");
+  if (moved) ++reports_;
+  daemon = {.metadata = std::move(metadata), .status = std::move(status)};
+}
+
+void DaemonDirectory::RemoveReported(const std::string& type, const std::string& id) {
+  absl::MutexLock lock(&reported_mu_);
+  if (reported_.erase({type, id}) > 0) ++reports_;
+}
+
+bool DaemonDirectory::InStructures(const std::string& type, const std::string& id) {
+  absl::MutexLock lock(&mu_);
+  return Find(type, id) != nullptr;
 }
 
 absl::StatusOr<v1::ServerInfo> DaemonDirectory::Server(const std::string& hostname) {

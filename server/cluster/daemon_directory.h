@@ -1,15 +1,20 @@
 // DaemonDirectory tells of single daemons and hosts, from the structures that hold
-// what all daemons said of themselves: "<type>_metadata", and service_map for the
-// daemons that have no map of their own.
+// what all daemons said of themselves ("<type>_metadata", and service_map for the
+// daemons that have no map of their own), and from what daemons report themselves.
 //
 // **Thread safety.** All methods may be called from any thread; a structure is read
-// on the thread of the first caller after it has changed.
+// on the thread of the first caller after it has changed. What is reported is never
+// kept waiting by that.
+//
+// **Invariants.** A daemon that reports itself is told of as it reports, whatever a
+// structure says.
 #ifndef OUTPOST_SERVER_CLUSTER_DAEMON_DIRECTORY_H_
 #define OUTPOST_SERVER_CLUSTER_DAEMON_DIRECTORY_H_
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +49,13 @@ class DaemonDirectory {
   // Every host, by name.
   std::vector<v1::ServerInfo> Servers();
 
+  // What a daemon reported of itself.
+  void SetReported(const std::string& type, const std::string& id, Fields metadata, Fields status);
+  // The daemon does not report any more.
+  void RemoveReported(const std::string& type, const std::string& id);
+  // Whether a structure knows the daemon.
+  bool InStructures(const std::string& type, const std::string& id);
+
  private:
   struct Daemon {
     Fields metadata;
@@ -59,11 +71,18 @@ class DaemonDirectory {
   void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   const Daemon* Find(const std::string& type, const std::string& id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the daemon says of itself, or a structure of it; nullopt: nothing.
+  std::optional<Daemon> Lookup(const std::string& type, const std::string& id);
 
   const ClusterState* const state_;
   absl::Mutex mu_;
   std::map<std::string, Source> sources_ ABSL_GUARDED_BY(mu_);          // by structure
   std::map<std::string, v1::ServerInfo> servers_ ABSL_GUARDED_BY(mu_);  // by name
+  uint64_t servers_of_ ABSL_GUARDED_BY(mu_) = 0;                        // which `reports_`
+
+  absl::Mutex reported_mu_ ABSL_ACQUIRED_AFTER(mu_);
+  Daemons reported_ ABSL_GUARDED_BY(reported_mu_);
+  uint64_t reports_ ABSL_GUARDED_BY(reported_mu_) = 0;  // grows with each change of a host
 };
 
 }  // namespace outpost::cluster

@@ -76,5 +76,21 @@ TEST_F(DaemonDirectoryTest, StructuresOfAnotherShapeAreEmpty) {
   }
 }
 
+TEST_F(DaemonDirectoryTest, WhatADaemonReportsItselfCountsMore) {
+  directory_.SetReported("osd", "0", {{"hostname", "h9"}}, {{"state", "busy"}});
+  directory_.SetReported("backup", "a", {{"hostname", "h1"}}, {});
+  EXPECT_THAT(*directory_.Metadata("osd", "0"), ElementsAre(Pair("hostname", "h9")));
+  EXPECT_THAT(*directory_.Status("osd", "0"), ElementsAre(Pair("state", "busy")));
+  EXPECT_THAT(Services(*directory_.Server("h1")), ElementsAre("mon.a", "backup.a"));
+  EXPECT_THAT(Services(*directory_.Server("h9")), ElementsAre("osd.0"));
+  EXPECT_TRUE(directory_.InStructures("osd", "0"));
+  EXPECT_FALSE(directory_.InStructures("backup", "a"));
+  directory_.RemoveReported("osd", "0");
+  directory_.RemoveReported("backup", "a");
+  EXPECT_THAT(Services(*directory_.Server("h1")), ElementsAre("mon.a", "osd.0"));
+  EXPECT_TRUE(absl::IsNotFound(directory_.Server("h9").status()));
+  EXPECT_TRUE(absl::IsNotFound(directory_.Metadata("backup", "a").status()));
+}
+
 }  // namespace
 }  // namespace outpost::cluster

@@ -4,14 +4,17 @@
 // **Thread safety.** All methods may be called from any thread.
 //
 // **Invariants.**
-// 1. A daemon has one sample of all its counters for each Record, at most kSamples;
-//    the oldest goes first (Ceph's mgr keeps as many).
+// 1. A daemon has one sample of all its counters for each Record (or Samples::Add), at
+//    most kSamples; the oldest goes first (Ceph's mgr keeps as many).
 // 2. A new schema of a daemon ends the series that it had.
+// 3. Whoever reads holds up one daemon's samples at a time, never all of them.
 #ifndef OUTPOST_SERVER_CLUSTER_PERF_COUNTERS_H_
 #define OUTPOST_SERVER_CLUSTER_PERF_COUNTERS_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +25,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "outpost/v1/cluster.pb.h"
 
 namespace outpost::cluster {
@@ -46,7 +50,57 @@ class PerfCounters {
     uint64_t count = 0;  // of what was summed; 0 for the others
   };
 
-  void SetSchema(const std::string& type, const std::string& id, Schema schema);
+  // In the place of a value: the daemon has not said one. Readers get no sample.
+  static constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
+
+  // The samples of one daemon, in flat arrays.
+  //
+  // **Thread safety.** All methods may be called from any thread.
+  class Samples {
+   public:
+    explicit Samples(Schema schema);
+
+    const Schema& schema() const { return schema_; }
+
+    // Takes a sample: `change(values, counts)` gets a copy of the newest one (the first
+    // time, of kNoValue and 0) to write what is different into. `values` has one for each
+    // counter of the schema; `counts` one for each long-running average, in their order.
+    template <typename F>
+    void Add(absl::Time time, F change) {
+      absl::MutexLock lock(&mu_);
+      const size_t slot = Begin(time);
+      change(absl::MakeSpan(values_).subspan(slot * width_, width_),
+             absl::MakeSpan(counts_).subspan(slot * averages_, averages_));
+    }
+
+   private:
+    friend class PerfCounters;
+
+    // The slot of a new sample, a copy of the newest.
+    size_t Begin(absl::Time time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+    void Read(const v1::DaemonName& name, const v1::GetCountersRequest& request,
+              std::vector<v1::CounterSeries>* all) const;
+
+    const Schema schema_;
+    const size_t width_;     // counters
+    const size_t averages_;  // those of them that are long-running averages
+
+    mutable absl::Mutex mu_;
+    size_t oldest_ ABSL_GUARDED_BY(mu_) = 0;  // slot of a full ring; else 0
+    std::vector<absl::Time> times_ ABSL_GUARDED_BY(mu_);
+    std::vector<double> values_ ABSL_GUARDED_BY(mu_);    // `width_` a slot
+    std::vector<uint64_t> counts_ ABSL_GUARDED_BY(mu_);  // `averages_` a slot
+  };
+
+  // Calls `listener` whenever a daemon has another schema, or none any more; on the thread
+  // that does it, without locks. Before the first SetSchema.
+  using SchemaListener = std::function<void(const std::string& type, const std::string& id)>;
+  void OnSchemaChanged(SchemaListener listener) { schema_changed_ = std::move(listener); }
+
+  // Makes `schema` the daemon's. The samples are for who records many daemons, to be
+  // spared the look-up; they are not the daemon's any more after another SetSchema with
+  // another schema, or Remove.
+  std::shared_ptr<Samples> SetSchema(const std::string& type, const std::string& id, Schema schema);
 
   // Takes a sample: a value for each counter of the daemon's schema, in its order.
   // Without a schema, or with another number of values, nothing is taken: false.
@@ -64,22 +118,16 @@ class PerfCounters {
   std::vector<v1::CounterSeries> Series(const v1::GetCountersRequest& request) const;
 
  private:
-  struct Sample {
-    absl::Time time;
-    std::vector<Value> values;
-  };
-  struct Daemon {
-    Schema schema;
-    std::deque<Sample> samples;
-  };
   using Key = std::pair<std::string, std::string>;  // type, id
+  using Found = std::vector<std::pair<v1::DaemonName, std::shared_ptr<Samples>>>;
 
-  // Calls f(key, daemon) for those that `name` means.
-  template <typename F>
-  void ForEach(const v1::DaemonName& name, F f) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The daemons that `name` means, in order.
+  Found Find(const v1::DaemonName& name) const;
+
+  SchemaListener schema_changed_;
 
   mutable absl::Mutex mu_;
-  std::map<Key, Daemon> daemons_ ABSL_GUARDED_BY(mu_);
+  std::map<Key, std::shared_ptr<Samples>> daemons_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace outpost::cluster

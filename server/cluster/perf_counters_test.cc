@@ -107,5 +107,38 @@ TEST_F(PerfCountersTest, ANewSchemaBeginsAnewAndRemoveEndsIt) {
   EXPECT_THAT(counters_.Schemas({}), IsEmpty());
 }
 
+TEST_F(PerfCountersTest, ASampleIsTheOneBeforeButForWhatChanged) {
+  const auto samples = counters_.SetSchema("osd", "0", schema_);
+  for (int i = 0; i < 50; ++i) {
+    samples->Add(absl::FromUnixSeconds(i), [&](auto values, auto counts) {
+      if (i >= 45) values[0] = i;
+      if (i % 2 == 0) {
+        values[1] = i;
+        counts[0] = static_cast<uint64_t>(i);
+      }
+    });
+  }
+  const auto series = counters_.Series(Request("osd", "0"));
+  ASSERT_THAT(series, SizeIs(2));
+  ASSERT_EQ(series[0].samples_size(), 5) << "none before there was a value";
+  EXPECT_EQ(series[0].samples(0).time().seconds(), 45);
+  EXPECT_EQ(series[0].samples(0).value(), 45);
+  ASSERT_EQ(series[1].samples_size(), static_cast<int>(PerfCounters::kSamples));
+  EXPECT_EQ(series[1].samples(0).value(), 30);
+  EXPECT_EQ(series[1].samples(1).value(), 30) << "unchanged at 31";
+  EXPECT_EQ(series[1].samples(19).count(), 48u);
+}
+
+TEST_F(PerfCountersTest, ListenersHearOfSchemas) {
+  std::vector<std::string> changed;
+  counters_.OnSchemaChanged(
+      [&](const std::string& type, const std::string& id) { changed.push_back(type + "." + id); });
+  counters_.SetSchema("osd", "0", schema_);
+  counters_.SetSchema("osd", "0", schema_);
+  counters_.Remove("osd", "0");
+  counters_.Remove("osd", "0");
+  EXPECT_THAT(changed, ElementsAre("osd.0", "osd.0"));
+}
+
 }  // namespace
 }  // namespace outpost::cluster

@@ -131,9 +131,10 @@ grpc::ServerUnaryReactor* ClusterService::GetCounters(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetDaemonHealthMetrics(
-    grpc::CallbackServerContext* context, const v1::GetDaemonHealthMetricsRequest*,
-    v1::GetDaemonHealthMetricsResponse*) {
-  return FinishNow(context, NotYet("the health metrics that daemons report"));
+    grpc::CallbackServerContext* context, const v1::GetDaemonHealthMetricsRequest* request,
+    v1::GetDaemonHealthMetricsResponse* response) {
+  for (auto& daemon : health_->Get(request->daemon())) *response->add_daemons() = std::move(daemon);
+  return FinishNow(context, grpc::Status::OK);
 }
 
 }  // namespace outpost::rpc

@@ -6,6 +6,7 @@
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
+#include "server/cluster/daemon_health.h"
 #include "server/cluster/perf_counters.h"
 #include "server/cluster/source.h"
 
@@ -16,8 +17,9 @@ class ClusterService final
  public:
   // All outlive the service.
   ClusterService(const cluster::ClusterState* state, cluster::DaemonDirectory* daemons,
-                 const cluster::PerfCounters* counters, const cluster::Source* source)
-      : state_(state), daemons_(daemons), counters_(counters), source_(source) {}
+                 const cluster::PerfCounters* counters, const cluster::DaemonHealth* health,
+                 const cluster::Source* source)
+      : state_(state), daemons_(daemons), counters_(counters), health_(health), source_(source) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const grpc::ByteBuffer* request,
@@ -52,6 +54,7 @@ class ClusterService final
   const cluster::ClusterState* const state_;
   cluster::DaemonDirectory* const daemons_;
   const cluster::PerfCounters* const counters_;
+  const cluster::DaemonHealth* const health_;
   const cluster::Source* const source_;
 };
 

@@ -4,18 +4,11 @@
 #ifndef OUTPOST_SERVER_RPC_FUTURE_SERVICES_H_
 #define OUTPOST_SERVER_RPC_FUTURE_SERVICES_H_
 
-#include "outpost/v1/ingest.grpc.pb.h"
 #include "outpost/v1/orchestrator.grpc.pb.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/not_yet_stream.h"
 
 namespace outpost::rpc {
-
-class FutureIngestService final : public v1::Ingest::CallbackService {
- public:
-  grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>* Report(
-      grpc::CallbackServerContext* context) override;
-};
 
 // Of the typed orchestrator interface.
 class FutureOrchestratorService final : public v1::Orchestrator::CallbackService {

@@ -538,7 +538,7 @@ def test_a_config_file_that_is_right(tmp_path: Path) -> None:
     [
         (["--sim-osd", "3"], 'there is no flag "--sim-osd"; did you mean --sim-osds?'),
         (["--sim-osds", "0"], "--sim-osds 0 is not between 1 and 10000"),
-        (["--source", "zeph"], '--source "zeph" is not one of sim, ceph'),
+        (["--source", "zeph"], '--source "zeph" is not one of sim, ceph, report'),
         (["--id", "a/b"], '--id "a/b": a manager\'s name is not empty and has no slash'),
         (["--config", "/nosuch.toml"], "/nosuch.toml: File could not be opened for reading"),
         (["--shutdown-grace", "-1"], "--shutdown-grace -1 is not a number of seconds greater"),

@@ -18,8 +18,6 @@ import grpc
 import pytest
 from fixture import DEADLINE, Background, Manager, error_info, run_tests
 from outpost.v1 import (
-    cluster_pb2,
-    cluster_pb2_grpc,
     ingest_pb2,
     ingest_pb2_grpc,
     manager_pb2,
@@ -166,10 +164,8 @@ def test_channelz(curl: Curl) -> None:
 
 
 def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
-    cluster = manager.stub(cluster_pb2_grpc.ClusterStub)
     managers = manager.stub(manager_pb2_grpc.ManagerStub)
     orchestrator = manager.stub(orchestrator_pb2_grpc.OrchestratorStub)
-    ingest = manager.stub(ingest_pb2_grpc.IngestStub)
     missing: list[tuple[Callable[[], Any], str]] = [
         (
             lambda: orchestrator.ListHosts(orchestrator_pb2.ListHostsRequest()),
@@ -179,14 +175,9 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
             lambda: next(orchestrator.ListInventory(orchestrator_pb2.ListInventoryRequest())),
             "typed orchestrator interface",
         ),
-        (lambda: next(ingest.Report(iter([ingest_pb2.ReportRequest()]))), "reports of daemons"),
         (lambda: managers.ListManagers(manager_pb2.ListManagersRequest()), "managers"),
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
         (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
-        (
-            lambda: cluster.GetDaemonHealthMetrics(cluster_pb2.GetDaemonHealthMetricsRequest()),
-            "health metrics",
-        ),
     ]
     for call, words in missing:
         with pytest.raises(grpc.RpcError) as caught:
@@ -197,6 +188,15 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
         assert words in error.details()
         assert error_info(error).reason == "NOT_IMPLEMENTED"
     assert manager.outpost("hello") == (0, "Hello, world!\n", "")
+
+
+def test_reports_beside_a_simulator_are_taken_only_when_it_was_asked_for(manager: Manager) -> None:
+    ingest = manager.stub(ingest_pb2_grpc.IngestStub)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(ingest.Report(iter([ingest_pb2.ReportRequest()])))
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error_info(caught.value).reason == "NO_INGEST"
+    assert "--take-reports" in caught.value.details()
 
 
 if __name__ == "__main__":
