@@ -253,6 +253,13 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   options.run_directory = settings.run_dir;
   options.module_path = settings.module_path;
   options.python = {.interpreter = settings.python, .sdk_directory = settings.python_path};
+  if (settings.source == "ceph") {  // for a module that connects to the cluster itself
+    options.environment = {{"OUTPOST_CEPH_CONF", settings.ceph_conf},
+                           {"OUTPOST_CEPH_NAME", settings.ceph_name}};
+    if (!settings.ceph_keyring.empty()) {
+      options.environment["OUTPOST_CEPH_KEYRING"] = settings.ceph_keyring;
+    }
+  }
   options.ready_timeout = absl::Seconds(settings.ready_timeout);
   options.shutdown_grace = absl::Seconds(settings.shutdown_grace);
   module::Supervisor supervisor(std::move(options), {.store = store->get(),

@@ -398,6 +398,7 @@ void Supervisor::StartProcess(Module& m) {
   ProcessSpec spec;
   spec.argv = m.installed->argv;
   spec.environment = m.installed->environment;
+  spec.environment.insert(options_.environment.begin(), options_.environment.end());
   spec.environment["OUTPOST_ADDRESS"] = options_.address;
   spec.environment["OUTPOST_MODULE"] = m.name;
   spec.directory = m.installed->directory;

@@ -76,6 +76,7 @@ struct SupervisorOptions {
   std::string run_directory;  // for the modules' output FIFOs
   std::vector<std::string> module_path;
   PythonRuntime python;
+  std::map<std::string, std::string> environment = {};  // of every module, beside its own
 
   absl::Duration ready_timeout =
       absl::Seconds(30);  // from start (or loss of the session) to RUNNING

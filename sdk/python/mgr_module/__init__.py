@@ -9,6 +9,7 @@ from outpost import (
     ClusterLogPrio,
     Command,
     CommandResult,
+    CRUSHMap,
     HandleCommandResult,
     HandlerFuncType,
     MgrModule,
@@ -18,6 +19,8 @@ from outpost import (
     Option,
     OptionTypeLabel,
     OptionValue,
+    OSDMap,
+    OSDMapIncremental,
 )
 from outpost import HealthCheck as HealthCheckT
 from outpost import HealthChecks as HealthChecksT
@@ -41,6 +44,7 @@ __all__ = [
     "CLICommand",
     "CLIReadCommand",
     "CLIWriteCommand",
+    "CRUSHMap",
     "ClusterLogPrio",
     "Command",
     "CommandResult",
@@ -52,6 +56,8 @@ __all__ = [
     "MgrStandbyModule",
     "MonCommandFailed",
     "NotifyType",
+    "OSDMap",
+    "OSDMapIncremental",
     "Option",
     "OptionTypeLabel",
     "OptionValue",

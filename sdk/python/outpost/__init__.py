@@ -28,6 +28,7 @@ from outpost._commands import (
     HandleCommandResult,
     HandlerFuncType,
 )
+from outpost._crush_map import CRUSHMap
 from outpost._errors import (
     CallError,
     CallTimeoutError,
@@ -44,11 +45,13 @@ from outpost._health import HealthCheck, HealthChecks
 from outpost._mgr_module import (
     ClusterLogPrio,
     MgrModule,
-    MgrStandbyModule,
     NotifyType,
 )
 from outpost._options import Option, OptionTypeLabel, OptionValue
+from outpost._osd_map import OSDMap, OSDMapIncremental
+from outpost._placement import PlacementError
 from outpost._settings import ExitCode
+from outpost._standby import MgrStandbyModule
 from outpost._work import caller_is_gone
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "CLICommand",
     "CLIReadCommand",
     "CLIWriteCommand",
+    "CRUSHMap",
     "CallError",
     "CallTimeoutError",
     "ClusterLogPrio",
@@ -77,12 +81,15 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "NotifyType",
+    "OSDMap",
+    "OSDMapIncremental",
     "Option",
     "OptionTypeLabel",
     "OptionValue",
     "OutpostError",
     "PerfCounter",
     "PermissionDeniedError",
+    "PlacementError",
     "ServerInfo",
     "ServiceInfo",
     "caller_is_gone",

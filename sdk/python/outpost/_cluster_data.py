@@ -9,6 +9,7 @@ from typing import Any
 from outpost import _rpc
 from outpost._bound import BoundToManager
 from outpost._errors import NotFoundError
+from outpost._osd_map import OSDMap
 from outpost.v1 import cluster_pb2
 
 _MIRRORED_IMAGE = re.compile(
@@ -178,6 +179,11 @@ class ClusterData(BoundToManager):
             ]
             for daemon in response.daemons
         }
+
+    def get_osdmap(self) -> OSDMap:
+        """Return the OSD map with its CRUSH map, as they are now; see OSDMap."""
+        host = self._reach("get_osdmap")
+        return OSDMap(host.structure("osd_map"), host.structure("osd_map_crush"))
 
     # for exporters; the names are ceph-mgr's, whose own modules use them
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from outpost import _ceph_names, _rpc
+from outpost._ceph_client import CephClient
 from outpost._cluster_commands import ClusterCommands
 from outpost._cluster_data import ClusterData
 from outpost._commands import HandleCommandResult
@@ -58,25 +59,7 @@ _CLUSTER_LOG_LEVELS = {
 }
 
 
-class MgrStandbyModule:
-    """What a module would run beside a standby manager.
-
-    Modules that have one can be loaded; this SDK does not run it.
-    """
-
-    MODULE_OPTIONS: ClassVar[Sequence[Mapping[str, Any]]] = ()
-
-    def __init__(self, module_name: str, capsule: object = None) -> None:
-        self.module_name = module_name
-
-    def serve(self) -> None:
-        """Run until shutdown() is called."""
-
-    def shutdown(self) -> None:
-        """Make serve() return."""
-
-
-class MgrModule(ClusterData, ClusterCommands, ModuleSettings, NotOffered):
+class MgrModule(ClusterData, ClusterCommands, ModuleSettings, CephClient, NotOffered):
     """A module. Derive from it, and override what it needs.
 
     `serve()` runs on a thread of its own; commands, and calls of other modules, on up to
@@ -107,7 +90,11 @@ class MgrModule(ClusterData, ClusterCommands, ModuleSettings, NotOffered):
         """Do the module's long-running work; return when shutdown() is called."""
 
     def shutdown(self) -> None:
-        """Make serve() return. Runs on a thread of its own."""
+        """Make serve() return. Runs on a thread of its own.
+
+        What it does here is to end the connection of `rados`, if there is one.
+        """
+        self._close_rados()
 
     def config_notify(self) -> None:
         """React to options that have changed: get_module_option() has their new values."""

@@ -11,22 +11,9 @@ class NotOffered:
     Each raises NotImplementedError, which says why and what to do instead.
     """
 
-    @property
-    def rados(self) -> Any:
-        """Ceph's connection of the manager: a module has none."""
-        _refuse("rados", "open a connection of your own, rados.Rados(conffile=…)")
-
     def get_context(self) -> Any:
         """Ceph's context of the manager's process: a module has none."""
         _refuse("get_context()", "make a context of your own where a library asks for one")
-
-    def get_ceph_conf_path(self) -> str:
-        """Return where Ceph's configuration file is: the manager does not tell."""
-        _refuse("get_ceph_conf_path()", "declare a module option for the path")
-
-    def get_osdmap(self) -> Any:
-        """Ceph's OSD map as an object."""
-        _refuse("get_osdmap()", 'read get("osd_map") and get("osd_map_crush")')
 
     def set_device_wear_level(self, devid: str, wear_level: float) -> None:
         """Tell how worn a device is."""

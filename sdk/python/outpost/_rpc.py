@@ -173,6 +173,12 @@ PROGRESS_COMPLETE = Method(
 PROGRESS_CLEAR = Method(
     "Progress", "Clear", progress_pb2.ProgressClearRequest, progress_pb2.ProgressClearResponse
 )
+DESCRIBE_MODULE = Method(
+    "Manager",
+    "DescribeModule",
+    manager_pb2.DescribeModuleRequest,
+    manager_pb2.DescribeModuleResponse,
+)
 SET_URI = Method("Manager", "SetUri", manager_pb2.SetUriRequest, manager_pb2.SetUriResponse)
 
 

@@ -114,9 +114,9 @@ def test_a_new_manager_is_told_again(manager: FakeManager, run: Runner) -> None:
 
 
 NOT_OFFERED = """
-get_context() get_ceph_conf_path() get_osdmap() set_device_wear_level('d',0.5)
-add_osd_perf_query({}) remove_osd_perf_query(1) get_osd_perf_counters(1) add_mds_perf_query({})
-remove_mds_perf_query(1) reregister_mds_perf_queries() get_mds_perf_counters(1) rados
+get_context() set_device_wear_level('d',0.5) add_osd_perf_query({}) remove_osd_perf_query(1)
+get_osd_perf_counters(1) add_mds_perf_query({}) remove_mds_perf_query(1)
+reregister_mds_perf_queries() get_mds_perf_counters(1)
 """
 
 
@@ -128,8 +128,72 @@ def test_what_needs_ceph_mgrs_own_process(probe: Probe, call: str) -> None:
     assert ": " in message, "what to do instead"
 
 
-def test_such_a_name_called_by_another_module(probe: Probe) -> None:
+def test_without_a_ceph_there_is_no_connection_to_one(probe: Probe) -> None:
+    for name in ("rados", "get_ceph_conf_path()"):
+        kinds, message = probe.raised(f"self.{name}")
+        assert kinds[0] == "NotImplementedError"
+        assert message == (
+            f"{name}: there is no Ceph to reach: a manager with --source ceph tells its modules the"
+            " configuration file, and for a module that is started by hand OUTPOST_CEPH_CONF does"
+        )
     assert probe.session.call("rados").error.type == "NotImplementedError"
+
+
+def test_a_connection_to_a_ceph_that_cannot_be_made(probe: Probe) -> None:
+    setup = "import os, sys; os.environ['OUTPOST_CEPH_CONF'] = '/nonexistent/ceph.conf'; "
+    try:
+        assert probe(f"{setup}self.get_ceph_conf_path()") == "/nonexistent/ceph.conf"
+        kinds, message = probe.raised("sys.modules['rados'] = None; self.rados")
+        assert kinds[0] == "NotImplementedError"
+        assert "install the package python3-rados" in message
+    finally:
+        probe("sys.modules.pop('rados'); os.environ.pop('OUTPOST_CEPH_CONF')")
+
+
+STANDBY = """
+from mgr_module import MgrStandbyModule
+standby = MgrStandbyModule("sample", None)
+standby._outpost_bind(self._host)
+"""
+
+
+def test_what_a_standby_module_reads(probe: Probe) -> None:
+    def ask(code: str) -> object:
+        return probe("; ".join([*STANDBY.strip().split("\n"), f"standby.{code}"]))
+
+    probe.manager.keys["sample"]["k"] = b"v"
+    probe.manager.keys["sample"]["x/k"] = b"here"
+    probe("self.set_uri('http://active:9283/')")
+    probe.manager.set_structure("mgr_map", {"active_name": "x"})
+    assert ask("module_name") == "sample"
+    assert ask("get_mgr_id()") == probe("self.get_mgr_id()")
+    assert ask("get_mgr_ip()") == "192.0.2.7"
+    assert ask("get_active_uri()") == "http://active:9283/"
+    assert ask("get_module_option('size')") == 4096
+    assert ask("get_module_option('uint', 9)") == 9
+    assert ask("get_localized_module_option('int')") == -3
+    probe.manager.cluster_options["fsid"] = "f"
+    assert ask("get_ceph_option('fsid')") == "f"
+    assert ask("get_store('k')") == "v"
+    assert ask("get_store('none')") is None
+    assert ask("get_localized_store('k')") == probe("self.get_localized_store('k')")
+    assert ask("get_localized_store('none', 'd')") == "d"
+    assert ask("get('mgr_map')") == {"active_name": "x"}
+    assert ask("get('nothing')") is None
+    assert ask("log is standby.getLogger()") is True
+    assert ask("shutdown()") is None
+    kinds, message = probe.raised("; ".join([*STANDBY.strip().split("\n"), "standby.serve()"]))
+    assert (kinds[0], message) == ("NotImplementedError", "MgrStandbyModule has no serve()")
+
+
+def test_what_a_standby_module_cannot_do() -> None:
+    there = {name for name in dir(outpost.MgrStandbyModule) if not name.startswith("_")}
+    assert there == {
+        *("MODULE_OPTIONS", "MODULE_OPTION_DEFAULTS", "module_name", "get", "getLogger"),
+        *("get_active_uri", "get_ceph_option", "get_localized_module_option"),
+        *("get_localized_store", "get_mgr_id", "get_mgr_ip", "get_module_option", "get_store"),
+        *("log", "serve", "shutdown"),
+    } - {"module_name"}
 
 
 CALLS = """
@@ -165,6 +229,8 @@ tool_exec(['rbd'])
 set_health_checks({})
 cluster_log('cluster', 1, 'm')
 have_mon_connection()
+get_osdmap()
+get_ceph_conf_path()
 get_mgr_id()
 get_mgr_ip()
 is_authorized({})

@@ -10,12 +10,12 @@ import outpost
 from outpost import argument_types
 
 OUTPOST = """
-CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CallError CallTimeoutError
-ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult HandlerFuncType
-HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule MgrStandbyModule
-ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType Option OptionTypeLabel
-OptionValue OutpostError PG_STATES PerfCounter PermissionDeniedError ServerInfo ServiceInfo
-caller_is_gone
+CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CRUSHMap CallError
+CallTimeoutError ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult
+HandlerFuncType HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule
+MgrStandbyModule ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType
+Option OptionTypeLabel OptionValue OSDMap OSDMapIncremental OutpostError PG_STATES PlacementError
+PerfCounter PermissionDeniedError ServerInfo ServiceInfo caller_is_gone
 """
 
 MGR_MODULE = """
@@ -24,6 +24,7 @@ ERROR_MSG_EMPTY_INPUT_FILE ERROR_MSG_NO_INPUT_FILE PG_STATES
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand ClusterLogPrio Command
 CommandResult HandleCommandResult HandlerFuncType HealthCheckT HealthChecksT MgrModule
 MgrStandbyModule MonCommandFailed NotifyType Option OptionTypeLabel OptionValue ServerInfoT
+CRUSHMap OSDMap OSDMapIncremental
 ServiceInfoT
 """
 

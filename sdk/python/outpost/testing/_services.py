@@ -338,6 +338,15 @@ class Manager(manager_pb2_grpc.ManagerServicer):
         self.manager.uris[session.module] = request.uri
         return manager_pb2.SetUriResponse()
 
+    def DescribeModule(
+        self, request: manager_pb2.DescribeModuleRequest, context: grpc.ServicerContext
+    ) -> manager_pb2.DescribeModuleResponse:
+        """Tell of a module where it serves."""
+        self.manager.check("Manager.DescribeModule", context, request)
+        uri = self.manager.uris.get(request.name, "")
+        info = manager_pb2.ModuleInfo(name=request.name, uri=uri)
+        return manager_pb2.DescribeModuleResponse(module=info)
+
 
 class Progress(progress_pb2_grpc.ProgressServicer):
     """Progress events."""
