@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from outpost._commands import describe_commands, run_command
 from outpost._errors import ModuleLoadError
+from outpost._host import Host
 from outpost._mgr_module import MgrModule, NotifyType
 from outpost._options import declared_defaults, describe_options
 from outpost._settings import Settings
@@ -27,14 +28,33 @@ VERSION = "0.1.0"
 _PROTOCOL_VERSIONS = (1,)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LoadedModule:
     """A module's class, checked, and its instance."""
 
     register: module_host_pb2.Register
     """What the manager is told of it."""
+    module_class: type[MgrModule]
     instance: MgrModule | None
-    """None where can_run() said that the module can't run here."""
+    """None where can_run() said that the module can't run here, and before make_instance()."""
+
+    @property
+    def wants_instance(self) -> bool:
+        """Whether make_instance() is to be called when the manager has accepted the module."""
+        return self.instance is None and self.register.can_run
+
+    def make_instance(self, host: Host) -> None:
+        """Make the instance of a module whose __init__ may call the manager.
+
+        Raises ModuleLoadError; its cause is the exception.
+        """
+        instance = self.module_class.__new__(self.module_class)
+        instance._outpost_bind(host)
+        try:
+            instance.__init__(self.register.name, None, None)  # type: ignore[misc]
+        except Exception as error:
+            raise _init_failed(self.module_class, error) from error
+        self.instance = instance
 
     @property
     def option_names(self) -> frozenset[str]:
@@ -111,18 +131,20 @@ def load_module(directory: str | os.PathLike[str], settings: Settings) -> Loaded
 
 
 def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModule:
-    """Check a module's class, and make an instance. Raises ModuleLoadError, as load_module()."""
-    options = describe_options(module_class.MODULE_OPTIONS)
+    """Check a module's class, and make an instance. Raises ModuleLoadError, as load_module().
+
+    With settings.as_ceph_mgr it is taken as ceph-mgr takes it: what is wrong with its options is
+    passed over, and the instance is made later, by make_instance(), so that it may make calls.
+    """
+    options = describe_options(module_class.MODULE_OPTIONS, lenient=settings.as_ceph_mgr)
     module_class.MODULE_OPTION_DEFAULTS = declared_defaults(module_class.MODULE_OPTIONS)
     can_run, reason = _can_run(module_class)
     instance = None
-    if can_run:
+    if can_run and not settings.as_ceph_mgr:
         try:
             instance = module_class(settings.name, None, None)
         except Exception as error:
-            raise ModuleLoadError(
-                f"{module_class.__name__}() failed: {_one_line(error)}"
-            ) from error
+            raise _init_failed(module_class, error) from error
     register = module_host_pb2.Register(
         name=settings.name,
         token=settings.token,
@@ -139,7 +161,7 @@ def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModul
         pid=os.getpid(),
         has_serve=module_class.serve is not MgrModule.serve,
     )
-    return LoadedModule(register=register, instance=instance)
+    return LoadedModule(register=register, module_class=module_class, instance=instance)
 
 
 def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
@@ -195,6 +217,10 @@ def _import_package(name: str, path: Path) -> None:
     sys.path.append(str(path.parent))
     if spec.loader is not None:
         spec.loader.exec_module(package)
+
+
+def _init_failed(module_class: type[MgrModule], error: Exception) -> ModuleLoadError:
+    return ModuleLoadError(f"{module_class.__name__}() failed: {_one_line(error)}")
 
 
 def _can_run(module_class: type[MgrModule]) -> tuple[bool, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from outpost._errors import ModuleLoadError
 from outpost.v1 import types_pb2
+
+_log = logging.getLogger("outpost")
 
 OptionValue = bool | int | float | str | None
 """What an option can be; None: it is not set and has no default."""
@@ -114,18 +117,30 @@ def option_value(option: types_pb2.OptionValue) -> OptionValue:
 
 
 def describe_options(
-    declared: Iterable[Mapping[str, Any]],
+    declared: Iterable[Mapping[str, Any]], *, lenient: bool = False
 ) -> list[types_pb2.OptionDescriptor]:
     """Turn MODULE_OPTIONS into what Register carries.
 
-    Raises ModuleLoadError, which names the entry and the key.
+    Raises ModuleLoadError, which names the entry and the key; if `lenient`, keys that no option has
+    are passed over, and an unknown type is text, as in ceph-mgr.
     """
+    if lenient:
+        declared = [_known_part(entry) for entry in declared]
     return [_describe(entry) for entry in declared]
 
 
 def declared_defaults(declared: Iterable[Mapping[str, Any]]) -> dict[str, OptionValue]:
     """Return the declared default of each option in MODULE_OPTIONS, by name."""
     return {entry["name"]: entry.get("default") for entry in declared}
+
+
+def _known_part(entry: Mapping[str, Any]) -> dict[str, Any]:
+    known = {key: value for key, value in entry.items() if key in _KEYS}
+    if known.get("type", "str") not in _TYPES:
+        known["type"] = "str"
+    if known != dict(entry):
+        _log.warning("option %s: of its declaration %s is used", entry.get("name"), known)
+    return known
 
 
 def _describe(entry: Mapping[str, Any]) -> types_pb2.OptionDescriptor:

@@ -6,6 +6,7 @@ Messages are taken on the reader's thread, which never runs the module's code. T
     serve          serve()
     notify         config_notify() and notify(), in order
     shutdown       shutdown()
+    init           __init__(), of a module that may call the manager there
 
 all of them daemon threads: none can keep the process from ending.
 """
@@ -25,6 +26,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from outpost._client import Link
+from outpost._errors import ModuleLoadError
 from outpost._host import Host
 from outpost._loader import LoadedModule
 from outpost._logs import LOG_OPTIONS, LogRouting, LogShipper
@@ -77,6 +79,10 @@ class ModuleRunner:
         self._bound = False
         self._last_ping: float | None = None
         self._subscription: Subscription | None = None
+        # an instance that is made when the manager has accepted the module
+        self._init_lock = threading.Lock()
+        self._init_started = False
+        self._awaits_init: tuple[Stream, Link, bool] | None = None
         # how far serve() and the end are
         self._lock = threading.Lock()
         self._stopping = False
@@ -85,7 +91,9 @@ class ModuleRunner:
 
     def detach(self) -> None:
         """The stream is broken: calls, lines and results wait for the next one, or are dropped."""
-        self._stream = None
+        with self._init_lock:
+            self._awaits_init = None
+            self._stream = None
         self._logs.disconnect()
         self.host.client.detach()
         if self._subscription is not None:
@@ -168,6 +176,31 @@ class ModuleRunner:
             changed = self.host.configure(configure, link)
         except ValueError as error:
             answer.error = str(error)
+        with self._init_lock:
+            if self._module.wants_instance and not answer.error:
+                self._awaits_init = (stream, link, changed)
+                if not self._init_started:
+                    self._init_started = True
+                    threading.Thread(target=self._run_init, name="init", daemon=True).start()
+                return
+        self._set_up(stream, link, answer, changed)
+
+    def _run_init(self) -> None:
+        answer = module_host_pb2.Configured()
+        try:
+            self._module.make_instance(self.host)
+        except ModuleLoadError as error:
+            _log.error("%s", error, exc_info=error.__cause__)
+            answer.error = str(error)
+        with self._init_lock:  # the reader's thread is kept out while its variables are written
+            waiting, self._awaits_init = self._awaits_init, None
+            if waiting is not None:
+                stream, link, changed = waiting
+                self._set_up(stream, link, answer, changed)
+
+    def _set_up(
+        self, stream: Stream, link: Link, answer: module_host_pb2.Configured, changed: bool
+    ) -> None:
         stream.send(module_host_pb2.AttachRequest(configured=answer))
         self._stream = stream
         self._logs.connect(stream.announce_logs)

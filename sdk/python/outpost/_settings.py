@@ -63,6 +63,8 @@ class Settings:
     """How many log lines are kept while the manager does not take them."""
     backoff: Backoff = Backoff()
     """Between attempts to attach."""
+    as_ceph_mgr: bool = False
+    """Whether the module is one of ceph-mgr's own, and taken as it is; see load_class()."""
 
     @property
     def supervised(self) -> bool:

@@ -1,4 +1,4 @@
-"""Run a module: python3 -m outpost.run DIR [--name NAME] [--address ADDR].
+"""Run a module: python3 -m outpost.run DIR [--name NAME] [--address ADDR] [--as-ceph-mgr].
 
 DIR holds a module.py with one subclass of MgrModule. The environment (OUTPOST_ADDRESS,
 OUTPOST_MODULE, OUTPOST_TOKEN_FD) says what the options do not. The process ends with a status of
@@ -8,6 +8,7 @@ ExitCode.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import faulthandler
 import logging
 import os
@@ -27,7 +28,13 @@ from outpost._settings import DEFAULT_ADDRESS, ExitCode, Settings
 _EXIT_TIME = 2.0  # seconds that threads and exit handlers of the module have after the session
 
 
-def run(directory: str, *, name: str | None = None, address: str | None = None) -> ExitCode:
+def run(
+    directory: str,
+    *,
+    name: str | None = None,
+    address: str | None = None,
+    as_ceph_mgr: bool = False,
+) -> ExitCode:
     """Run the module in a directory until it is told to end; for the main thread.
 
     What keeps it from starting is told on stderr, and is the return value.
@@ -36,6 +43,7 @@ def run(directory: str, *, name: str | None = None, address: str | None = None) 
         settings = Settings.from_environment(
             default_name=Path(directory).resolve().name, name=name, address=address
         )
+        settings = dataclasses.replace(settings, as_ceph_mgr=as_ceph_mgr)
     except ValueError as error:
         print(f"outpost: {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -82,9 +90,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument(
         "--address", help=f"the manager, as a gRPC target (default: {DEFAULT_ADDRESS})"
     )
+    parser.add_argument(
+        "--as-ceph-mgr",
+        action="store_true",
+        help="take a module of ceph-mgr's own as it is: its __init__ may call the manager, and what"
+        " is wrong with its options is passed over",
+    )
     options = parser.parse_args(arguments)
     faulthandler.enable()
-    sys.exit(run(options.directory, name=options.name, address=options.address))
+    sys.exit(
+        run(
+            options.directory,
+            name=options.name,
+            address=options.address,
+            as_ceph_mgr=options.as_ceph_mgr,
+        )
+    )
 
 
 if __name__ == "__main__":

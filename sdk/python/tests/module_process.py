@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 DEADLINE = 15.0  # seconds
@@ -15,7 +16,9 @@ DEADLINE = 15.0  # seconds
 class ModuleProcess:
     """A module that runs as a process of its own: `python3 -m outpost.run`."""
 
-    def __init__(self, directory: Path, address: str, token: str = "") -> None:
+    def __init__(
+        self, directory: Path, address: str, token: str = "", *, flags: Sequence[str] = ()
+    ) -> None:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -29,7 +32,7 @@ class ModuleProcess:
             environment["OUTPOST_TOKEN_FD"] = str(read_end)
             pass_fds = (read_end,)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "outpost.run", str(directory)],
+            [sys.executable, "-m", "outpost.run", *flags, str(directory)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,

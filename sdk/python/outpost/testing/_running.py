@@ -86,7 +86,7 @@ class RunningModule:
         except BaseException:
             self._end_logging()
             raise
-        self._instance = loaded.instance
+        self._loaded = loaded
         self._session = Session(loaded, settings, self._logs)
         self._thread = threading.Thread(target=self._session.run, name="session", daemon=True)
         self._stopped = False
@@ -113,10 +113,9 @@ class RunningModule:
     @property
     def instance(self) -> Any:
         """The module itself. Raises AssertionError: it says that it can't run."""
-        assert self._instance is not None, (
-            f"{self.name} can't run: {self.session.register.can_run_error}"
-        )
-        return self._instance
+        instance = self._loaded.instance
+        assert instance is not None, f"{self.name} can't run: {self.session.register.can_run_error}"
+        return instance
 
     @property
     def register(self) -> module_host_pb2.Register:
