@@ -9,6 +9,7 @@
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
+#include "server/cluster/structure_part.h"
 #include "server/command/command_table.h"
 #include "server/text/duration.h"
 
@@ -27,7 +28,7 @@ void AddGet(const Subjects& s, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin(
       {"get name=structure,type=CephString", "show a structure of the cluster's data", "r"},
       [cluster = s.cluster](const BuiltinCall& call, ResultCallback done) {
-        const auto snapshot = cluster->Get(call.args["structure"].get<std::string>());
+        const auto snapshot = cluster::GetStructure(*cluster, call.args["structure"].get<std::string>());
         if (!snapshot.ok()) return done(Failure(snapshot.status()));
         const absl::string_view text = (*snapshot)->json;
         // The text as it is, without parsing a megabyte to print it again.

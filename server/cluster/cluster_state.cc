@@ -62,6 +62,18 @@ void Encode(absl::string_view json, Snapshot& snapshot) {
 
 }  // namespace
 
+SnapshotPtr MakeSnapshot(absl::string_view name, uint64_t version, absl::string_view id,
+                         absl::Time changed, absl::string_view json) {
+  // In its final place before it is encoded: `json` points into `encoded`.
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->name = std::string(name);
+  snapshot->version = version;
+  snapshot->id = std::string(id);
+  snapshot->changed = changed;
+  Encode(json, *snapshot);
+  return snapshot;
+}
+
 void ClusterState::Publish(absl::string_view name, absl::string_view json, absl::string_view id) {
   absl::MutexLock publishing(&publish_mu_);
   SnapshotPtr before;
@@ -83,13 +95,7 @@ void ClusterState::Publish(absl::string_view name, absl::string_view json, absl:
     structures_.find(name)->second.confirmed = now;
     return;
   }
-  // In its final place before it is encoded: `json` points into `encoded`.
-  const auto snapshot = std::make_shared<Snapshot>();
-  snapshot->name = std::string(name);
-  snapshot->version = next_version;
-  snapshot->id = std::string(id);
-  snapshot->changed = now;
-  Encode(json, *snapshot);
+  const SnapshotPtr snapshot = MakeSnapshot(name, next_version, id, now, json);
   {
     absl::MutexLock lock(&mu_);
     structures_.insert_or_assign(snapshot->name, Entry{snapshot, now});

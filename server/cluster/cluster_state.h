@@ -42,6 +42,10 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
+// A snapshot of `json`, encoded.
+SnapshotPtr MakeSnapshot(absl::string_view name, uint64_t version, absl::string_view id,
+                         absl::Time changed, absl::string_view json);
+
 // Whether the cluster answers, and if not, why.
 struct Connection {
   bool connected = false;

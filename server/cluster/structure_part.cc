@@ -2,6 +2,10 @@
 
 #include <simdjson.h>
 
+#include <string>
+#include <string_view>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace outpost::cluster {
@@ -18,7 +22,35 @@ bool IsPointer(absl::string_view path) {
   return true;
 }
 
+constexpr absl::string_view kDevice = "device ";
+
+// The member of the list `devices` whose devid is `id`, as {"device": …}; else {}.
+std::string DeviceOf(absl::string_view devices, absl::string_view id) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array list;
+  if (parser.parse(devices.data(), devices.size())["devices"].get(list) != simdjson::SUCCESS) {
+    return "{}";
+  }
+  for (const simdjson::dom::element device : list) {
+    std::string_view devid;
+    if (device["devid"].get(devid) == simdjson::SUCCESS &&
+        devid == std::string_view(id.data(), id.size())) {
+      return absl::StrCat("{\"device\":", simdjson::minify(device), "}");
+    }
+  }
+  return "{}";
+}
+
 }  // namespace
+
+absl::StatusOr<SnapshotPtr> GetStructure(const ClusterState& state, absl::string_view name) {
+  if (!absl::StartsWith(name, kDevice)) return state.Get(name);
+  const absl::StatusOr<SnapshotPtr> devices = state.Get("devices");
+  if (!devices.ok()) return devices.status();
+  const Snapshot& all = **devices;
+  return MakeSnapshot(name, all.version, all.id, all.changed,
+                      DeviceOf(all.json, name.substr(kDevice.size())));
+}
 
 absl::StatusOr<std::string> PartOf(const Snapshot& snapshot, absl::string_view path) {
   const auto about = [&](absl::string_view what) {

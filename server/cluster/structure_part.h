@@ -10,6 +10,10 @@
 
 namespace outpost::cluster {
 
+// The newest snapshot of a structure, as ClusterState::Get; and of "device <id>", which is made
+// of the structure "devices" and has its version: {"device": {…}}, or {} for an unknown id.
+absl::StatusOr<SnapshotPtr> GetStructure(const ClusterState& state, absl::string_view name);
+
 // The JSON text of what the JSON Pointer `path` (RFC 6901) names in `snapshot`.
 // INVALID_ARGUMENT: `path` is no JSON Pointer. NOT_FOUND: the structure has no such
 // part; the message tells how much of the path it has.

@@ -39,7 +39,7 @@ grpc::ServerUnaryReactor* ClusterService::Get(grpc::CallbackServerContext* conte
     return FinishNow(
         context, absl::InvalidArgumentError("the request is not an outpost.v1.ClusterGetRequest"));
   }
-  const absl::StatusOr<cluster::SnapshotPtr> snapshot = state_->Get(get.name());
+  const absl::StatusOr<cluster::SnapshotPtr> snapshot = cluster::GetStructure(*state_, get.name());
   if (!snapshot.ok()) return FinishNow(context, snapshot.status());
   if (get.if_newer_than() != 0 && get.if_newer_than() == (*snapshot)->version) {
     v1::ClusterGetResponse unchanged;

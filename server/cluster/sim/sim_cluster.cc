@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace outpost::cluster::sim {
@@ -12,6 +13,7 @@ namespace {
 constexpr uint64_t kOsdOverheadBytes = 64u << 20;
 // Ceph keeps the last twentieth of an OSD free.
 constexpr double kFullRatio = 0.95;
+constexpr int kPingPeers = 10;
 
 struct NamedFlag {
   uint32_t flag;
@@ -79,6 +81,7 @@ ObjectCounts& ObjectCounts::operator+=(const ObjectCounts& other) {
   copies += other.copies;
   degraded += other.degraded;
   misplaced += other.misplaced;
+  recovered += other.recovered;
   return *this;
 }
 
@@ -94,6 +97,7 @@ ObjectCounts CountPg(const Pool& pool, const Pg& pg) {
   const auto size = static_cast<uint64_t>(pool.size);
   counts.objects = ObjectsIn(pool, pg);
   counts.copies = counts.objects * size;
+  counts.recovered = pg.recovered;
   if (pg.acting.size() < size) {
     const uint64_t missing = counts.objects * (size - pg.acting.size());
     counts.degraded = missing - std::min(missing, pg.copied);
@@ -178,6 +182,29 @@ const Pool* FindPool(const Cluster& cluster, absl::string_view name) {
     if (absl::string_view(pool.name) == name) return &pool;
   }
   return nullptr;
+}
+
+std::vector<int> PingPeers(const Cluster& cluster, const Osd& osd) {
+  std::vector<int> peers;
+  const auto count = static_cast<int>(cluster.osds.size());
+  for (int i = 1; i <= std::min(count - 1, kPingPeers); ++i) peers.push_back((osd.id + i) % count);
+  return peers;
+}
+
+std::string DiskName(const Cluster& cluster, const Osd& osd) {
+  // Ceph's hosts name their disks sda … sdz, sdaa …
+  std::string letters;
+  for (int n = osd.id - cluster.hosts[osd.host].osds.front(); n >= 0; n = n / 26 - 1) {
+    letters.insert(letters.begin(), static_cast<char>('a' + n % 26));
+  }
+  return absl::StrCat("sd", letters);
+}
+
+std::string DeviceId(const Osd& osd) { return absl::StrCat("SIM_DISK_", osd.id); }
+
+std::string DevicePath(const Cluster& cluster, const Osd& osd) {
+  const int slot = osd.id - cluster.hosts[osd.host].osds.front();
+  return absl::StrCat("/dev/disk/by-path/pci-0000:00:17.0-ata-", slot + 1);
 }
 
 std::string Stamp(absl::Time time) {

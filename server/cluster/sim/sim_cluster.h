@@ -84,6 +84,7 @@ struct Pg {
   std::vector<int> acting;   // who serves it; the first is the primary
   std::vector<int> holders;  // who has all of it, up or not
   uint64_t copied = 0;       // objects copied so far to those of `up` that lack it
+  uint64_t recovered = 0;    // objects ever copied
   std::string state;         // "active+clean"
   int64_t created = 0;       // epochs
   int64_t mapping_epoch = 0;
@@ -114,8 +115,9 @@ struct Pool {
   uint64_t wanted_objects = 0;  // around which `objects` drifts
   double read_rate = 0;         // operations a second
   double write_rate = 0;
-  ClientIo io;       // since the pool was created
-  ClientIo last_io;  // during the last step
+  ClientIo io;                  // since the pool was created
+  ClientIo last_io;             // during the last step
+  uint64_t last_recovered = 0;  // objects copied during the last step
   std::vector<Pg> pgs;
 };
 
@@ -143,6 +145,7 @@ struct Cluster {
   std::vector<Mon> mons;
   // What was set for daemons ("osd.3", "osd", "global"), by whom and option.
   std::map<std::pair<std::string, std::string>, std::string> options;
+  uint64_t options_revision = 0;  // grows with each change of them
 };
 
 inline constexpr uint64_t kObjectBytes = 4u << 20;
@@ -157,6 +160,7 @@ struct ObjectCounts {
   uint64_t copies = 0;     // as many as there should be
   uint64_t degraded = 0;   // copies that are missing
   uint64_t misplaced = 0;  // copies that are in the wrong place
+  uint64_t recovered = 0;  // copies that were ever made
   uint64_t bytes() const { return objects * kObjectBytes; }
 
   ObjectCounts& operator+=(const ObjectCounts& other);
@@ -196,6 +200,14 @@ bool IsRemapped(const Pg& pg);
 
 // nullptr where there is none.
 const Pool* FindPool(const Cluster& cluster, absl::string_view name);
+
+// The OSDs that an OSD pings: its neighbours, as far as there are some.
+std::vector<int> PingPeers(const Cluster& cluster, const Osd& osd);
+
+// "sda": the disk of an OSD, on its host; and the name that the world over only it has.
+std::string DiskName(const Cluster& cluster, const Osd& osd);
+std::string DeviceId(const Osd& osd);
+std::string DevicePath(const Cluster& cluster, const Osd& osd);
 
 // "2026-01-01T00:00:00.000000+0000", as Ceph writes times.
 std::string Stamp(absl::Time time);

@@ -8,77 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/cluster/sim/sim_command_handlers.h"
+#include "server/cluster/sim/sim_daemon_options.h"
 
 namespace outpost::cluster::sim {
 namespace {
 
 using command::Result;
-
-struct DaemonOption {
-  absl::string_view name;
-  absl::string_view value;  // the default, as a monitor prints it
-};
-
-// What modules ask for most, of the thousands that a Ceph has.
-constexpr DaemonOption kDaemonOptions[] = {
-    {"auth_client_required", "cephx, none"},
-    {"auth_cluster_required", "cephx"},
-    {"auth_service_required", "cephx"},
-    {"bluestore_compression_algorithm", "snappy"},
-    {"bluestore_compression_mode", "none"},
-    {"cluster_network", ""},
-    {"debug_mgr", "2/5"},
-    {"debug_mon", "1/5"},
-    {"debug_osd", "1/5"},
-    {"log_to_file", "false"},
-    {"mgr_data", "/var/lib/ceph/mgr/$cluster-$id"},
-    {"mgr_stats_period", "5"},
-    {"mgr_tick_period", "2"},
-    {"mon_allow_pool_delete", "false"},
-    {"mon_max_pg_per_osd", "250"},
-    {"mon_osd_backfillfull_ratio", "0.900000"},
-    {"mon_osd_down_out_interval", "600"},
-    {"mon_osd_full_ratio", "0.950000"},
-    {"mon_osd_nearfull_ratio", "0.850000"},
-    {"mon_target_pg_per_osd", "100"},
-    {"ms_bind_ipv4", "true"},
-    {"ms_bind_ipv6", "false"},
-    {"osd_heartbeat_grace", "20"},
-    {"osd_max_backfills", "1"},
-    {"osd_max_pg_per_osd_hard_ratio", "3.000000"},
-    {"osd_memory_target", "4294967296"},
-    {"osd_pool_default_min_size", "0"},
-    {"osd_pool_default_pg_autoscale_mode", "on"},
-    {"osd_pool_default_pg_num", "32"},
-    {"osd_pool_default_size", "3"},
-    {"osd_recovery_max_active", "0"},
-    {"osd_scrub_begin_hour", "0"},
-    {"osd_scrub_end_hour", "0"},
-    {"public_network", ""},
-    {"rbd_default_features", "61"},
-    {"target_max_misplaced_ratio", "0.050000"},
-};
-
-const DaemonOption* FindOption(absl::string_view name) {
-  for (const DaemonOption& option : kDaemonOptions) {
-    if (option.name == name) return &option;
-  }
-  return nullptr;
-}
-
-// Where a value for `who` may be set, the strongest first: "osd.3", "osd", "global". Empty:
-// there is no such daemon, and no such type.
-std::vector<std::string> Sections(absl::string_view who) {
-  if (who == "global") return {"global"};
-  const absl::string_view type = who.substr(0, who.find('.'));
-  for (const absl::string_view known : {"mon", "mgr", "osd", "mds", "client"}) {
-    if (type != known) continue;
-    if (who == type) return {std::string(type), "global"};
-    if (who.size() == type.size() + 1) break;  // "osd."
-    return {std::string(who), std::string(type), "global"};
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -88,10 +23,10 @@ Result ConfigGet(Model& model, const Arguments& arguments) {
   for (const absl::Status& status : {who.status(), key.status()}) {
     if (!status.ok()) return Invalid(status);
   }
-  const std::vector<std::string> sections = Sections(*who);
+  const std::vector<std::string> sections = OptionSections(*who);
   if (sections.empty()) return Fail(EINVAL, absl::StrCat("unrecognized entity '", *who, "'"));
   if (*key == "fsid") return {0, absl::StrCat(model.cluster().fsid, "\n"), ""};
-  const DaemonOption* const option = FindOption(*key);
+  const DaemonOption* const option = FindDaemonOption(*key);
   if (option == nullptr) return Fail(ENOENT, absl::StrCat("unrecognized key '", *key, "'"));
   const auto& set = model.cluster().options;
   for (const std::string& section : sections) {
@@ -109,10 +44,10 @@ Result ConfigSet(Model& model, const Arguments& arguments) {
   for (const absl::Status& status : {who.status(), name.status(), value.status()}) {
     if (!status.ok()) return Invalid(status);
   }
-  if (Sections(*who).empty()) {
+  if (OptionSections(*who).empty()) {
     return Fail(EINVAL, absl::StrCat("unrecognized config target '", *who, "'"));
   }
-  if (FindOption(*name) == nullptr) {
+  if (FindDaemonOption(*name) == nullptr) {
     return Fail(EINVAL, absl::StrCat("unrecognized config option '", *name, "'"));
   }
   model.SetOption(*who, *name, *value);
@@ -125,7 +60,7 @@ Result ConfigRemove(Model& model, const Arguments& arguments) {
   for (const absl::Status& status : {who.status(), name.status()}) {
     if (!status.ok()) return Invalid(status);
   }
-  if (Sections(*who).empty()) {
+  if (OptionSections(*who).empty()) {
     return Fail(EINVAL, absl::StrCat("unrecognized config target '", *who, "'"));
   }
   model.RemoveOption(*who, *name);

@@ -295,12 +295,17 @@ bool Model::StepRecovery(absl::Duration step) {
   const double seconds = absl::ToDoubleSeconds(step);
   bool changed = false;
   for (Pool& pool : cluster_.pools) {
+    pool.last_recovered = 0;
     for (Pg& pg : pool.pgs) {
       if (pg.acting.empty() || !IsRemapped(pg) || !MayCopy(pool, pg)) continue;
+      const uint64_t to_make = CopiesToMake(pool, pg);
       // A hundred objects a second, and a big PG in about five minutes.
       const double objects = static_cast<double>(CountPg(pool, pg).objects);
       pg.copied += static_cast<uint64_t>(std::max(100.0, objects / 300) * seconds);
-      if (CopiesToMake(pool, pg) > 0) continue;
+      const uint64_t left = CopiesToMake(pool, pg);
+      pg.recovered += to_make - left;
+      pool.last_recovered += to_make - left;
+      if (left > 0) continue;
       pg.holders = pg.up;
       pg.acting = pg.up;
       pg.copied = 0;

@@ -44,9 +44,11 @@ class Model {
   // The option `name` of the daemons that `who` means.
   void SetOption(const std::string& who, const std::string& name, const std::string& value) {
     cluster_.options[{who, name}] = value;
+    ++cluster_.options_revision;
   }
   void RemoveOption(const std::string& who, const std::string& name) {
     cluster_.options.erase({who, name});
+    ++cluster_.options_revision;
   }
 
   // OSDs by id; they exist. Those that are so already stay as they are.

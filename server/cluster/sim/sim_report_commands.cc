@@ -55,58 +55,6 @@ void WriteOsdMapSummary(const Cluster& cluster, JsonWriter& out) {
   });
 }
 
-void WritePgMapSummary(const Cluster& cluster, JsonWriter& out) {
-  std::map<std::string, int> states;
-  ObjectCounts counts;
-  ClientIo io;
-  size_t pgs = 0;
-  for (const Pool& pool : cluster.pools) {
-    counts += CountPool(pool);
-    io += pool.last_io;
-    pgs += pool.pgs.size();
-    for (const Pg& pg : pool.pgs) ++states[pg.state];
-  }
-  const Capacity capacity = CountCapacity(cluster);
-  out.Object([&] {
-    out.Array("pgs_by_state", [&] {
-      for (const auto& state : states) {
-        out.Object([&] {
-          out.Field("state_name", state.first);
-          out.Field("count", state.second);
-        });
-      }
-    });
-    out.Field("num_pgs", pgs);
-    out.Field("num_pools", cluster.pools.size());
-    out.Field("num_objects", counts.objects);
-    out.Field("data_bytes", counts.bytes());
-    out.Field("bytes_used", capacity.used_bytes);
-    out.Field("bytes_avail", capacity.available_bytes());
-    out.Field("bytes_total", capacity.total_bytes);
-    if (counts.degraded > 0) {
-      out.Field("degraded_objects", counts.degraded);
-      out.Field("degraded_total", counts.copies);
-      out.Field("degraded_ratio",
-                static_cast<double>(counts.degraded) / static_cast<double>(counts.copies));
-    }
-    if (counts.misplaced > 0) {
-      out.Field("misplaced_objects", counts.misplaced);
-      out.Field("misplaced_total", counts.copies);
-      out.Field("misplaced_ratio",
-                static_cast<double>(counts.misplaced) / static_cast<double>(counts.copies));
-    }
-    const double seconds = absl::ToDoubleSeconds(cluster.last_step);
-    if (seconds <= 0 || (io.reads == 0 && io.writes == 0)) return;
-    const auto rate = [&](absl::string_view key, uint64_t value) {
-      out.Field(key, static_cast<uint64_t>(static_cast<double>(value) / seconds));
-    };
-    rate("read_bytes_sec", io.read_bytes);
-    rate("write_bytes_sec", io.write_bytes);
-    rate("read_op_per_sec", io.reads);
-    rate("write_op_per_sec", io.writes);
-  });
-}
-
 void WriteStatus(const Cluster& cluster, JsonWriter& out) {
   out.Object([&] {
     out.Field("fsid", cluster.fsid);
@@ -128,7 +76,7 @@ void WriteStatus(const Cluster& cluster, JsonWriter& out) {
     out.Key("osdmap");
     WriteOsdMapSummary(cluster, out);
     out.Key("pgmap");
-    WritePgMapSummary(cluster, out);
+    out.Object([&] { WritePgMapSummary(cluster, out); });
     out.Object("fsmap", [&] {
       out.Field("epoch", 1);
       out.Array("by_rank", [] {});

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;  // a step of the wall clock does not matter
 using command::Result;
+
+constexpr int kRestAfterFigures = 9;
 
 Result Fail(int error, absl::string_view text) { return {-error, "", std::string(text)}; }
 
@@ -35,7 +38,7 @@ absl::Status SimSource::Start() {
   published_.assign(Structures().size(), 0);
   state_.SetClusterId(model_->cluster().fsid);
   counters_.Sample(model_->cluster(), absl::Now());
-  Publish(/*confirm=*/false);
+  Publish(What::kAll, /*confirm=*/false);
   {
     absl::MutexLock lock(&mu_);
     phase_ = Phase::kRunning;
@@ -112,7 +115,7 @@ void SimSource::Run() {
 void SimSource::Tick() {
   model_->Advance(options_.tick * options_.speed);
   counters_.Sample(model_->cluster(), absl::Now());
-  Publish(/*confirm=*/true);
+  Publish(Clock::now() < figures_due_ ? What::kNoFigures : What::kAll, /*confirm=*/true);
 }
 
 void SimSource::Obey(Waiting waiting) {
@@ -121,17 +124,24 @@ void SimSource::Obey(Waiting waiting) {
     waiting.done(Fail(ETIMEDOUT, "the command's deadline passed before its turn came"));
     return;
   }
+  const Cluster& cluster = model_->cluster();
+  const auto revisions = [&] {
+    return std::tuple(cluster.epoch, cluster.stats_revision, cluster.options_revision);
+  };
+  const auto before = revisions();
   Result result =
       sim::RunCommand(*model_, command.service_type, command.service_id, command.command_json);
-  Publish(/*confirm=*/false);
+  Publish(revisions() == before ? What::kNoFigures : What::kAll, /*confirm=*/false);
   waiting.done(std::move(result));
 }
 
-void SimSource::Publish(bool confirm) {
+void SimSource::Publish(What what, bool confirm) {
+  const Clock::time_point begin = Clock::now();
   const Cluster& cluster = model_->cluster();
   const absl::Span<const Structure> structures = Structures();
   for (size_t i = 0; i < structures.size(); ++i) {
     const Structure& structure = structures[i];
+    if (what == What::kNoFigures && structure.figures()) continue;
     const uint64_t revision = structure.revision(cluster);
     if (revision != published_[i]) {
       state_.Publish(structure.name, Render(structure, cluster), structure.id(cluster));
@@ -139,6 +149,10 @@ void SimSource::Publish(bool confirm) {
     } else if (confirm) {
       state_.Confirm(structure.name);
     }
+  }
+  if (what == What::kAll) {
+    const Clock::time_point end = Clock::now();
+    figures_due_ = end + kRestAfterFigures * (end - begin);
   }
 }
 

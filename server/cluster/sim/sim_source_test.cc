@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/cluster/cluster_state.h"
+#include "server/cluster/sim/sim_structures.h"
 
 namespace outpost::cluster::sim {
 namespace {
@@ -132,11 +133,9 @@ TEST_F(SimSourceTest, StartPublishesEverythingAndConnects) {
   EXPECT_TRUE(state_.connection().connected);
   std::vector<std::string> names;
   for (const ClusterState::Entry& entry : state_.List()) names.push_back(entry.snapshot->name);
-  EXPECT_THAT(names, testing::ElementsAre("df", "fs_map", "health", "io_rate", "mds_metadata",
-                                          "mgr_map", "mgr_metadata", "mon_map", "mon_metadata",
-                                          "mon_status", "osd_map", "osd_map_crush", "osd_map_tree",
-                                          "osd_metadata", "osd_stats", "pg_stats", "pg_summary",
-                                          "pool_stats", "service_map"));
+  std::vector<std::string> all;
+  for (const Structure& structure : Structures()) all.emplace_back(structure.name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(all));
   const json map = Get("osd_map");
   EXPECT_EQ(map["fsid"], state_.cluster_id());
   EXPECT_EQ((*state_.Get("osd_map"))->id, map["epoch"].dump());

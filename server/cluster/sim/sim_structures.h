@@ -19,6 +19,8 @@ struct Structure {
   void (*write)(const Cluster&, JsonWriter&);
   // Grows when the text may have changed; a text whose revision is the same has not.
   uint64_t (*revision)(const Cluster&);
+  // Whether it changes with each step of time: most of the work of a big cluster.
+  bool figures() const;
   // Its own epoch, or empty.
   std::string (*id)(const Cluster&);
 };
@@ -41,11 +43,30 @@ void WritePgStats(const Cluster& cluster, JsonWriter& out);
 void WriteOsdStats(const Cluster& cluster, JsonWriter& out);
 void WritePoolStats(const Cluster& cluster, JsonWriter& out);
 void WriteIoRate(const Cluster& cluster, JsonWriter& out);
+void WritePgDump(const Cluster& cluster, JsonWriter& out);
+void WritePgStatus(const Cluster& cluster, JsonWriter& out);
+void WritePgReady(const Cluster& cluster, JsonWriter& out);
+void WritePgProgress(const Cluster& cluster, JsonWriter& out);
+void WriteActiveCleanPgs(const Cluster& cluster, JsonWriter& out);
+void WriteOsdPoolStats(const Cluster& cluster, JsonWriter& out);
+void WriteOsdPingTimes(const Cluster& cluster, JsonWriter& out);
+void WriteOsdCrushMapText(const Cluster& cluster, JsonWriter& out);
+void WriteConfig(const Cluster& cluster, JsonWriter& out);
+void WriteModifiedConfigOptions(const Cluster& cluster, JsonWriter& out);
+void WriteHaveLocalConfigMap(const Cluster& cluster, JsonWriter& out);
+void WriteMgrIps(const Cluster& cluster, JsonWriter& out);
+void WriteDevices(const Cluster& cluster, JsonWriter& out);
 void WriteMonMap(const Cluster& cluster, JsonWriter& out);
 void WriteMonStatus(const Cluster& cluster, JsonWriter& out);
 void WriteMgrMap(const Cluster& cluster, JsonWriter& out);
 void WriteFsMap(const Cluster& cluster, JsonWriter& out);
 void WriteServiceMap(const Cluster& cluster, JsonWriter& out);
+
+// The sums of the PGs that `status` and pg_status have: members of an object.
+void WritePgMapSummary(const Cluster& cluster, JsonWriter& out);
+
+// OSDs' ping times are new each simulated minute: which one it is.
+int64_t PingMinute(const Cluster& cluster);
 
 // How much of a pool's usage `df` tells.
 enum class DfDetail { kLess, kAll };

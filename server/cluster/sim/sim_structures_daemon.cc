@@ -236,9 +236,10 @@ void WriteOsdMetadata(const Cluster& cluster, JsonWriter& out) {
         out.Field("ceph_version_when_created", kVersion);
         out.Field("created_at", MonStamp(osd.created));
         out.Field("default_device_class", "hdd");
-        out.Field("device_ids", absl::StrCat("sda=SIM_DISK_", osd.id));
-        out.Field("device_paths", "");
-        out.Field("devices", "sda");
+        const std::string disk = DiskName(cluster, osd);
+        out.Field("device_ids", absl::StrCat(disk, "=", DeviceId(osd)));
+        out.Field("device_paths", absl::StrCat(disk, "=", DevicePath(cluster, osd)));
+        out.Field("devices", disk);
         out.Field("front_addr", AddrVec(cluster, osd, Messenger::kPublic));
         out.Field("front_iface", "eth0");
         out.Field("hb_back_addr", AddrVec(cluster, osd, Messenger::kHeartbeatBack));

@@ -1,5 +1,4 @@
 // The structures that follow usage and the states of PGs.
-#include <algorithm>
 #include <cstddef>
 #include <map>
 
@@ -28,11 +27,11 @@ void WriteStatSum(const ObjectCounts& counts, const ClientIo& io, JsonWriter& ou
     out.Field("num_read_kb", io.read_bytes >> 10);
     out.Field("num_write", io.writes);
     out.Field("num_write_kb", io.write_bytes >> 10);
+    out.Field("num_objects_recovered", counts.recovered);
+    out.Field("num_bytes_recovered", counts.recovered * kObjectBytes);
     for (const char* zero : {"num_scrub_errors",
                              "num_shallow_scrub_errors",
                              "num_deep_scrub_errors",
-                             "num_objects_recovered",
-                             "num_bytes_recovered",
                              "num_keys_recovered",
                              "num_objects_omap",
                              "num_objects_hit_set_archive",
@@ -171,55 +170,143 @@ void WritePg(const Cluster& cluster, const Pool& pool, const Pg& pg, absl::strin
   });
 }
 
-void WriteOsdStat(const Cluster& cluster, const Osd& osd, const OsdUsage& usage, JsonWriter& out) {
-  // What an OSD that is out reported before counts no more.
-  const uint64_t total = osd.in ? osd.total_bytes : 0;
-  const uint64_t used = osd.in ? usage.used_bytes : 0;
-  out.Object([&] {
-    out.Field("osd", osd.id);
-    out.Field("up_from", osd.up_from);
-    out.Field("seq", (static_cast<uint64_t>(osd.up_from) << 32) + cluster.stats_revision);
-    out.Field("num_pgs", usage.pgs);
-    out.Field("num_osds", osd.in ? 1 : 0);
-    out.Field("num_per_pool_osds", osd.in ? 1 : 0);
-    out.Field("num_per_pool_omap_osds", osd.in ? 1 : 0);
-    out.Field("kb", total >> 10);
-    out.Field("kb_used", used >> 10);
-    out.Field("kb_used_data", used >> 10);
-    out.Field("kb_used_omap", 0);
-    out.Field("kb_used_meta", 0);
-    out.Field("kb_avail", (total - used) >> 10);
-    out.Object("statfs", [&] {
-      out.Field("total", total);
-      out.Field("available", total - used);
-      out.Field("internally_reserved", 0);
-      out.Field("allocated", used);
-      out.Field("data_stored", used);
-      for (const char* zero : {"data_compressed", "data_compressed_allocated",
-                               "data_compressed_original", "omap_allocated", "internal_metadata"}) {
-        out.Field(zero, 0);
-      }
-    });
-    // Its neighbours, as far as there are some.
-    out.Array("hb_peers", [&] {
-      const int count = static_cast<int>(cluster.osds.size());
-      const int last = std::min(count - 1, 10);
-      for (int i = 1; i <= last; ++i) out.Value((osd.id + i) % count);
-    });
-    out.Field("snap_trim_queue_len", 0);
-    out.Field("num_snap_trimming", 0);
-    out.Field("num_shards_repaired", 0);
-    out.Object("op_queue_age_hist", [&] {
-      out.Array("histogram", [] {});
-      out.Field("upper_bound", 1);
-    });
-    out.Object("perf_stat", [&] {
-      out.Field("commit_latency_ms", 0.0);
-      out.Field("apply_latency_ms", 0.0);
-      out.Field("commit_latency_ns", 0);
-      out.Field("apply_latency_ns", 0);
-    });
-    out.Array("alerts", [] {});
+// What an OSD says of itself, or all of them together.
+struct OsdStat {
+  int64_t up_from = 0;
+  uint64_t seq = 0;
+  uint64_t pgs = 0;
+  uint64_t in = 0;
+  uint64_t total = 0;
+  uint64_t used = 0;
+  std::vector<int> peers;
+};
+
+OsdStat StatOf(const Cluster& cluster, const Osd& osd, const OsdUsage& usage) {
+  OsdStat stat;
+  stat.up_from = osd.up_from;
+  stat.seq = (static_cast<uint64_t>(osd.up_from) << 32) + cluster.stats_revision;
+  stat.pgs = usage.pgs;
+  stat.peers = PingPeers(cluster, osd);
+  if (!osd.in) return stat;  // what it reported before counts no more
+  stat.in = 1;
+  stat.total = osd.total_bytes;
+  stat.used = usage.used_bytes;
+  return stat;
+}
+
+// Ceph's osd_stat_t, without its braces.
+void WriteOsdStat(const OsdStat& stat, JsonWriter& out) {
+  out.Field("up_from", stat.up_from);
+  out.Field("seq", stat.seq);
+  out.Field("num_pgs", stat.pgs);
+  out.Field("num_osds", stat.in);
+  out.Field("num_per_pool_osds", stat.in);
+  out.Field("num_per_pool_omap_osds", stat.in);
+  out.Field("kb", stat.total >> 10);
+  out.Field("kb_used", stat.used >> 10);
+  out.Field("kb_used_data", stat.used >> 10);
+  out.Field("kb_used_omap", 0);
+  out.Field("kb_used_meta", 0);
+  out.Field("kb_avail", (stat.total - stat.used) >> 10);
+  out.Object("statfs", [&] {
+    out.Field("total", stat.total);
+    out.Field("available", stat.total - stat.used);
+    out.Field("internally_reserved", 0);
+    out.Field("allocated", stat.used);
+    out.Field("data_stored", stat.used);
+    for (const char* zero : {"data_compressed", "data_compressed_allocated",
+                             "data_compressed_original", "omap_allocated", "internal_metadata"}) {
+      out.Field(zero, 0);
+    }
+  });
+  out.List("hb_peers", stat.peers);
+  out.Field("snap_trim_queue_len", 0);
+  out.Field("num_snap_trimming", 0);
+  out.Field("num_shards_repaired", 0);
+  out.Object("op_queue_age_hist", [&] {
+    out.Array("histogram", [] {});
+    out.Field("upper_bound", 1);
+  });
+  out.Object("perf_stat", [&] {
+    out.Field("commit_latency_ms", 0.0);
+    out.Field("apply_latency_ms", 0.0);
+    out.Field("commit_latency_ns", 0);
+    out.Field("apply_latency_ns", 0);
+  });
+  out.Array("alerts", [] {});
+}
+
+// Members of an object, each.
+void WriteAllPgs(const Cluster& cluster, JsonWriter& out) {
+  const std::string now = Stamp(cluster.now);
+  out.Array("pg_stats", [&] {
+    for (const Pool& pool : cluster.pools) {
+      for (const Pg& pg : pool.pgs) WritePg(cluster, pool, pg, now, out);
+    }
+  });
+}
+
+void WriteAllOsds(const Cluster& cluster, JsonWriter& out) {
+  const std::vector<OsdUsage> usages = CountOsds(cluster);
+  out.Array("osd_stats", [&] {
+    for (const Osd& osd : cluster.osds) {
+      out.Object([&] {
+        out.Field("osd", osd.id);
+        WriteOsdStat(StatOf(cluster, osd, usages[osd.id]), out);
+      });
+    }
+  });
+  out.Array("pool_statfs", [] {});
+}
+
+void WriteSumOfOsds(const Cluster& cluster, JsonWriter& out) {
+  const std::vector<OsdUsage> usages = CountOsds(cluster);
+  OsdStat sum;
+  for (const Osd& osd : cluster.osds) {
+    const OsdStat stat = StatOf(cluster, osd, usages[osd.id]);
+    sum.pgs += stat.pgs;
+    sum.in += stat.in;
+    sum.total += stat.total;
+    sum.used += stat.used;
+  }
+  out.Object("osd_stats_sum", [&] {
+    WriteOsdStat(sum, out);
+    out.Array("network_ping_times", [] {});
+  });
+}
+
+void WriteAllPools(const Cluster& cluster, JsonWriter& out) {
+  out.Array("pool_stats", [&] {
+    for (const Pool& pool : cluster.pools) {
+      PoolSums sums;
+      sums.Add(pool);
+      out.Object([&] {
+        out.Field("poolid", pool.id);
+        out.Field("num_pg", pool.pgs.size());
+        WritePoolStat(sums.counts, sums.io, sums.up, sums.acting, out);
+      });
+    }
+  });
+}
+
+void WriteSumOfPgs(const Cluster& cluster, JsonWriter& out) {
+  PoolSums sums;
+  for (const Pool& pool : cluster.pools) sums.Add(pool);
+  out.Object("pg_stats_sum",
+             [&] { WritePoolStat(sums.counts, sums.io, sums.up, sums.acting, out); });
+}
+
+// What the last step brought.
+void WriteDelta(const Cluster& cluster, JsonWriter& out) {
+  ClientIo io;
+  ObjectCounts counts;
+  for (const Pool& pool : cluster.pools) {
+    io += pool.last_io;
+    counts.recovered += pool.last_recovered;
+  }
+  out.Object("pg_stats_delta", [&] {
+    WritePoolStat(counts, io, 0, 0, out);
+    out.Field("stamp_delta", absl::StrFormat("%.6f", absl::ToDoubleSeconds(cluster.last_step)));
   });
 }
 
@@ -229,7 +316,6 @@ void WritePgSummary(const Cluster& cluster, JsonWriter& out) {
   std::vector<StateCounts> by_osd(cluster.osds.size());
   std::vector<StateCounts> by_pool;
   StateCounts all;
-  PoolSums sums;
   for (const Pool& pool : cluster.pools) {
     StateCounts& of_pool = by_pool.emplace_back();
     for (const Pg& pg : pool.pgs) {
@@ -237,7 +323,6 @@ void WritePgSummary(const Cluster& cluster, JsonWriter& out) {
       ++of_pool[pg.state];
       for (const int osd : pg.acting) ++by_osd[osd][pg.state];
     }
-    sums.Add(pool);
   }
   out.Object([&] {
     out.Object("by_osd", [&] {
@@ -251,57 +336,40 @@ void WritePgSummary(const Cluster& cluster, JsonWriter& out) {
       }
     });
     WriteStateCounts("all", all, out);
-    out.Object("pg_stats_sum",
-               [&] { WritePoolStat(sums.counts, sums.io, sums.up, sums.acting, out); });
+    WriteSumOfPgs(cluster, out);
   });
 }
 
 void WritePgStats(const Cluster& cluster, JsonWriter& out) {
-  const std::string now = Stamp(cluster.now);
-  out.Object([&] {
-    out.Array("pg_stats", [&] {
-      for (const Pool& pool : cluster.pools) {
-        for (const Pg& pg : pool.pgs) WritePg(cluster, pool, pg, now, out);
-      }
-    });
-  });
+  out.Object([&] { WriteAllPgs(cluster, out); });
 }
 
 void WriteOsdStats(const Cluster& cluster, JsonWriter& out) {
-  const std::vector<OsdUsage> usages = CountOsds(cluster);
   out.Reserve(1000 * cluster.osds.size());
-  out.Object([&] {
-    out.Array("osd_stats", [&] {
-      for (const Osd& osd : cluster.osds) WriteOsdStat(cluster, osd, usages[osd.id], out);
-    });
-    out.Array("pool_statfs", [] {});
-  });
+  out.Object([&] { WriteAllOsds(cluster, out); });
 }
 
 void WritePoolStats(const Cluster& cluster, JsonWriter& out) {
-  out.Object([&] {
-    out.Array("pool_stats", [&] {
-      for (const Pool& pool : cluster.pools) {
-        PoolSums sums;
-        sums.Add(pool);
-        out.Object([&] {
-          out.Field("poolid", pool.id);
-          out.Field("num_pg", pool.pgs.size());
-          WritePoolStat(sums.counts, sums.io, sums.up, sums.acting, out);
-        });
-      }
-    });
-  });
+  out.Object([&] { WriteAllPools(cluster, out); });
 }
 
 void WriteIoRate(const Cluster& cluster, JsonWriter& out) {
-  ClientIo io;
-  for (const Pool& pool : cluster.pools) io += pool.last_io;
+  out.Object([&] { WriteDelta(cluster, out); });
+}
+
+void WritePgDump(const Cluster& cluster, JsonWriter& out) {
+  out.Reserve(1000 * cluster.osds.size());
   out.Object([&] {
-    out.Object("pg_stats_delta", [&] {
-      WritePoolStat(ObjectCounts{}, io, 0, 0, out);
-      out.Field("stamp_delta", absl::StrFormat("%.6f", absl::ToDoubleSeconds(cluster.last_step)));
-    });
+    out.Field("version", cluster.stats_revision);
+    out.Field("stamp", Stamp(cluster.now));
+    out.Field("last_osdmap_epoch", 0);
+    out.Field("last_pg_scan", 0);
+    WriteSumOfPgs(cluster, out);
+    WriteSumOfOsds(cluster, out);
+    WriteDelta(cluster, out);
+    WriteAllPgs(cluster, out);
+    WriteAllPools(cluster, out);
+    WriteAllOsds(cluster, out);
   });
 }
 
