@@ -13,6 +13,7 @@ from outpost.v1 import (
     commands_pb2,
     config_pb2,
     health_pb2,
+    ingest_pb2,
     key_value_pb2,
     manager_pb2,
     module_host_pb2,
@@ -86,6 +87,8 @@ SUBSCRIBE = Method(
     notifications_pb2.SubscribeRequest,
     notifications_pb2.SubscribeResponse,
 )
+
+REPORT = Method("Ingest", "Report", ingest_pb2.ReportRequest, ingest_pb2.ReportResponse)
 
 CLUSTER_GET = Method(
     "Cluster", "Get", cluster_pb2.ClusterGetRequest, cluster_pb2.ClusterGetResponse
