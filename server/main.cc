@@ -30,6 +30,7 @@
 #include "server/cluster/report/report_source.h"
 #include "server/cluster/report/reported_daemons.h"
 #include "server/cluster/sim/sim_source.h"
+#include "server/cluster/structure_parts.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
@@ -40,6 +41,7 @@
 #include "server/log/log.h"
 #include "server/module/call_router.h"
 #include "server/module/process.h"
+#include "server/module/structure_watches.h"
 #include "server/module/supervisor.h"
 #include "server/notify/cluster_log.h"
 #include "server/notify/notification_hub.h"
@@ -184,7 +186,12 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                      [&](const v1::HealthEvent& event) {
                                        notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
                                      }});
+  cluster::StructureParts structure_parts;
+  module::StructureWatches watches;
   cluster.AddListener([&](const cluster::SnapshotPtr& snapshot) {
+    // First: a module hears of a change before anything that comes of it.
+    watches.Changed(snapshot->name, snapshot->version);
+    structure_parts.Published(snapshot);
     if (snapshot->name == "health") {
       if (auto status = health.SetFromCluster(snapshot->json); !status.ok()) {
         log::Get("cluster").warn("{}", status.ToString());
@@ -211,8 +218,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     }
   };
   cluster.AddConnectionListener([&](const cluster::Connection&) { report_connection(); });
-  cluster.AddRemovalListener(
-      [&](absl::string_view name, uint64_t version) { hub.PublishState(name, "", version); });
+  cluster.AddRemovalListener([&](absl::string_view name, uint64_t version) {
+    watches.Changed(name, version);
+    structure_parts.Removed(name);
+    hub.PublishState(name, "", version);
+  });
   cluster::PerfCounters counters;
   std::atomic<uint64_t> schema_version = static_cast<uint64_t>(absl::ToUnixMicros(started));
   counters.OnSchemaChanged([&](const std::string& type, const std::string& id) {
@@ -310,7 +320,14 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .source = source->get(),
        .hub = &hub,
        .known_values = [&](const auto&... of) { return completion_values.Of(of...); }});
-  rpc::ClusterService cluster_service(&cluster, &daemons, &counters, &daemon_health, source->get());
+  rpc::ClusterService cluster_service({.state = &cluster,
+                                       .structure_parts = &structure_parts,
+                                       .daemons = &daemons,
+                                       .counters = &counters,
+                                       .health = &daemon_health,
+                                       .source = source->get(),
+                                       .supervisor = &supervisor,
+                                       .watches = &watches});
   rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
   rpc::ConfigService config_service(config->get(), source->get(), &supervisor);
   rpc::KeyValueService key_value(store->get(), &supervisor);
@@ -356,6 +373,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   (*server)->GetHealthCheckService()->SetServingStatus(false);
   supervisor.Stop();
   reports.Stop();
+  structure_parts.Stop();  // ends the calls that wait for it
   (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));
   (*source)->Stop();
   // These call the supervisor, which goes before they do.

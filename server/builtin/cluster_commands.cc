@@ -9,7 +9,7 @@
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/render.h"
-#include "server/cluster/structure_part.h"
+#include "server/cluster/derived_structure.h"
 #include "server/command/command_table.h"
 #include "server/text/duration.h"
 

@@ -50,14 +50,28 @@ size_t TextSize(absl::string_view text) {
 // object would hold a second copy of the text, and promises no order of fields.
 void Encode(absl::string_view json, Snapshot& snapshot) {
   static_assert(ClusterGetResponse::kJsonFieldNumber < 16, "its tag is one byte");
-  snapshot.encoded.resize(TextSize(snapshot.name) + 1 +
-                          CodedOutputStream::VarintSize64(snapshot.version) + TextSize(json));
-  auto* target = reinterpret_cast<uint8_t*>(snapshot.encoded.data());
+  std::string& bytes = snapshot.own;
+  bytes.resize(TextSize(snapshot.name) + 1 + CodedOutputStream::VarintSize64(snapshot.version) +
+               TextSize(json) - json.size());
+  auto* target = reinterpret_cast<uint8_t*>(bytes.data());
   target = WriteText(ClusterGetResponse::kNameFieldNumber, snapshot.name, target);
   target = WireFormatLite::WriteUInt64ToArray(ClusterGetResponse::kVersionFieldNumber,
                                               snapshot.version, target);
-  WriteText(ClusterGetResponse::kJsonFieldNumber, json, target);
-  snapshot.json = absl::string_view(snapshot.encoded).substr(snapshot.encoded.size() - json.size());
+  target = WireFormatLite::WriteTagToArray(ClusterGetResponse::kJsonFieldNumber,
+                                           WireFormatLite::WIRETYPE_LENGTH_DELIMITED, target);
+  CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(json.size()), target);
+  if (json.size() >= ClusterState::kSealedSize) {
+    // A refusal is no loss: the stream carries it.
+    if (auto sealed = SealedText::Create(bytes, json); sealed.ok()) {
+      snapshot.sealed = *std::move(sealed);
+      snapshot.encoded = snapshot.sealed->bytes();
+    }
+  }
+  if (snapshot.sealed == nullptr) {
+    bytes.append(json.data(), json.size());
+    snapshot.encoded = bytes;
+  }
+  snapshot.json = snapshot.encoded.substr(snapshot.encoded.size() - json.size());
 }
 
 }  // namespace

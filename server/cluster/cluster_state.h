@@ -12,7 +12,7 @@
 //    processes, also over a removal. Publishing a text equal to the present one makes no new
 //    version and no notification, but confirms it.
 // 3. A snapshot is encoded once, when it is published: what Cluster.Get sends is
-//    `encoded`, by reference.
+//    `encoded`, by reference. A big one lies where modules can map it.
 #ifndef OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
 #define OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
 
@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/cluster/sealed_text.h"
 
 namespace outpost::cluster {
 
@@ -35,10 +36,14 @@ namespace outpost::cluster {
 struct Snapshot {
   std::string name;
   uint64_t version = 0;
-  std::string id;          // what a notification of it carries: an epoch; may be empty
-  absl::Time changed;      // when this text was first published
-  std::string encoded;     // an outpost.v1.ClusterGetResponse, whole
-  absl::string_view json;  // the text: the tail of `encoded`
+  std::string id;             // what a notification of it carries: an epoch; may be empty
+  absl::Time changed;         // when this text was first published
+  absl::string_view encoded;  // an outpost.v1.ClusterGetResponse, whole
+  absl::string_view json;     // the text: the tail of `encoded`
+
+  // Where `encoded` lies: in one of these.
+  std::string own;
+  std::unique_ptr<SealedText> sealed;  // null: the text is small, or the system refused
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
@@ -56,6 +61,10 @@ class ClusterState {
  public:
   using Listener = std::function<void(const SnapshotPtr&)>;
   using RemovalListener = std::function<void(absl::string_view name, uint64_t version)>;
+
+  // From this size, in bytes, a structure lies in a SealedText. Below it the stream
+  // is as fast; see docs/performance.md.
+  static constexpr size_t kSealedSize = 128 << 10;
 
   // Makes `json` (valid JSON text, below protobuf's limit of 2 GiB) the newest
   // version of `name`. `id` is the structure's own epoch, if it has one. The text

@@ -33,7 +33,8 @@ SnapshotPtr MustGet(const ClusterState& state, absl::string_view name) {
 
 outpost::v1::ClusterGetResponse Decode(const Snapshot& snapshot) {
   outpost::v1::ClusterGetResponse message;
-  EXPECT_TRUE(message.ParseFromString(snapshot.encoded));
+  EXPECT_TRUE(
+      message.ParseFromArray(snapshot.encoded.data(), static_cast<int>(snapshot.encoded.size())));
   return message;
 }
 
@@ -256,6 +257,19 @@ TEST(ClusterStateRemoval, IsHeardAndVersionsGrowOverIt) {
   EXPECT_TRUE(state.List().empty());
   state.Publish("queue", "[1]");
   EXPECT_EQ((*state.Get("queue"))->version, version + 2);
+}
+
+TEST(ClusterStateTest, ABigStructureLiesInASealedFileAndASmallOneDoesNot) {
+  ClusterState state;
+  const std::string big = absl::StrCat("\"", std::string(ClusterState::kSealedSize, 'x'), "\"");
+  state.Publish("big", big);
+  state.Publish("small", "1");
+  const SnapshotPtr snapshot = *state.Get("big");
+  ASSERT_NE(snapshot->sealed, nullptr);
+  EXPECT_EQ(snapshot->json, big);
+  EXPECT_EQ(Decode(*snapshot).json(), big);
+  EXPECT_EQ(snapshot->encoded.data(), snapshot->sealed->bytes().data());
+  EXPECT_EQ((*state.Get("small"))->sealed, nullptr);
 }
 
 }  // namespace

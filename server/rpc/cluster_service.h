@@ -3,12 +3,17 @@
 #ifndef OUTPOST_SERVER_RPC_CLUSTER_SERVICE_H_
 #define OUTPOST_SERVER_RPC_CLUSTER_SERVICE_H_
 
+#include <string>
+
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
 #include "server/cluster/daemon_health.h"
 #include "server/cluster/perf_counters.h"
 #include "server/cluster/source.h"
+#include "server/cluster/structure_parts.h"
+#include "server/module/structure_watches.h"
+#include "server/module/supervisor.h"
 
 namespace outpost::rpc {
 
@@ -16,10 +21,18 @@ class ClusterService final
     : public v1::Cluster::WithRawCallbackMethod_Get<v1::Cluster::CallbackService> {
  public:
   // All outlive the service.
-  ClusterService(const cluster::ClusterState* state, cluster::DaemonDirectory* daemons,
-                 const cluster::PerfCounters* counters, const cluster::DaemonHealth* health,
-                 const cluster::Source* source)
-      : state_(state), daemons_(daemons), counters_(counters), health_(health), source_(source) {}
+  struct Parts {
+    const cluster::ClusterState* state;
+    cluster::StructureParts* structure_parts;
+    cluster::DaemonDirectory* daemons;
+    const cluster::PerfCounters* counters;
+    const cluster::DaemonHealth* health;
+    const cluster::Source* source;
+    const module::Supervisor* supervisor;
+    module::StructureWatches* watches;
+  };
+
+  explicit ClusterService(const Parts& parts) : parts_(parts) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const grpc::ByteBuffer* request,
@@ -51,11 +64,10 @@ class ClusterService final
       v1::GetDaemonHealthMetricsResponse* response) override;
 
  private:
-  const cluster::ClusterState* const state_;
-  cluster::DaemonDirectory* const daemons_;
-  const cluster::PerfCounters* const counters_;
-  const cluster::DaemonHealth* const health_;
-  const cluster::Source* const source_;
+  // Whether StructureChanged will tell the caller of versions after the newest one.
+  bool Watch(const grpc::CallbackServerContext& context, const std::string& structure);
+
+  const Parts parts_;
 };
 
 }  // namespace outpost::rpc

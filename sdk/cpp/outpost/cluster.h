@@ -20,6 +20,15 @@ struct Daemon {
   std::string id = {};    // unique in its type: "3"
 };
 
+// A structure that Module::Get can read.
+struct StructureInfo {
+  std::string name;
+  uint64_t version = 0;
+  uint64_t size = 0;     // of the JSON text, in bytes
+  absl::Time changed;    // when its content last changed
+  absl::Time confirmed;  // when its source last said that it is current
+};
+
 struct Server {
   std::string hostname;
   std::string version;  // of the cluster's software on it

@@ -190,6 +190,7 @@ class Everything : public Module {
   using Module::GetStorePrefix;
   using Module::HaveMonConnection;
   using Module::ListServers;
+  using Module::ListStructures;
   using Module::log;
   using Module::MgrId;
   using Module::MgrIp;

@@ -36,8 +36,12 @@ std::string Module::ClusterId() const { return client_->identity().cluster_id; }
 absl::StatusOr<StructureRef> Module::Get(absl::string_view name) {
   return client_->cluster().Get(name);
 }
-absl::StatusOr<StructureRef> Module::GetPart(absl::string_view name, absl::string_view pointer) {
-  return client_->cluster().GetPart(name, pointer);
+absl::StatusOr<StructureRef> Module::GetPart(absl::string_view name, absl::string_view pointer,
+                                             const std::vector<std::string>& fields) {
+  return client_->cluster().GetPart(name, pointer, fields);
+}
+absl::StatusOr<std::vector<StructureInfo>> Module::ListStructures() {
+  return client_->cluster().ListStructures();
 }
 absl::StatusOr<bool> Module::HaveMonConnection() { return client_->cluster().HaveMonConnection(); }
 absl::StatusOr<Server> Module::GetServer(absl::string_view hostname) {

@@ -168,11 +168,19 @@ class Module {
 
   // --- Cluster data ---
 
-  // A named structure ("osd_map"). What was read before is kept, and costs a few
-  // bytes on the wire while it is current. NOT_FOUND names the nearest.
+  // A named structure ("osd_map"). What was read before is kept, and while it is
+  // current, costs no call: the manager tells in the session when it is not. A read that
+  // begins after the module was told of a change (by Notify, a command, an answer)
+  // never gives what was before it. Where the session says nothing for two heartbeats,
+  // or is lost, the manager is asked each time. NOT_FOUND names the nearest.
   absl::StatusOr<StructureRef> Get(absl::string_view name);
-  // A part of one, by an RFC 6901 JSON Pointer ("/osds/0"); never kept.
-  absl::StatusOr<StructureRef> GetPart(absl::string_view name, absl::string_view pointer);
+  // A part of one, by an RFC 6901 JSON Pointer ("/osds/0"), and of that, an object or an
+  // array of objects, only these members. Never kept. NOT_FOUND tells how much of the
+  // path there is.
+  absl::StatusOr<StructureRef> GetPart(absl::string_view name, absl::string_view pointer,
+                                       const std::vector<std::string>& fields = {});
+  // Which structures there are, by name, with their versions, sizes and ages.
+  absl::StatusOr<std::vector<StructureInfo>> ListStructures();
   // Whether the manager can reach the cluster now. When it can't, the last known
   // state stays readable.
   absl::StatusOr<bool> HaveMonConnection();

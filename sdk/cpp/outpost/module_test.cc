@@ -47,14 +47,49 @@ TEST_F(ModuleTest, StructuresAreReadOnceAVersion) {
   const absl::StatusOr<StructureRef> again = module().Get("osd_map");
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(&again->parsed(), &first->parsed());
+  EXPECT_EQ(manager_->calls("Cluster.Get"), 2);  // with the one that found nothing
   EXPECT_EQ(manager_->whole_reads(), 1);
-  EXPECT_EQ(manager_->unchanged_reads(), 1);
   manager_->SetStructure("osd_map", {{"epoch", 2}});
   EXPECT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).out,
             R"({"epoch":2})");
+  EXPECT_EQ(manager_->calls("Cluster.Get"), 3);
   EXPECT_EQ(first->json(), R"({"epoch":1})");
   EXPECT_EQ(module().GetPart("osd_map", "/epoch")->json(), "2");
   EXPECT_TRUE(*module().HaveMonConnection());
+  ASSERT_EQ(module().ListStructures()->size(), 1);
+  EXPECT_EQ(module().ListStructures()->front().version, 2);
+}
+
+TEST_F(ModuleTest, AReadAfterAChangeThatTheModuleWasToldOfSeesIt) {
+  manager_->SetStructure("osd_map", {{"epoch", 0}});
+  for (int epoch = 1; epoch <= 200; ++epoch) {
+    ASSERT_TRUE(module().Get("osd_map").ok());  // kept, and watched
+    manager_->SetStructure("osd_map", {{"epoch", epoch}});
+    ASSERT_EQ(manager_->RunCommand({{"prefix", "every get"}, {"name", "osd_map"}}).out,
+              absl::StrCat(R"({"epoch":)", epoch, "}"));
+  }
+}
+
+TEST_F(ModuleTest, AfterACommandToTheClusterStructuresAreAskedForOnce) {
+  manager_->SetStructure("osd_map", {{"epoch", 1}});
+  manager_->OnClusterCommand([](const v1::SendClusterCommandRequest&) { return CommandResult(); });
+  ASSERT_TRUE(module().Get("osd_map").ok());
+  ASSERT_TRUE(module().MonCommand({{"prefix", "osd set"}}).ok());
+  ASSERT_TRUE(module().Get("osd_map").ok());
+  EXPECT_EQ(manager_->unchanged_reads(), 1);
+  ASSERT_TRUE(module().Get("osd_map").ok());
+  EXPECT_EQ(manager_->unchanged_reads(), 1);
+}
+
+TEST_F(ModuleTest, PartsAreTakenByPathAndFields) {
+  manager_->SetStructure(
+      "osd_map",
+      {{"epoch", 3},
+       {"osds", {{{"osd", 0}, {"up", 1}, {"in", 1}}, {{"osd", 1}, {"up", 0}, {"in", 1}}}}});
+  EXPECT_EQ(module().GetPart("osd_map", "/osds/1", {"up"})->json(), R"({"up":0})");
+  EXPECT_EQ(module().GetPart("osd_map", "/osds", {"osd", "up"})->json(),
+            R"([{"osd":0,"up":1},{"osd":1,"up":0}])");
+  EXPECT_TRUE(absl::IsNotFound(module().GetPart("osd_map", "/osds/7").status()));
 }
 
 TEST_F(ModuleTest, MetadataAndCounters) {

@@ -14,6 +14,20 @@ grpc::Status NotFound(const std::string& what) {
   return grpc::Status(grpc::StatusCode::NOT_FOUND, what);
 }
 
+// Of an object, or of each object in an array, only these members.
+Json OnlyFields(const Json& value, const google::protobuf::RepeatedPtrField<std::string>& fields) {
+  if (fields.empty()) return value;
+  Json result = value.is_array() ? Json::array() : Json::object();
+  if (value.is_array()) {
+    for (const Json& element : value) result.push_back(OnlyFields(element, fields));
+  } else {
+    for (const std::string& field : fields) {
+      if (value.contains(field)) result[field] = value.at(field);
+    }
+  }
+  return result;
+}
+
 class FakeCluster final : public v1::Cluster::CallbackService {
  public:
   explicit FakeCluster(FakeState* state) : state_(state) {}
@@ -29,14 +43,18 @@ class FakeCluster final : public v1::Cluster::CallbackService {
     }
     response->set_name(request->name());
     response->set_version(it->second.version);
-    if (!request->path().empty()) {
+    if (request->watch()) {
+      state_->watched.insert(request->name());
+      response->set_watched(true);
+    }
+    if (!request->path().empty() || request->fields_size() > 0) {
       const Json whole = Json::parse(it->second.json);
       const Json::json_pointer pointer(request->path());
       if (!whole.contains(pointer)) {
         return Answer(context,
                       NotFound(absl::StrCat(request->name(), " has no ", request->path())));
       }
-      response->set_json(whole.at(pointer).dump());
+      response->set_json(OnlyFields(whole.at(pointer), request->fields()).dump());
     } else if (request->if_newer_than() >= it->second.version) {
       ++state_->unchanged_reads;
       response->set_unchanged(true);

@@ -256,6 +256,12 @@ class GrpcFakeManager final : public FakeManager {
     FakeState::Structure& structure = state_.structures[name];
     ++structure.version;
     structure.json = value.dump();
+    if (state_.watched.erase(name) > 0 && state_.stream != nullptr) {
+      v1::AttachResponse message;
+      message.mutable_structure_changed()->set_name(name);
+      message.mutable_structure_changed()->set_version(structure.version);
+      state_.stream->Send(std::move(message));
+    }
     v1::Notification notification;
     notification.set_type(name);
     notification.set_version(structure.version);

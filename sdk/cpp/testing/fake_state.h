@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,6 +70,7 @@ struct FakeState {
 
   // Data.
   std::map<std::string, Structure> structures ABSL_GUARDED_BY(mu);
+  std::set<std::string> watched ABSL_GUARDED_BY(mu);  // structures, by this session
   int whole_reads ABSL_GUARDED_BY(mu) = 0;
   int unchanged_reads ABSL_GUARDED_BY(mu) = 0;
   std::map<DaemonKey, std::map<std::string, std::string>> metadata ABSL_GUARDED_BY(mu);

@@ -121,6 +121,7 @@ void FakeAttach::Register(v1::Register registration) {
   state_->stream = this;
   state_->goodbye = false;
   state_->serve_status.reset();
+  state_->watched.clear();
   ++state_->attach_count;
   v1::AttachResponse message;
   v1::Configure* configure = message.mutable_configure();

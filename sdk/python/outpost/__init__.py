@@ -46,6 +46,7 @@ from outpost._mgr_module import (
     ClusterLogPrio,
     MgrModule,
     NotifyType,
+    StructureInfo,
 )
 from outpost._options import Option, OptionTypeLabel, OptionValue
 from outpost._osd_map import OSDMap, OSDMapIncremental
@@ -92,5 +93,6 @@ __all__ = [
     "PlacementError",
     "ServerInfo",
     "ServiceInfo",
+    "StructureInfo",
     "caller_is_gone",
 ]

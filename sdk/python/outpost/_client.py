@@ -55,6 +55,8 @@ class Client:
         self._changed = threading.Condition()
         self._link: Link | None = None
         self._closed = False
+        self.on_told: Callable[[], None] = lambda: None
+        """Is called before anybody learns of an answer that may come of a change of the cluster."""
 
     def attach(self, link: Link) -> None:
         """From here on calls use this session."""
@@ -91,10 +93,15 @@ class Client:
         while True:
             link = self._wait_for_link(method, deadline, other_than=lost)
             try:
-                return link.bind(method)(
+                response = link.bind(method)(
                     request, timeout=_until(deadline, method), metadata=link.metadata
                 )
+                if method.tells:
+                    self.on_told()
+                return response
             except grpc.RpcError as error:
+                if method.tells:
+                    self.on_told()
                 failure = call_error(error, str(method))
                 again = method.repeatable and _session_was_lost(failure)
                 if not (again or _session_is_unknown(failure)):
@@ -129,6 +136,8 @@ class Client:
             break
 
         def finish(future: Any) -> None:
+            if method.tells:
+                self.on_told()
             try:
                 response: _rpc.Response = future.result()
             except grpc.RpcError as error:

@@ -183,7 +183,9 @@ class ClusterData(BoundToManager):
     def get_osdmap(self) -> OSDMap:
         """Return the OSD map with its CRUSH map, as they are now; see OSDMap."""
         host = self._reach("get_osdmap")
-        return OSDMap(host.structure("osd_map"), host.structure("osd_map_crush"))
+        # a module of ceph-mgr's own may change what dump() gives it
+        read = host.structures.get_mutable if host.settings.as_ceph_mgr else host.structures.get
+        return OSDMap(read("osd_map"), read("osd_map_crush"))
 
     # for exporters; the names are ceph-mgr's, whose own modules use them
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from outpost import _rpc
@@ -14,22 +13,20 @@ from outpost._logs import LogShipper
 from outpost._options import OptionTable, OptionValue, option_text, option_value
 from outpost._reports import Reports
 from outpost._settings import Settings
+from outpost._structures import Structures
 from outpost._tagged_commands import TaggedCommands
 from outpost._work import current_work
 from outpost.v1 import (
-    cluster_pb2,
     config_pb2,
     key_value_pb2,
     module_host_pb2,
     remote_pb2,
 )
 
-
-@dataclass(frozen=True)
-class _Structure:
-    instance: str
-    version: int
-    value: Any
+# For how many intervals of its Pings, and how many seconds at most, a silent manager is believed to
+# have nothing to tell of structures.
+_TRUST_INTERVALS = 2
+_LONGEST_TRUST = 30.0
 
 
 class Host:
@@ -42,6 +39,8 @@ class Host:
     def __init__(self, settings: Settings, option_names: Collection[str], logs: LogShipper) -> None:
         self.settings = settings
         self.client = Client(settings.call_timeout)
+        self.structures = Structures(self.client)
+        self.client.on_told = self.structures.doubt
         self.logs = logs
         self.options = OptionTable()
         self.reports = Reports(self.client)
@@ -51,40 +50,18 @@ class Host:
         self.owner = "MgrModule"
         """The name of the module's class, for its messages."""
         self._option_names = frozenset(option_names)
-        self._structures: dict[str, _Structure] = {}
 
     def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
         """Take what the manager said; returns whether any option changed. Raises ValueError."""
         changed = self.options.update(configure.options)
+        if configure.manager_instance != self.manager.manager_instance:
+            self.structures.manager_changed()  # before calls reach the new one
         self.manager = configure
         self.client.attach(link)
+        interval = configure.heartbeat_interval
+        trust = _TRUST_INTERVALS * (interval.seconds + interval.nanos / 1e9)
+        self.structures.session_began(min(trust or _LONGEST_TRUST, _LONGEST_TRUST))
         return changed
-
-    # cluster data
-
-    def structure(self, name: str) -> Any:
-        """Return a structure, parsed: the same object as last time if it has not changed.
-
-        Raises NotFoundError.
-        """
-        while True:
-            instance = self.manager.manager_instance
-            known = self._structures.get(name)
-            if known is not None and known.instance != instance:
-                known = None  # versions of two managers can't be compared
-            response = self.client.call(
-                _rpc.CLUSTER_GET,
-                cluster_pb2.ClusterGetRequest(
-                    name=name, if_newer_than=known.version if known else 0
-                ),
-            )
-            if self.manager.manager_instance != instance:
-                continue
-            if response.unchanged and known is not None:
-                return known.value
-            value = json.loads(response.json)
-            self._structures[name] = _Structure(instance, response.version, value)
-            return value
 
     # options
 

@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from outpost import _ceph_names, _rpc
@@ -38,6 +39,21 @@ class NotifyType(str, enum.Enum):
     def name_of(kind: NotifyType | str) -> str:
         """Return the type's name on the wire."""
         return kind.value if isinstance(kind, NotifyType) else str(kind)
+
+
+@dataclass(frozen=True)
+class StructureInfo:
+    """A structure that get() can return."""
+
+    name: str
+    version: int
+    """Grows with every change, while the same manager process runs."""
+    size: int
+    """Of its JSON text, in bytes."""
+    changed: float
+    """When its content last changed, in seconds since the epoch."""
+    confirmed: float
+    """When its source last said that it is current."""
 
 
 class ClusterLogPrio(enum.IntEnum):
@@ -179,18 +195,58 @@ class MgrModule(ClusterData, ClusterCommands, ModuleSettings, CephClient, NotOff
         self._reach("is_authorized")
         return True
 
-    def get(self, data_name: str) -> Any:
+    def get(
+        self,
+        data_name: str,
+        *,
+        mutable: bool = False,
+        path: str = "",
+        fields: Sequence[str] = (),
+    ) -> Any:
         """Return a structure of the cluster ("osd_map", "health", …).
 
-        An unchanged structure is neither sent nor parsed again: it is the same object as last time,
-        shared by all callers. Copy it before changing it. For a name that the manager does not know
-        an error is logged, and None returned.
+        While it has not changed it is the same object as last time, shared by all callers and
+        read-only, and costs no call: the manager tells in the session when there is a newer one. A
+        get() that begins after the module was told of a change (in notify(), by a command, by an
+        answer) never returns what was before it. Where the session says nothing for two heartbeats,
+        or is lost, the manager is asked each time.
+
+        `mutable` makes it a copy of the caller's own; so it is, always, for a module of ceph-mgr's
+        that is run unmodified (--as-ceph-mgr), which may rely on it. `path` takes a part out of it,
+        in the manager: an RFC 6901 JSON Pointer, "/osds/0"; and `fields` only these members of
+        that, an object or an array of objects. Parts are not kept, and are the caller's own.
+
+        For a name that the manager does not know an error is logged, and None returned; None, too,
+        for a part that is not there. Raises InvalidArgumentError: `path` is no JSON Pointer, or
+        what it names has no fields.
         """
+        host = self._reach("get")
+        structures = host.structures
         try:
-            return self._reach("get").structure(data_name)
+            if path or fields:
+                return structures.get_part(data_name, path, fields)
+            if mutable or host.settings.as_ceph_mgr:
+                return structures.get_mutable(data_name)
+            return structures.get(data_name)
         except NotFoundError as error:
-            _log.error("the module asked for data that there is not, %r: %s", data_name, error)
+            level = logging.DEBUG if path else logging.ERROR
+            _log.log(level, "the module asked for data that there is not, %r: %s", data_name, error)
             return None
+
+    def list_structures(self) -> list[StructureInfo]:
+        """Tell which structures get() can return, by name, with their versions, sizes and ages."""
+        client = self._reach("list_structures").client
+        response = client.call(_rpc.CLUSTER_LIST, cluster_pb2.ClusterListRequest())
+        return [
+            StructureInfo(
+                name=info.name,
+                version=info.version,
+                size=info.size,
+                changed=info.changed.ToNanoseconds() / 1e9,
+                confirmed=info.confirmed.ToNanoseconds() / 1e9,
+            )
+            for info in response.structures
+        ]
 
     def have_mon_connection(self) -> bool:
         """Return whether the manager can reach the cluster now; else its data may be old."""

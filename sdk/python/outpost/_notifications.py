@@ -60,8 +60,9 @@ class Notifier:
 class Subscription:
     """Notifications of one session: a thread that reads them and hands them to the notifier.
 
-    `deliver` is called on the notifier's thread, and `acknowledge` after it has returned or raised.
-    A subscription that breaks while the session lasts is made again.
+    `arrive` is called on the thread that reads, `deliver` on the notifier's, and `acknowledge`
+    after it has returned or raised. A subscription that breaks while the session lasts is made
+    again.
 
     Thread safety: every method may be called on any thread.
     """
@@ -73,6 +74,7 @@ class Subscription:
         types: Sequence[str],
         backoff: Backoff,
         notifier: Notifier,
+        arrive: Callable[[notifications_pb2.Notification], None],
         deliver: Callable[[notifications_pb2.Notification], None],
         acknowledge: Callable[[types_pb2.NotificationAck], None],
     ) -> None:
@@ -80,6 +82,7 @@ class Subscription:
         self._types = types
         self._backoff = backoff
         self._notifier = notifier
+        self._arrive = arrive
         self._deliver = deliver
         self._acknowledge = acknowledge
         self._stopped = threading.Event()
@@ -120,6 +123,7 @@ class Subscription:
             self._subscription_id = response.subscribed.subscription_id
         elif response.WhichOneof("message") == "notification":
             notification = response.notification
+            self._arrive(notification)
             ack = types_pb2.NotificationAck(
                 subscription_id=self._subscription_id, sequence=notification.sequence
             )

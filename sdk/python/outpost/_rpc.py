@@ -48,6 +48,8 @@ class Method(Generic[Request, Response]):
     response: type[Response]
     repeatable: bool = True
     """Whether doing it twice does no harm, so that it may be tried again after a lost session."""
+    tells: bool = False
+    """Whether its answer may come of a change of the cluster that the session has yet to tell."""
 
     @property
     def path(self) -> str:
@@ -129,6 +131,7 @@ SEND_CLUSTER_COMMAND = Method(
     commands_pb2.SendClusterCommandRequest,
     commands_pb2.SendClusterCommandResponse,
     repeatable=False,
+    tells=True,
 )
 CONFIG_GET = Method("Config", "Get", config_pb2.ConfigGetRequest, config_pb2.ConfigGetResponse)
 CONFIG_SET = Method("Config", "Set", config_pb2.ConfigSetRequest, config_pb2.ConfigSetResponse)
@@ -161,7 +164,12 @@ KEY_VALUE_BATCH = Method(
     repeatable=False,
 )
 REMOTE_CALL = Method(
-    "Remote", "Call", remote_pb2.RemoteCallRequest, remote_pb2.RemoteCallResponse, repeatable=False
+    "Remote",
+    "Call",
+    remote_pb2.RemoteCallRequest,
+    remote_pb2.RemoteCallResponse,
+    repeatable=False,
+    tells=True,
 )
 HEALTH_SET = Method("Health", "Set", health_pb2.HealthSetRequest, health_pb2.HealthSetResponse)
 PROGRESS_UPDATE = Method(

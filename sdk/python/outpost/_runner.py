@@ -95,6 +95,7 @@ class ModuleRunner:
             self._awaits_init = None
             self._stream = None
         self._logs.disconnect()
+        self.host.structures.session_ended()
         self.host.client.detach()
         if self._subscription is not None:
             self._subscription.stop()
@@ -133,6 +134,7 @@ class ModuleRunner:
 
     def take(self, stream: Stream, response: module_host_pb2.AttachResponse) -> None:
         """Do what a message says. Raises ValueError: it can't be understood."""
+        self.host.structures.heard()
         match response.WhichOneof("message"):
             case "run_command":
                 run = response.run_command
@@ -148,6 +150,10 @@ class ModuleRunner:
                 self._last_ping = time.monotonic()
                 heartbeat = module_host_pb2.Heartbeat(sequence=response.ping.sequence)
                 stream.send(module_host_pb2.AttachRequest(heartbeat=heartbeat))
+            case "structure_changed":
+                # here, before a later message is looked at: what follows a change must see it
+                change = response.structure_changed
+                self.host.structures.changed(change.name, change.version)
             case "cancel":
                 stream.cancel(response.cancel.id)
             case "configure":
@@ -226,6 +232,7 @@ class ModuleRunner:
                 types=self._module.notify_types,
                 backoff=self._settings.backoff,
                 notifier=self._notifier,
+                arrive=self._take_notification,
                 deliver=self._run_notify,
                 acknowledge=acknowledge,
             )
@@ -312,6 +319,13 @@ class ModuleRunner:
     def _run_config_notify(self) -> None:
         assert self._module.instance is not None
         self._module.instance.config_notify()
+
+    def _take_notification(self, notification: notifications_pb2.Notification) -> None:
+        # it may have overtaken what the session tells
+        if notification.version:
+            self.host.structures.changed(notification.type, notification.version)
+        else:
+            self.host.structures.doubt()
 
     def _run_notify(self, notification: notifications_pb2.Notification) -> None:
         assert self._module.instance is not None

@@ -101,7 +101,7 @@ class MgrStandbyModule(BoundToManager):
     def get(self, data_name: str) -> Any:
         """Return a structure of the cluster; None, and an error is logged, where there is none."""
         try:
-            return self._reach("get").structure(data_name)
+            return self._reach("get").structures.get(data_name)
         except NotFoundError as error:
             _log.error("the module asked for data that there is not, %r: %s", data_name, error)
             return None

@@ -15,7 +15,8 @@ CallTimeoutError ClusterLogPrio Command CommandResult DetachedError ExitCode Han
 HandlerFuncType HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule
 MgrStandbyModule ModuleLoadError MonCommandFailed NotFoundError NotSupportedError NotifyType
 Option OptionTypeLabel OptionValue OSDMap OSDMapIncremental OutpostError PG_STATES PlacementError
-PerfCounter PermissionDeniedError ServerInfo ServiceInfo caller_is_gone
+PerfCounter PermissionDeniedError ServerInfo ServiceInfo StructureInfo
+caller_is_gone
 """
 
 MGR_MODULE = """
@@ -51,9 +52,9 @@ get_ceph_option get_counter get_daemon_health_metrics get_daemon_status get_fore
 get_latest get_latest_avg get_latest_counter get_localized_module_option get_localized_store
 get_metadata get_mgr_id get_module_option get_module_option_ex get_perf_schema get_pretty_header
 get_pretty_row get_server get_store get_store_prefix handle_command have_mon_connection
-list_servers log mon_command notify remote self_test send_command serve set_health_checks
-set_localized_module_option set_localized_store set_module_option set_module_option_ex set_store
-shutdown to_pretty_iec version
+list_servers list_structures log mon_command notify remote self_test send_command serve
+set_health_checks set_localized_module_option set_localized_store set_module_option
+set_module_option_ex set_store shutdown to_pretty_iec version
 """
 
 ATTRIBUTES = """
@@ -98,7 +99,7 @@ def test_signatures_that_modules_call_by_name() -> None:
         return list(inspect.signature(function).parameters)
 
     assert names(module.__init__) == ["self", "module_name", "py_modules_ptr", "this_ptr"]
-    assert names(module.get) == ["self", "data_name"]
+    assert names(module.get) == ["self", "data_name", "mutable", "path", "fields"]
     assert names(module.notify) == ["self", "notify_type", "notify_id"]
     assert names(module.handle_command) == ["self", "inbuf", "cmd"]
     assert names(module.get_module_option) == ["self", "key", "default"]

@@ -54,6 +54,7 @@ absl::StatusOr<Json> CallClient::Remote(absl::string_view module, absl::string_v
   v1::RemoteCallResponse response;
   absl::Status status = CallManager(connection_, &ManagerStubs::remote, &v1::Remote::Stub::Call,
                                     request, &response, work_timeout_);
+  answered_();
   if (!status.ok()) return status;
   if (response.has_error()) {
     return RemoteFailureStatus(module, method, FromProto(response.error()));
@@ -70,6 +71,7 @@ absl::StatusOr<CommandResult> CallClient::Command(const ClusterCommand& command)
   absl::Status status =
       CallManager(connection_, &ManagerStubs::commands, &v1::Commands::Stub::SendClusterCommand,
                   ToProto(command), &response, command.timeout);
+  answered_();
   if (!status.ok()) return status;
   return FromProto(response.result());
 }
@@ -86,7 +88,10 @@ void CallClient::Send(const ClusterCommand& command, CommandSender::Callback cal
       [this, &command](grpc::ClientContext& context) {
         connection_.Prepare(context, command.timeout);
       },
-      std::move(callback));
+      [this, callback = std::move(callback)](absl::StatusOr<CommandResult> result) mutable {
+        answered_();
+        callback(std::move(result));
+      });
 }
 
 void CallClient::RunOnEventThread(absl::AnyInvocable<void()> task) {

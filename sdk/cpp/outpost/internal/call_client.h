@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -29,9 +30,11 @@ class CallClient {
   // Runs a task on the module's event thread.
   using EventThread = std::function<void(absl::AnyInvocable<void()>)>;
 
-  // `connection` outlives this. `work_timeout`: for Remote.
-  CallClient(const ManagerConnection& connection, absl::Duration work_timeout)
-      : connection_(connection), work_timeout_(work_timeout) {}
+  // `connection` outlives this. `work_timeout`: for Remote. `answered` is called before
+  // whoever asked learns of an answer: what it comes of may have changed the cluster.
+  CallClient(const ManagerConnection& connection, absl::Duration work_timeout,
+             std::function<void()> answered)
+      : connection_(connection), work_timeout_(work_timeout), answered_(std::move(answered)) {}
   ~CallClient() { Disconnect(); }
 
   void Connect(const std::shared_ptr<grpc::Channel>& channel, EventThread event_thread);
@@ -50,6 +53,7 @@ class CallClient {
  private:
   const ManagerConnection& connection_;
   const absl::Duration work_timeout_;
+  const std::function<void()> answered_;
 
   absl::Mutex mu_;
   std::shared_ptr<CommandSender> sender_ ABSL_GUARDED_BY(mu_);

@@ -3,66 +3,76 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "outpost/internal/manager_stubs.h"
+#include "outpost/internal/shared_text.h"
 #include "outpost/internal/wire.h"
 
 namespace outpost::internal {
 
-void ClusterClient::ForgetOlder(absl::string_view name, uint64_t version) {
-  absl::MutexLock lock(&mu_);
-  const auto it = structures_.find(std::string(name));
-  if (it != structures_.end() && it->second.version() < version) structures_.erase(it);
-}
-
-void ClusterClient::ForgetAll(const std::string& manager_instance) {
-  absl::MutexLock lock(&mu_);
-  manager_instance_ = manager_instance;
-  structures_.clear();
-}
-
 absl::StatusOr<StructureRef> ClusterClient::Get(absl::string_view name) {
   while (true) {
+    StructureCache::Found found = cache_.Find(name);
+    if (found.current) return *std::move(found.kept);
     v1::ClusterGetRequest request;
     request.set_name(std::string(name));
-    std::optional<StructureRef> kept;
-    std::string instance;
-    {
-      absl::MutexLock lock(&mu_);
-      instance = manager_instance_;
-      if (const auto it = structures_.find(std::string(name)); it != structures_.end()) {
-        kept = it->second;
-        request.set_if_newer_than(kept->version());
-      }
-    }
+    if (found.kept) request.set_if_newer_than(found.kept->version());
+    request.set_watch(true);
+    request.set_accept_shared(can_share_);
     v1::ClusterGetResponse response;
     absl::Status status = CallManager(connection_, &ManagerStubs::cluster, &v1::Cluster::Stub::Get,
                                       request, &response);
     if (!status.ok()) return status;
-    absl::MutexLock lock(&mu_);
-    const bool same_manager = instance == manager_instance_;
-    if (response.unchanged() && kept) {
-      if (same_manager) return *kept;
-      continue;  // another manager was asked about a version that is not its own
+    if (!response.unchanged()) {
+      if (response.has_shared()) {
+        std::optional<StructureText> text = MapShared(response.shared());
+        if (!text) {
+          can_share_ = false;
+          continue;
+        }
+        found.kept = StructureRef(std::string(name), response.version(), *std::move(text));
+      } else {
+        found.kept = StructureRef(std::string(name), response.version(),
+                                  std::move(*response.mutable_json()));
+      }
+    } else if (!found.kept) {
+      return absl::InternalError(absl::StrCat("structure \"", name,
+                                              "\": the manager says that it is unchanged, to who "
+                                              "has none"));
     }
-    StructureRef fresh(std::string(name), response.version(), std::move(*response.mutable_json()));
-    if (same_manager) {
-      const auto [it, added] = structures_.emplace(std::string(name), fresh);
-      if (!added && it->second.version() < fresh.version()) it->second = fresh;
-    }
-    return fresh;
+    // False: another manager was asked about a version that is not its own.
+    if (cache_.Keep(*found.kept, response.watched(), found.moment)) return *std::move(found.kept);
   }
 }
 
 absl::StatusOr<StructureRef> ClusterClient::GetPart(absl::string_view name,
-                                                    absl::string_view pointer) {
+                                                    absl::string_view pointer,
+                                                    const std::vector<std::string>& fields) {
   v1::ClusterGetRequest request;
   request.set_name(std::string(name));
   request.set_path(std::string(pointer));
+  request.mutable_fields()->Assign(fields.begin(), fields.end());
   v1::ClusterGetResponse response;
   absl::Status status =
       CallManager(connection_, &ManagerStubs::cluster, &v1::Cluster::Stub::Get, request, &response);
   if (!status.ok()) return status;
   return StructureRef(std::string(name), response.version(), std::move(*response.mutable_json()));
+}
+
+absl::StatusOr<std::vector<StructureInfo>> ClusterClient::ListStructures() {
+  v1::ClusterListResponse response;
+  absl::Status status = CallManager(connection_, &ManagerStubs::cluster, &v1::Cluster::Stub::List,
+                                    v1::ClusterListRequest(), &response);
+  if (!status.ok()) return status;
+  std::vector<StructureInfo> structures;
+  for (const auto& info : response.structures()) {
+    structures.push_back({.name = info.name(),
+                          .version = info.version(),
+                          .size = info.size(),
+                          .changed = FromProto(info.changed()),
+                          .confirmed = FromProto(info.confirmed())});
+  }
+  return structures;
 }
 
 absl::StatusOr<bool> ClusterClient::HaveMonConnection() {

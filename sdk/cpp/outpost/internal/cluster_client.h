@@ -1,25 +1,21 @@
-// ClusterClient reads cluster data from the manager, and keeps what it read.
+// ClusterClient reads cluster data from the manager; whole structures are kept, in its
+// cache, and read again only when they have changed.
 //
 // **Thread safety.** All methods may be called from any thread; those that give a
-// status block until the manager answers.
-//
-// **Invariants.** What is kept of a structure is the newest version that was read
-// from the present manager process.
+// status block until the manager answers, if it must be asked.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_INTERNAL_CLUSTER_CLIENT_H_
 #define OUTPOST_SDK_CPP_OUTPOST_INTERNAL_CLUSTER_CLIENT_H_
 
-#include <cstdint>
-#include <functional>
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "outpost/cluster.h"
 #include "outpost/internal/manager_connection.h"
+#include "outpost/internal/structure_cache.h"
 #include "outpost/structure.h"
 
 namespace outpost::internal {
@@ -29,13 +25,12 @@ class ClusterClient {
   // `connection` outlives this.
   explicit ClusterClient(const ManagerConnection& connection) : connection_(connection) {}
 
-  // A structure has a newer version: what is kept of an older one is dropped.
-  void ForgetOlder(absl::string_view name, uint64_t version);
-  // There is another manager process: its versions can't be compared.
-  void ForgetAll(const std::string& manager_instance);
+  StructureCache& cache() { return cache_; }
 
   absl::StatusOr<StructureRef> Get(absl::string_view name);
-  absl::StatusOr<StructureRef> GetPart(absl::string_view name, absl::string_view pointer);
+  absl::StatusOr<StructureRef> GetPart(absl::string_view name, absl::string_view pointer,
+                                       const std::vector<std::string>& fields);
+  absl::StatusOr<std::vector<StructureInfo>> ListStructures();
   absl::StatusOr<bool> HaveMonConnection();
   absl::StatusOr<Server> GetServer(absl::string_view hostname);
   absl::StatusOr<std::vector<Server>> ListServers();
@@ -47,10 +42,9 @@ class ClusterClient {
 
  private:
   const ManagerConnection& connection_;
-
-  absl::Mutex mu_;
-  std::string manager_instance_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, StructureRef, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
+  StructureCache cache_;
+  // Whether texts in the manager's memory can be mapped here; false after one could not.
+  std::atomic<bool> can_share_{true};
 };
 
 }  // namespace outpost::internal

@@ -19,7 +19,8 @@ namespace outpost::internal {
 class ManagerClient {
  public:
   ManagerClient(absl::Duration call_timeout, absl::Duration work_timeout)
-      : connection_(call_timeout), calls_(connection_, work_timeout) {}
+      : connection_(call_timeout),
+        calls_(connection_, work_timeout, [this] { cluster_.cache().Doubt(); }) {}
 
   void Connect(const std::shared_ptr<grpc::Channel>& channel,
                CallClient::EventThread event_thread) {
@@ -32,12 +33,14 @@ class ManagerClient {
     connection_.Disconnect();
   }
 
-  // The module was configured; the driver of the session calls it. True: this is
+  // The module was configured; the driver of the session calls it. `trust`: for how long
+  // the session may be silent before its word on structures counts no more. True: this is
   // another manager process than before.
-  bool SetIdentity(const Identity& identity) {
+  bool SetIdentity(const Identity& identity, absl::Duration trust) {
     const bool other = identity.manager_instance != connection_.identity().manager_instance;
-    if (other) cluster_.ForgetAll(identity.manager_instance);  // before calls reach the new one
+    if (other) cluster_.cache().ManagerChanged();  // before calls reach the new one
     connection_.SetIdentity(identity);
+    cluster_.cache().SessionBegan(trust);  // calls have its key now
     return other;
   }
   Identity identity() const { return connection_.identity(); }

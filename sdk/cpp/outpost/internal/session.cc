@@ -25,6 +25,11 @@ constexpr int kSilentIntervals = 6;
 // … but not after less than this.
 constexpr absl::Duration kShortestSilence = absl::Seconds(10);
 
+// For how many intervals of its Pings, and how long at most, a silent manager is
+// believed to have nothing to tell of structures.
+constexpr int kTrustIntervals = 2;
+constexpr absl::Duration kMaxTrust = absl::Seconds(30);
+
 // How long the module may take to end when no manager wants it any more.
 constexpr absl::Duration kGiveUpGrace = absl::Seconds(10);
 
@@ -59,7 +64,7 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       calls_(module.commands_, module.methods_, log_, loop_),
       hooks_(module, has_serve, log_),
       loop_(std::max<size_t>(1, module.info_.max_concurrency)) {
-  module_.client_->SetIdentity({.module = config_.name});
+  module_.client_->SetIdentity({.module = config_.name}, absl::ZeroDuration());
   module_.client_->Connect(
       channel_, [this](absl::AnyInvocable<void()> task) { hooks_.PostEvent(std::move(task)); });
   module_.log_buffer_->SetListener([this] {
@@ -229,6 +234,7 @@ v1::AttachRequest Session::RegisterMessage() const {
 }
 
 void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
+  module_.client_->cluster().cache().Heard();
   switch (message.message_case()) {
     case v1::AttachResponse::kRunCommand:
     case v1::AttachResponse::kCall:
@@ -247,6 +253,11 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       stream->Send(std::move(answer));
       return;
     }
+    case v1::AttachResponse::kStructureChanged:
+      // Here, before a later message is looked at: what follows a change must see it.
+      module_.client_->cluster().cache().Changed(message.structure_changed().name(),
+                                                 message.structure_changed().version());
+      return;
     case v1::AttachResponse::kDrain:
       calls_.Drain(stream);
       return;
@@ -280,19 +291,22 @@ bool Session::OnIdle(v1::AttachRequest* message) {
 }
 
 void Session::OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& status) {
+  module_.client_->cluster().cache().SessionEnded();
   absl::MutexLock lock(&mu_);
   inbox_.ended_stream = std::move(stream);
   inbox_.stream_status = status;
 }
 
 void Session::Configure(const v1::Configure& configure) {
-  other_manager_ = module_.client_->SetIdentity(IdentityOf(config_.name, configure));
   orphan_grace_ =
       configure.has_orphan_grace() ? FromProto(configure.orphan_grace()) : absl::InfiniteDuration();
   heartbeat_interval_ = configure.has_heartbeat_interval()
                             ? FromProto(configure.heartbeat_interval())
                             : absl::InfiniteDuration();
   if (heartbeat_interval_ <= absl::ZeroDuration()) heartbeat_interval_ = absl::InfiniteDuration();
+  other_manager_ =
+      module_.client_->SetIdentity(IdentityOf(config_.name, configure),
+                                   std::min(kTrustIntervals * heartbeat_interval_, kMaxTrust));
   std::vector<OptionValues::Update> updates;
   for (const v1::OptionValue& option : configure.options()) updates.push_back(FromProto(option));
   changed_while_away_ = module_.options_.values()->Apply(updates);
@@ -390,8 +404,11 @@ void Session::SendServeStatus(v1::ServeStatus::State state, absl::string_view er
 }
 
 void Session::TakeNotification(uint64_t subscription_id, v1::Notification notification) {
-  if (notification.version() != 0) {
-    module_.client_->cluster().ForgetOlder(notification.type(), notification.version());
+  // It may have overtaken what the session tells.
+  if (IsEventLike(notification.type())) {
+    module_.client_->cluster().cache().Doubt();
+  } else if (notification.version() != 0) {
+    module_.client_->cluster().cache().Changed(notification.type(), notification.version());
   }
   v1::AttachRequest ack;
   ack.mutable_notification_ack()->set_subscription_id(subscription_id);

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -24,19 +25,34 @@ class Cluster(cluster_pb2_grpc.ClusterServicer):
         self, request: cluster_pb2.ClusterGetRequest, context: grpc.ServicerContext
     ) -> cluster_pb2.ClusterGetResponse:
         """Return a structure."""
-        self.manager.check("Cluster.Get", context, request)
+        session = self.manager.check("Cluster.Get", context, request)
         name = request.name
-        version, text = find(self.manager.structures, name, f"no structure {name}", context)
+        find(self.manager.structures, name, f"no structure {name}", context)
+        if request.watch:
+            self.manager.watch(name, session)
+        version, text = self.manager.structures[name]
+        response = cluster_pb2.ClusterGetResponse(name=name, version=version, watched=request.watch)
         if version <= request.if_newer_than:
-            return cluster_pb2.ClusterGetResponse(name=name, version=version, unchanged=True)
-        return cluster_pb2.ClusterGetResponse(name=name, version=version, json=text)
+            response.unchanged = True
+        elif request.path or request.fields:
+            part = _part(json.loads(text), request.path, name, context)
+            response.json = json.dumps(_select(part, request.fields))
+        else:
+            response.json = text
+        return response
 
     def List(
         self, request: cluster_pb2.ClusterListRequest, context: grpc.ServicerContext
     ) -> cluster_pb2.ClusterListResponse:
-        """Tell whether the cluster can be reached."""
+        """Tell which structures there are, and whether the cluster can be reached."""
         self.manager.check("Cluster.List", context, request)
-        return cluster_pb2.ClusterListResponse(connected=self.manager.connected)
+        return cluster_pb2.ClusterListResponse(
+            connected=self.manager.connected,
+            structures=[
+                cluster_pb2.StructureInfo(name=name, version=version, size=len(text.encode()))
+                for name, (version, text) in sorted(self.manager.structures.items())
+            ],
+        )
 
     def GetServer(
         self, request: cluster_pb2.GetServerRequest, context: grpc.ServicerContext
@@ -143,6 +159,24 @@ class Cluster(cluster_pb2_grpc.ClusterServicer):
                 metrics=[cluster_pb2.HealthMetric(type=t, n1=n1, n2=n2) for t, n1, n2 in metrics],
             )
         return response
+
+
+def _part(value: Any, path: str, name: str, context: grpc.ServicerContext) -> Any:
+    for token in path.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        children = value if isinstance(value, dict) else {}
+        if isinstance(value, list):
+            children = {str(index): child for index, child in enumerate(value)}
+        value = find(children, key, f"{name} has no {path}", context)
+    return value
+
+
+def _select(value: Any, fields: Sequence[str]) -> Any:
+    if not fields:
+        return value
+    if isinstance(value, list):
+        return [_select(element, fields) for element in value]
+    return {field: value[field] for field in fields if field in value}
 
 
 def _name(daemon: cluster_pb2.DaemonName) -> str:

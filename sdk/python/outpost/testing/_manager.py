@@ -63,6 +63,17 @@ class _Subscription:
     sequence: int = 0
 
 
+class _Structures(dict[str, tuple[int, str]]):
+    """Structures; who watches one is told when it is set."""
+
+    def __init__(self, changed: Callable[[str, int], None]) -> None:
+        self._changed = changed
+
+    def __setitem__(self, name: str, structure: tuple[int, str]) -> None:
+        super().__setitem__(name, structure)
+        self._changed(name, structure[0])
+
+
 class FakeManager:
     """Serves what a module calls, on a unix socket, from what a test puts into its attributes.
 
@@ -85,7 +96,8 @@ class FakeManager:
         """Which start of the manager this is, from 1."""
 
         # what modules read
-        self.structures: dict[str, tuple[int, str]] = {}
+        self._watchers: dict[str, dict[str, FakeSession]] = {}
+        self.structures: dict[str, tuple[int, str]] = _Structures(self._tell_watchers)
         """By name: version, and JSON text; see set_structure()."""
         self.options: dict[str, str] = {}
         """Text by key, "mgr/hello/place"; see RunningModule.set_option()."""
@@ -235,7 +247,20 @@ class FakeManager:
         """Give a structure a new value, what json.dumps() takes, and notify who subscribed."""
         version = self.structures.get(name, (0, ""))[0] + 1
         self.structures[name] = (version, json.dumps(value))
-        self.notify(name, str(version))
+        self.notify(name, str(version), version=version)
+
+    def watch(self, name: str, session: FakeSession) -> None:
+        """Tell a module once, in its session, when a structure changes."""
+        with self._lock:
+            self._watchers.setdefault(name, {})[session.key] = session
+
+    def _tell_watchers(self, name: str, version: int) -> None:
+        with self._lock:
+            watchers = self._watchers.pop(name, {})
+        for session in watchers.values():
+            session.send(
+                structure_changed=module_host_pb2.StructureChanged(name=name, version=version)
+            )
 
     def notify(
         self,
@@ -243,12 +268,13 @@ class FakeManager:
         notify_id: str = "",
         *,
         payload: object = None,
+        version: int = 0,
         only: FakeSession | None = None,
     ) -> list[tuple[FakeSession, int]]:
         """Notify who subscribed to a type, or `only` one of them.
 
-        `payload` is the event, of those types that have one. Returns each one's session, and the
-        sequence number that its acknowledgement will have.
+        `payload` is the event, of those types that have one; the others have a `version`. Returns
+        each one's session, and the sequence number that its acknowledgement will have.
         """
         payload_json = "" if payload is None else json.dumps(payload)
         told = []
@@ -261,6 +287,7 @@ class FakeManager:
                             type=notify_type,
                             id=notify_id,
                             sequence=subscription.sequence,
+                            version=version,
                             payload_json=payload_json,
                         )
                     )
