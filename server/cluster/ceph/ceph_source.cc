@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/cluster/ceph/ceph_structures.h"
 #include "server/cluster/ceph/daemon_poller.h"
 #include "server/cluster/ceph/monitor_query.h"
 #include "server/log/log.h"
@@ -251,6 +252,7 @@ absl::Status CephSource::Connect() {
     if (absl::Status status = (*client)->Connect(); !status.ok()) return status;
   }
   state_.SetClusterId(made->polls->fsid());
+  state_.Publish("mgr_ips", MgrIpsStructure(made->polls->own_addresses()));
   absl::MutexLock lock(&mu_);
   clients_ = std::move(made);
   return absl::OkStatus();
@@ -344,7 +346,7 @@ void CephSource::UpdateCommands(const Clients& clients) {
 }
 
 void CephSource::WatchDaemons() {
-  DaemonPoller poller(&state_);
+  DaemonPoller poller(&state_, {.cluster = options_.cluster});
   const auto wanted = [this] {
     mu_.AssertHeld();
     return stopping_ || seen_.has_value();

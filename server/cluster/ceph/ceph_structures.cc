@@ -1,121 +1,23 @@
 #include "server/cluster/ceph/ceph_structures.h"
 
+#include <algorithm>
 #include <cstdint>
-#include <initializer_list>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "server/cluster/ceph/ceph_json.h"
 
 namespace outpost::cluster::ceph {
-namespace {
-
-using Json = nlohmann::ordered_json;  // what is published keeps Ceph's order
-
-absl::Status Malformed(absl::string_view what, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": ", why));
-}
-
-absl::StatusOr<Json> Parse(absl::string_view what, absl::string_view text) {
-  Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return Malformed(what, "not JSON");
-  return json;
-}
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-}
-
-// The value below `path`, or null.
-const Json* Find(const Json& json, std::initializer_list<const char*> path) {
-  const Json* at = &json;
-  for (const char* key : path) {
-    if (!at->is_object()) return nullptr;
-    const auto found = at->find(key);
-    if (found == at->end()) return nullptr;
-    at = &*found;
-  }
-  return at;
-}
-
-bool ReadUint(const Json& json, std::initializer_list<const char*> path, uint64_t* value) {
-  const Json* found = Find(json, path);
-  if (found == nullptr || !found->is_number_unsigned()) return false;
-  *value = found->get<uint64_t>();
-  return true;
-}
-
-bool ReadText(const Json& json, std::initializer_list<const char*> path, std::string* value) {
-  const Json* found = Find(json, path);
-  if (found == nullptr || !found->is_string()) return false;
-  *value = found->get_ref<const std::string&>();
-  return true;
-}
-
-using StateCounts = std::map<std::string, uint64_t>;
-
-Json CountsObject(const StateCounts& counts) {
-  Json object = Json::object();
-  for (const auto& [state, count] : counts) object[state] = count;
-  return object;
-}
-
-Json CountsObject(const std::map<int64_t, StateCounts>& by_id) {
-  Json object = Json::object();
-  for (const auto& [id, counts] : by_id) object[absl::StrCat(id)] = CountsObject(counts);
-  return object;
-}
-
-struct PgCounts {
-  std::map<int64_t, StateCounts> by_osd;
-  std::map<int64_t, StateCounts> by_pool;
-  StateCounts all;
-};
-
-// Counts as ceph-mgr does: a group in the state of its name for each OSD that acts.
-absl::StatusOr<PgCounts> CountPgs(const Json& pgs) {
-  PgCounts counts;
-  for (const Json& pg : pgs) {
-    std::string id;
-    std::string state;
-    const Json* acting = Find(pg, {"acting"});
-    if (!ReadText(pg, {"pgid"}, &id) || !ReadText(pg, {"state"}, &state) || acting == nullptr ||
-        !acting->is_array()) {
-      return Malformed("pg dump", "a placement group without pgid, state or acting");
-    }
-    int64_t pool = 0;
-    if (!absl::SimpleAtoi(id.substr(0, id.find('.')), &pool)) {
-      return Malformed("pg dump", absl::StrCat("pgid \"", id, "\" is not <pool>.<seed>"));
-    }
-    ++counts.by_pool[pool][state];
-    ++counts.all[state];
-    for (const Json& osd : *acting) {
-      if (osd.is_number_integer()) ++counts.by_osd[osd.get<int64_t>()][state];
-    }
-  }
-  return counts;
-}
-
-Json PoolStates(const std::map<int64_t, StateCounts>& by_pool) {
-  Json pools = Json::array();
-  for (const auto& [pool, counts] : by_pool) {
-    Json states = Json::array();
-    for (const auto& [state, count] : counts) {
-      states.push_back({{"state_name", state}, {"count", count}});
-    }
-    pools.push_back({{"pool_id", pool}, {"pg_state_counts", std::move(states)}});
-  }
-  return pools;
-}
-
-}  // namespace
 
 absl::StatusOr<StatusSummary> ParseStatus(absl::string_view status) {
   const absl::StatusOr<Json> json = Parse("status", status);
@@ -153,6 +55,7 @@ absl::StatusOr<MgrStat> ParseMgrStat(absl::string_view mgr_stat) {
       !available->is_boolean()) {
     return Malformed("mgr stat", "epoch or available is missing");
   }
+  (void)ReadText(*json, {"active_name"}, &stat.active);  // an empty one: there is none
   stat.available = available->get<bool>();
   return stat;
 }
@@ -233,47 +136,84 @@ absl::StatusOr<std::string> NamedMetadataStructure(absl::string_view query,
   return Dump(structure);
 }
 
+std::string JsonText(absl::string_view text) { return Dump(std::string(text)); }
+
 absl::StatusOr<std::string> TextStructure(absl::string_view json) {
   const absl::string_view text = absl::StripAsciiWhitespace(json);
   if (absl::Status status = CheckJson(text); !status.ok()) return status;
   return Dump({{"json", std::string(text)}});
 }
 
-absl::StatusOr<PgStructures> MakePgStructures(absl::string_view pg_dump_sum,
-                                              absl::string_view pg_dump_brief,
-                                              absl::string_view pgmap) {
-  const absl::StatusOr<Json> sum = Parse("pg dump sum", pg_dump_sum);
-  if (!sum.ok()) return sum.status();
-  const absl::StatusOr<Json> brief = Parse("pg dump", pg_dump_brief);
-  if (!brief.ok()) return brief.status();
-  const absl::StatusOr<Json> status = Parse("pgmap", pgmap);
-  if (!status.ok()) return status.status();
-  const Json* stats_sum = Find(*sum, {"pg_map", "pg_stats_sum"});
-  const Json* pgs = Find(*brief, {"pg_stats"});
-  const Json* osds = Find(*brief, {"osd_stats"});
-  const Json* pools = Find(*brief, {"pool_stats"});
-  const Json* pool_statfs = Find(*brief, {"pool_statfs"});
-  if (stats_sum == nullptr) return Malformed("pg dump sum", "pg_stats_sum is missing");
-  if (pgs == nullptr || !pgs->is_array() || osds == nullptr || !osds->is_array() ||
-      pools == nullptr || pool_statfs == nullptr || !status->is_object()) {
-    return Malformed("pg dump", "pg_stats, osd_stats, pool_stats or pool_statfs is missing");
-  }
-  const absl::StatusOr<PgCounts> counts = CountPgs(*pgs);
-  if (!counts.ok()) return counts.status();
+absl::StatusOr<std::string> ListStructure(absl::string_view what, absl::string_view key,
+                                          absl::string_view list) {
+  absl::StatusOr<Json> json = Parse(what, list);
+  if (!json.ok()) return json.status();
+  if (!json->is_array()) return Malformed(what, "not a list");
+  return Dump({{std::string(key), *std::move(json)}});
+}
 
-  PgStructures structures;
-  structures.pg_summary = Dump({{"by_osd", CountsObject(counts->by_osd)},
-                                {"by_pool", CountsObject(counts->by_pool)},
-                                {"all", CountsObject(counts->all)},
-                                {"pg_stats_sum", *stats_sum}});
-  Json pg_status = {{"pgs_by_pool_state", PoolStates(counts->by_pool)}};
-  pg_status.update(*status);
-  structures.pg_status = Dump(pg_status);
-  Json osd_list = *osds;
-  for (Json& osd : osd_list) osd.erase("network_ping_times");  // osd_ping_times has them
-  structures.osd_stats = Dump({{"osd_stats", std::move(osd_list)}, {"pool_statfs", *pool_statfs}});
-  structures.pool_stats = Dump({{"pool_stats", *pools}});
-  return structures;
+absl::StatusOr<std::string> ConfigStructure(absl::string_view options, absl::string_view name,
+                                            absl::string_view cluster, absl::string_view fsid) {
+  const absl::StatusOr<Json> json = Parse("config show-with-defaults", options);
+  if (!json.ok()) return json.status();
+  const std::string entity = absl::StrCat("mgr.", name);
+  Json structure = {{"name", entity}, {"cluster", std::string(cluster)}};
+  for (const Json& option : *json) {
+    std::string key;
+    std::string value;
+    if (!ReadText(option, {"name"}, &key) || !ReadText(option, {"value"}, &value)) {
+      return Malformed("config show-with-defaults", "an option without name or value");
+    }
+    structure[key] = absl::StrReplaceAll(
+        value, {{"$cluster", cluster}, {"$type", "mgr"}, {"$name", entity}, {"$id", name}});
+  }
+  // The mgr has it from the monitors, and tells the default.
+  structure["fsid"] = std::string(fsid);
+  return Dump(structure);
+}
+
+absl::StatusOr<std::vector<std::string>> OptionNames(absl::string_view options) {
+  const absl::StatusOr<Json> json = Parse("config show", options);
+  if (!json.ok()) return json.status();
+  if (!json->is_array()) return Malformed("config show", "not a list");
+  std::vector<std::string> names;
+  for (const Json& option : *json) {
+    if (!ReadText(option, {"name"}, &names.emplace_back())) {
+      return Malformed("config show", "an option without name");
+    }
+  }
+  return names;
+}
+
+std::string ModifiedOptionsStructure(const std::set<std::string>& names) {
+  return Dump({{"options", names}});
+}
+
+absl::StatusOr<uint64_t> ParseConfigVersion(absl::string_view config_log) {
+  const absl::StatusOr<Json> json = Parse("config log", config_log);
+  if (!json.ok()) return json.status();
+  uint64_t version = 0;
+  if (!json->is_array() || (!json->empty() && !ReadUint(json->front(), {"version"}, &version))) {
+    return Malformed("config log", "version is missing");
+  }
+  return version;
+}
+
+std::string MgrIpsStructure(absl::string_view addresses) {
+  Json ips = Json::array();
+  for (absl::string_view address :
+       absl::StrSplit(addresses, absl::ByAnyChar(", "), absl::SkipEmpty())) {
+    // "v2:[::1]:0/7", and the first of a list within brackets
+    if (absl::ConsumePrefix(&address, "[v") || absl::ConsumePrefix(&address, "v")) {
+      address.remove_prefix(std::min(address.size(), address.find(':') + 1));
+    }
+    const size_t port = address.rfind(':');
+    std::string ip(address.substr(0, port));
+    if (absl::StartsWith(ip, "[") && absl::EndsWith(ip, "]")) ip = ip.substr(1, ip.size() - 2);
+    if (ip.empty() || std::find(ips.begin(), ips.end(), ip) != ips.end()) continue;
+    ips.push_back(ip);
+  }
+  return Dump({{"ips", std::move(ips)}});
 }
 
 }  // namespace outpost::cluster::ceph

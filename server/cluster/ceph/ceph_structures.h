@@ -1,9 +1,9 @@
 // Pure functions from what Ceph's monitors print as JSON to what the pollers
 // decide by, and to structures in the shape of ceph-mgr's get().
 //
-// Most dumps have that shape already ("osd dump" is osd_map, "osd tree" is
-// osd_map_tree, "fs dump", "mgr dump", "service dump", "df detail", "osd crush
-// dump"), and are published as they come; what differs is made here.
+// Most dumps have that shape already ("osd dump" is osd_map, "fs dump", "mgr dump",
+// "service dump", "df detail", "osd crush dump"), and are published as they come but
+// for WithPoints; what differs is made here.
 //
 // All return INVALID_ARGUMENT for text that is not what the command prints; the
 // message says what is missing. Texts may have white space around them.
@@ -11,6 +11,7 @@
 #define OUTPOST_SERVER_CLUSTER_CEPH_CEPH_STRUCTURES_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -38,6 +39,7 @@ absl::StatusOr<StatusSummary> ParseStatus(absl::string_view status);
 // From "mgr stat".
 struct MgrStat {
   uint64_t epoch = 0;
+  std::string active;  // its name
   bool available = false;
 };
 absl::StatusOr<MgrStat> ParseMgrStat(absl::string_view mgr_stat);
@@ -70,21 +72,37 @@ absl::StatusOr<std::string> OsdMetadataStructure(absl::string_view osd_metadata)
 absl::StatusOr<std::string> NamedMetadataStructure(absl::string_view query,
                                                    absl::string_view metadata);
 
+// osd_map_tree, from "osd dump" and "osd crush dump". Not from "osd tree": of a CRUSH map with a
+// device beyond max_osd, that aborts the monitor. Here such a device does not exist, and is down.
+// The weights that balancers set for pools are left out.
+absl::StatusOr<std::string> OsdTreeStructure(absl::string_view osd_dump,
+                                             absl::string_view crush_dump);
+
+// {"<key>": …} of a list that a command of the mgr prints: devices, osd_pool_stats.
+absl::StatusOr<std::string> ListStructure(absl::string_view what, absl::string_view key,
+                                          absl::string_view list);
+
+// config, of the mgr `name` ("x"), from its "config show-with-defaults": {"<option>": "<value>"}.
+absl::StatusOr<std::string> ConfigStructure(absl::string_view options, absl::string_view name,
+                                            absl::string_view cluster, absl::string_view fsid);
+
+// The names of the options that "config show" lists.
+absl::StatusOr<std::vector<std::string>> OptionNames(absl::string_view options);
+
+std::string ModifiedOptionsStructure(const std::set<std::string>& names);
+
+// The newest version of the configuration, from "config log 1".
+absl::StatusOr<uint64_t> ParseConfigVersion(absl::string_view config_log);
+
+// The hosts of the addresses of a client ("127.0.0.1:0/123", several with commas and brackets), as
+// mgr_ips: {"ips": ["127.0.0.1"]}.
+std::string MgrIpsStructure(absl::string_view addresses);
+
+// A text as JSON.
+std::string JsonText(absl::string_view text);
+
 // {"json": "<text>"}: the shape of health and mon_status.
 absl::StatusOr<std::string> TextStructure(absl::string_view json);
-
-// The structures that come from the mgr's map of placement groups.
-struct PgStructures {
-  std::string pg_summary;
-  std::string pg_status;
-  std::string osd_stats;
-  std::string pool_stats;
-};
-// From "pg dump sum"; from "pg dump" of pgs_brief, osds and pools; and from
-// StatusSummary::pgmap.
-absl::StatusOr<PgStructures> MakePgStructures(absl::string_view pg_dump_sum,
-                                              absl::string_view pg_dump_brief,
-                                              absl::string_view pgmap);
 
 }  // namespace outpost::cluster::ceph
 

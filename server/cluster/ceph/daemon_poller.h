@@ -1,8 +1,11 @@
-// DaemonPoller keeps the structures up to date that one daemon alone can answer
-// for: pg_summary, pg_status, osd_stats and pool_stats (the mgr), mon_status (a
-// monitor). Such a daemon may be hung while the quorum answers, and each question
-// to it then takes a whole timeout; so this runs beside MonitorPoller, on a thread
-// of its own.
+// DaemonPoller keeps the structures up to date that one daemon alone can answer for, which may be
+// hung while the quorum answers, so that each question to it takes a whole timeout. So this runs
+// beside MonitorPoller, on a thread of its own. The active mgr gives those of PgStructures,
+// osd_pool_stats, devices, config, modified_config_options, have_local_config_map; a monitor gives
+// mon_status.
+//
+// modified_config_options needs a question about each daemon: kOptionsPerPoll of them with each
+// poll, after something has changed, so that a cluster of thousands is not asked all at once.
 //
 // **Thread safety.** For one thread.
 //
@@ -11,12 +14,18 @@
 #ifndef OUTPOST_SERVER_CLUSTER_CEPH_DAEMON_POLLER_H_
 #define OUTPOST_SERVER_CLUSTER_CEPH_DAEMON_POLLER_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/monitor_query.h"
 #include "server/cluster/cluster_state.h"
@@ -24,13 +33,41 @@
 
 namespace outpost::cluster::ceph {
 
+struct DaemonPollerOptions {
+  std::string cluster = "ceph";
+  // The mgr hears of a change (of options, of a daemon's disks) when daemons tell it: it is asked
+  // again and again so long after, and each `review` in any case.
+  absl::Duration settling = absl::Seconds(10);
+  absl::Duration review = absl::Minutes(1);
+};
+
+// When to ask again for what the mgr hears of late.
+class Review {
+ public:
+  explicit Review(const DaemonPollerOptions& options) : options_(options) {}
+
+  // Whether to ask now. `key` is new with each change of what it is about.
+  bool Due(absl::string_view key);
+  // It was asked, and there was no answer: ask again next time.
+  void Again() { asked_ = absl::InfinitePast(); }
+
+ private:
+  const DaemonPollerOptions& options_;
+  std::string key_;
+  absl::Time changed_ = absl::InfinitePast();
+  absl::Time asked_ = absl::InfinitePast();
+};
+
 class DaemonPoller {
  public:
+  static constexpr size_t kOptionsPerPoll = 10;
+
   // Runs a command on the monitor of that name; blocks.
   using TellMonitor =
       absl::FunctionRef<command::Result(absl::string_view mon, absl::string_view command_json)>;
 
-  explicit DaemonPoller(ClusterState* state) : state_(*state) {}
+  explicit DaemonPoller(ClusterState* state, DaemonPollerOptions options = {})
+      : state_(*state), options_(std::move(options)) {}
 
   // Fetches what has changed, by what MonitorPoller has seen. What can't be had is
   // only logged, once.
@@ -38,14 +75,29 @@ class DaemonPoller {
 
  private:
   void PollPgs(const MonitorPoller::Seen& seen, MonitorCommand monitors);
+  void PollDevices(const MonitorPoller::Seen& seen, MonitorCommand monitors);
+  void PollConfig(const MonitorPoller::Seen& seen, MonitorCommand monitors);
+  void PollModifiedOptions(const MonitorPoller::Seen& seen, absl::string_view key,
+                           MonitorCommand monitors);
   void PollMonStatus(const StatusSummary& status, TellMonitor tell);
   absl::Status FetchPgs(const StatusSummary& status, MonitorCommand monitors);
+  absl::Status FetchDevices(MonitorCommand monitors);
+  absl::Status FetchConfig(const MgrStat& mgr, MonitorCommand monitors);
+
+  // Takes note of how a fetch ended; the first failure of a row is logged.
+  void Note(absl::string_view what, const absl::Status& status);
 
   ClusterState& state_;
+  const DaemonPollerOptions options_;
   std::string pgs_;  // what the structures were made from; empty: nothing
+  std::vector<const char*> pg_structures_;
   std::string mon_status_;
-  bool complained_of_pgs_ = false;
-  bool complained_of_mon_status_ = false;
+  Review devices_{options_};
+  Review config_{options_};
+  Review modified_{options_};
+  std::vector<std::string> to_ask_;  // daemons whose options this pass has not asked for
+  std::set<std::string> modified_options_;
+  std::set<std::string, std::less<>> complained_;
 };
 
 }  // namespace outpost::cluster::ceph

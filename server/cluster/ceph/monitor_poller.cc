@@ -11,12 +11,16 @@
 #include "absl/strings/string_view.h"
 #include "server/cluster/ceph/ceph_structures.h"
 #include "server/cluster/ceph/monitor_query.h"
+#include "server/cluster/ceph/whole_floats.h"
+#include "server/cluster/crush_text.h"
 #include "server/log/log.h"
 
 namespace outpost::cluster::ceph {
 namespace {
 
 constexpr absl::string_view kDetail = R"("detail":"detail")";
+// The name that ceph-mgr knows, and the one that its guide tells.
+constexpr const char* kCrushMapTexts[] = {"osdmap_crush_map_text", "osd_crush_map_text"};
 
 // Asks, and checks that the answer is JSON.
 absl::StatusOr<std::string> QueryJson(MonitorCommand monitors, const MonitorQuery& query) {
@@ -109,7 +113,7 @@ absl::Status MonitorPoller::RefreshOsdMap(MonitorCommand monitors, uint64_t epoc
     absl::StatusOr<OsdMapFacts> facts = ParseOsdMap(*dump);
     if (!facts.ok()) return facts.status();
     osd_map_facts_ = *std::move(facts);
-    state_.Publish("osd_map", *dump, absl::StrCat(osd_map_facts_.epoch));
+    state_.Publish("osd_map", WithPoints("osd_map", *dump), absl::StrCat(osd_map_facts_.epoch));
     return osd_map_facts_.epoch;
   });
 }
@@ -118,22 +122,33 @@ absl::Status MonitorPoller::RefreshOsdDetails(MonitorCommand monitors) {
   if (!osd_map_.has_value()) return absl::OkStatus();
   const std::string id = absl::StrCat(osd_map_facts_.epoch);
   absl::Status result = Refresh<uint64_t>(
-      "osd_map_tree", osd_map_facts_.epoch, &osd_map_tree_, [&]() -> absl::StatusOr<uint64_t> {
-        const absl::StatusOr<std::string> tree = QueryJson(monitors, {"osd tree"});
-        if (!tree.ok()) return tree.status();
-        state_.Publish("osd_map_tree", *tree, id);
-        return osd_map_facts_.epoch;
+      "osd_map_crush", osd_map_facts_.crush_version, &osd_map_crush_,
+      [&]() -> absl::StatusOr<uint64_t> {
+        const absl::StatusOr<std::string> crush = Query(monitors, {"osd crush dump"});
+        if (!crush.ok()) return crush.status();
+        const absl::StatusOr<std::string> text = CrushText(*crush);
+        if (!text.ok()) return text.status();
+        state_.Publish("osd_map_crush", *crush, id);
+        const std::string structure = JsonText(*text);
+        for (const char* name : kCrushMapTexts) state_.Publish(name, structure, id);
+        return osd_map_facts_.crush_version;
       });
   if (!result.ok()) return result;
-  result = Refresh<uint64_t>("osd_map_crush", osd_map_facts_.crush_version, &osd_map_crush_,
-                             [&]() -> absl::StatusOr<uint64_t> {
-                               const absl::StatusOr<std::string> crush =
-                                   QueryJson(monitors, {"osd crush dump"});
-                               if (!crush.ok()) return crush.status();
-                               state_.Publish("osd_map_crush", *crush, id);
-                               return osd_map_facts_.crush_version;
-                             });
-  if (!result.ok()) return result;
+  if (osd_map_crush_ == osd_map_facts_.crush_version) {
+    for (const char* name : kCrushMapTexts) state_.Confirm(name);
+    result = Refresh<uint64_t>(
+        "osd_map_tree", osd_map_facts_.epoch, &osd_map_tree_, [&]() -> absl::StatusOr<uint64_t> {
+          const absl::StatusOr<SnapshotPtr> map = state_.Get("osd_map");
+          const absl::StatusOr<SnapshotPtr> crush = state_.Get("osd_map_crush");
+          if (!map.ok()) return map.status();
+          if (!crush.ok()) return crush.status();
+          const absl::StatusOr<std::string> tree = OsdTreeStructure((*map)->json, (*crush)->json);
+          if (!tree.ok()) return tree.status();
+          state_.Publish("osd_map_tree", WithPoints("osd_map_tree", *tree), id);
+          return osd_map_facts_.epoch;
+        });
+    if (!result.ok()) return result;
+  }
   return Refresh<OsdBoots>(
       "osd_metadata", osd_map_facts_.boots, &osd_metadata_, [&]() -> absl::StatusOr<OsdBoots> {
         const absl::StatusOr<std::string> list = Query(monitors, {"osd metadata"});
@@ -189,7 +204,7 @@ absl::Status MonitorPoller::RefreshDf(MonitorCommand monitors, const StatusSumma
   return Refresh<std::string>("df", status.pgmap, &df_, [&]() -> absl::StatusOr<std::string> {
     const absl::StatusOr<std::string> df = QueryJson(monitors, {"df", kDetail});
     if (!df.ok()) return df.status();
-    state_.Publish("df", *df);
+    state_.Publish("df", WithPoints("df", *df));
     return status.pgmap;
   });
 }

@@ -1,6 +1,7 @@
 // MonitorPoller keeps the structures that a quorum of monitors can answer for up
-// to date: osd_map, osd_map_crush, osd_map_tree, osd_metadata, mon_map, fs_map,
-// mgr_map, service_map, health, df.
+// to date: osd_map, osd_map_crush (also as text), osd_map_tree, osd_metadata,
+// mon_metadata, mgr_metadata, mds_metadata, mon_map, fs_map, mgr_map, service_map,
+// health, df.
 //
 // A poll asks for two small things ("status", "mgr stat") and fetches only what
 // their epochs say has changed.

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "server/cluster/ceph/daemon_poller.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/recorded_cluster.h"
@@ -66,7 +68,8 @@ class PollersTest : public testing::Test {
   RecordedCluster recorded_;
   ClusterState state_;
   MonitorPoller monitors_{&state_};
-  DaemonPoller daemons_{&state_};
+  DaemonPoller daemons_{&state_,
+                        {.settling = absl::ZeroDuration(), .review = absl::InfiniteDuration()}};
 };
 
 TEST_F(PollersTest, PublishesWhatCephMgrWouldGive) {
@@ -75,7 +78,9 @@ TEST_F(PollersTest, PublishesWhatCephMgrWouldGive) {
   PollDaemons(*seen);
   for (const char* structure :
        {"osd_map", "osd_map_tree", "osd_map_crush", "osd_metadata", "mon_map", "fs_map", "mgr_map",
-        "service_map", "df", "pg_summary", "osd_stats", "pool_stats"}) {
+        "service_map", "df", "pg_summary", "pool_stats", "pg_ready", "pg_progress",
+        "active_clean_pgs", "pg_stats", "osd_pool_stats", "devices", "modified_config_options",
+        "have_local_config_map"}) {
     EXPECT_EQ(Published(structure), recorded_.Get(structure)) << structure;
   }
   EXPECT_EQ(Published("mon_metadata").at("a").at("ceph_release"), "pacific");
@@ -100,9 +105,57 @@ TEST_F(PollersTest, AsksLittleWhileNothingChanges) {
   ASSERT_TRUE(seen.ok()) << seen.status();
   PollDaemons(*seen);
   // The health is not good, so that its details are read again.
-  EXPECT_THAT(recorded_.TakeLog(), ElementsAre("status", "mgr stat", "health"));
+  EXPECT_THAT(recorded_.TakeLog(), ElementsAre("status", "mgr stat", "health", "config log"));
   EXPECT_GT(Confirmed("osd_map"), confirmed);
   EXPECT_GT(Confirmed("pg_summary"), pgs_confirmed);
+}
+
+TEST_F(PollersTest, ANewConfigurationIsReadAndAnOldOneFromTimeToTime) {
+  const absl::StatusOr<MonitorPoller::Seen> seen = PollMonitors();
+  ASSERT_TRUE(seen.ok()) << seen.status();
+  PollDaemons(*seen);
+  EXPECT_EQ(Published("config").at("name"), "mgr.x");
+  recorded_.TakeLog();
+  recorded_.SetAnswer("config log", {0, R"([{"version":2}])", ""});
+  PollDaemons(*seen);
+  // Of the mgr, the monitor and the OSDs that are up.
+  EXPECT_THAT(recorded_.TakeLog(),
+              ElementsAre("config log", "config show-with-defaults", "config show", "config show",
+                          "config show", "config show"));
+  DaemonPoller often(&state_, {.settling = absl::ZeroDuration(), .review = absl::ZeroDuration()});
+  const auto poll = [&] {
+    often.Poll(
+        *seen, [this](absl::string_view c) { return recorded_.Run(c); },
+        [this](absl::string_view, absl::string_view c) { return recorded_.Run(c); });
+  };
+  poll();
+  recorded_.TakeLog();
+  poll();
+  EXPECT_THAT(recorded_.TakeLog(),
+              AllOf(Contains("config show-with-defaults"), Contains("device ls"),
+                    Contains("config show").Times(4), Not(Contains("pg dump"))));
+}
+
+TEST_F(PollersTest, OptionsOfManyDaemonsAreAskedForLittleByLittle) {
+  absl::StatusOr<MonitorPoller::Seen> seen = PollMonitors();
+  ASSERT_TRUE(seen.ok()) << seen.status();
+  seen->osds_up.clear();
+  for (uint64_t i = 0; i < 23; ++i) seen->osds_up.emplace_back(i, 1);
+  recorded_.SetAnswer("config show", {0, R"([{"name":"debug_ms","value":"1"}])", ""});
+  const auto asked = [&] {
+    PollDaemons(*seen);
+    const std::vector<std::string> log = recorded_.TakeLog();
+    return std::count(log.begin(), log.end(), "config show");
+  };
+  EXPECT_EQ(asked(), 10);
+  EXPECT_FALSE(state_.Get("modified_config_options").ok());
+  EXPECT_EQ(asked(), 10);
+  recorded_.SetAnswer("config show", {-ETIMEDOUT, "", ""});
+  EXPECT_EQ(asked(), 1);
+  recorded_.SetAnswer("config show", {-ENOENT, "", "no config state for daemon osd.1"});
+  EXPECT_EQ(asked(), 5);
+  EXPECT_EQ(Published("modified_config_options"), json::parse(R"({"options":["debug_ms"]})"));
+  EXPECT_EQ(asked(), 0);
 }
 
 TEST_F(PollersTest, ANewOsdMapIsFetchedAndWhatDependsOnIt) {
@@ -112,7 +165,7 @@ TEST_F(PollersTest, ANewOsdMapIsFetchedAndWhatDependsOnIt) {
   Bump("osd dump", "/epoch");
   ASSERT_TRUE(PollMonitors().ok());
   EXPECT_THAT(recorded_.TakeLog(),
-              AllOf(Contains("osd dump"), Contains("osd tree"), Not(Contains("osd metadata")),
+              AllOf(Contains("osd dump"), Not(Contains("osd metadata")),
                     Not(Contains("osd crush dump")), Not(Contains("fs dump"))));
   EXPECT_EQ(Id("osd_map"),
             json::parse(recorded_.Run(R"({"prefix":"osd dump"})").out).at("epoch").dump());
@@ -184,7 +237,7 @@ TEST_F(PollersTest, AMgrThatDoesNotAnswerIsAskedAgain) {
   PollDaemons(*seen);
   EXPECT_FALSE(state_.Get("pg_summary").ok());
   EXPECT_TRUE(state_.Get("mon_status").ok());
-  EXPECT_THAT(recorded_.TakeLog(), ElementsAre("pg dump", "mon_status", "pg dump"));
+  EXPECT_THAT(recorded_.TakeLog(), AllOf(Contains("mon_status"), Contains("pg dump").Times(2)));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -146,6 +147,11 @@ absl::Status RadosClient::Connect() {
     connected_ = true;
     std::array<char, 64> fsid = {};
     if (rados_cluster_fsid(handle_, fsid.data(), fsid.size()) >= 0) fsid_ = fsid.data();
+    char* addresses = nullptr;
+    if (rados_getaddrs(handle_, &addresses) == 0 && addresses != nullptr) {
+      own_addresses_ = addresses;
+      std::free(addresses);  // librados takes it from malloc
+    }
     return absl::OkStatus();
   }
   const std::string monitors = absl::StrCat("the monitors at ", monitors_);

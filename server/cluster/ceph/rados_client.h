@@ -66,6 +66,8 @@ class RadosClient {
 
   // The addresses of the monitors, as configured: for messages.
   const std::string& monitors() const { return monitors_; }
+  // The addresses from which it reaches the cluster, as Ceph writes them; empty before Connect.
+  const std::string& own_addresses() const { return own_addresses_; }
   // The cluster's id; empty before Connect.
   const std::string& fsid() const { return fsid_; }
 
@@ -87,6 +89,7 @@ class RadosClient {
   bool connected_ = false;
   std::string monitors_;
   std::string fsid_;
+  std::string own_addresses_;
 };
 
 }  // namespace outpost::cluster::ceph
