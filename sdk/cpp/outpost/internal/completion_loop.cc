@@ -1,16 +1,22 @@
 #include "outpost/internal/completion_loop.h"
 
+#include "absl/time/clock.h"
+
 namespace outpost::internal {
 namespace {
 
 // The loop that this thread leads.
 thread_local const CompletionLoop* leading = nullptr;
 
+// Tasks that take less are brief: some times what it costs to wake a thread.
+constexpr absl::Duration kBrief = absl::Microseconds(100);
+
 }  // namespace
 
-CompletionLoop::CompletionLoop(size_t workers) : workers_(workers) {
+CompletionLoop::CompletionLoop(size_t workers)
+    : workers_(workers), watch_(workers + 1, [this](size_t) { FindLeader(); }) {
   threads_.reserve(workers + 1);
-  for (size_t i = 0; i < workers + 1; ++i) threads_.emplace_back([this] { Work(); });
+  for (size_t i = 0; i < workers + 1; ++i) threads_.emplace_back([this, i] { Work(i); });
 }
 
 CompletionLoop::~CompletionLoop() {
@@ -40,7 +46,7 @@ bool CompletionLoop::AwaitIdle(absl::Time deadline) {
   return mu_.AwaitWithDeadline(absl::Condition(this, &CompletionLoop::Idle), deadline);
 }
 
-void CompletionLoop::Work() {
+void CompletionLoop::Work(size_t self) {
   absl::MutexLock lock(&mu_);
   while (true) {
     if (!adopted_.empty()) {
@@ -50,7 +56,7 @@ void CompletionLoop::Work() {
       event.operation->Done(event.ok);
       mu_.Lock();
     } else if (!tasks_.empty() && running_ < workers_) {
-      RunTask();
+      RunTask(self);
     } else if (!led_ && !shut_down_) {
       Lead();
     } else if (shut_down_ && tasks_.empty()) {
@@ -78,17 +84,28 @@ void CompletionLoop::Lead() {
   if (shut_down_) follower_.SignalAll();
 }
 
-void CompletionLoop::RunTask() {
+void CompletionLoop::RunTask(size_t self) {
   Task task = std::move(tasks_.front());
   tasks_.pop_front();
   ++running_;
+  const bool unled = !led_ && task_time_ < kBrief;
   // Somebody leads, or takes the next task, meanwhile.
-  if (!led_ || !tasks_.empty()) follower_.Signal();
+  if (!tasks_.empty() || !(led_ || unled)) follower_.Signal();
   mu_.Unlock();
+  if (unled) watch_.Begin(self);
+  const absl::Time begin = absl::Now();
   task();
   task = nullptr;
+  const absl::Duration time = absl::Now() - begin;
+  if (unled) watch_.End(self);
   mu_.Lock();
+  task_time_ += (time - task_time_) / 8;
   --running_;
+}
+
+void CompletionLoop::FindLeader() {
+  absl::MutexLock lock(&mu_);
+  if (!led_) follower_.Signal();
 }
 
 }  // namespace outpost::internal

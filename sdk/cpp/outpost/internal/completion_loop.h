@@ -2,6 +2,9 @@
 // of its own, leader and followers: one thread waits for the queue, and runs
 // itself what came, while another takes its place. So a request is read and
 // answered on one thread: gRPC's callback API would change threads twice for it.
+// While tasks are brief, nobody is woken to take the place: the thread is back
+// sooner than another would be there. A task that then takes its time is noticed
+// (stall_watch.h), and the place is taken late, by a few milliseconds.
 //
 // **Thread safety.** All methods may be called from any thread; the destructor
 // not from one of the loop's.
@@ -26,6 +29,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/stall_watch.h"
 
 namespace outpost::internal {
 
@@ -66,10 +70,12 @@ class CompletionLoop {
     bool ok;
   };
 
-  void Work();
+  void Work(size_t self);
   // Waits for the queue, and does what came.
   void Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void RunTask() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunTask(size_t self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A task takes its time, and nobody may be leading.
+  void FindLeader();
   // An event that another thread came by.
   void Adopt(Event event);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return running_ == 0 && tasks_.empty(); }
@@ -82,8 +88,11 @@ class CompletionLoop {
   std::deque<Event> adopted_ ABSL_GUARDED_BY(mu_);
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;
+  // What a task takes lately.
+  absl::Duration task_time_ ABSL_GUARDED_BY(mu_) = absl::Seconds(1);
   bool led_ ABSL_GUARDED_BY(mu_) = false;
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;  // the queue has no more
+  StallWatch watch_;
   std::vector<std::thread> threads_;
 };
 

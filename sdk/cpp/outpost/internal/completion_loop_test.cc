@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/notification.h"
@@ -80,33 +82,48 @@ TEST(CompletionLoopTest, CompletionsAreHeardWhileEveryWorkerBlocks) {
 }
 
 // A completion that posts a task, as a request on a stream does.
-TEST(CompletionLoopTest, ATaskOfTheLeaderRunsWhileTheNextCompletionIsHeard) {
-  class Poster final : public CompletionLoop::Operation {
-   public:
-    explicit Poster(CompletionLoop& loop) : loop_(loop) {
-      alarm_.Set(loop.queue(), absl::ToChronoTime(absl::Now()), this);
-    }
-    void Done(bool) override {
-      loop_.Post([this] {
-        Alarm next(loop_, absl::ZeroDuration());
-        heard_ = next.Await();
-        ran_.Notify();
-      });
-    }
-    bool Await() {
-      ran_.WaitForNotification();
-      return heard_;
-    }
+class Request final : public CompletionLoop::Operation {
+ public:
+  Request(CompletionLoop& loop, std::function<void()> task) : loop_(loop), task_(std::move(task)) {
+    alarm_.Set(loop.queue(), absl::ToChronoTime(absl::Now()), this);
+  }
+  void Done(bool) override {
+    loop_.Post([this] {
+      task_();
+      ran_.Notify();
+    });
+  }
+  void Await() { ran_.WaitForNotification(); }
 
-   private:
-    CompletionLoop& loop_;
-    grpc::Alarm alarm_;
-    bool heard_ = false;
-    absl::Notification ran_;
-  };
+ private:
+  CompletionLoop& loop_;
+  const std::function<void()> task_;
+  grpc::Alarm alarm_;
+  absl::Notification ran_;
+};
+
+TEST(CompletionLoopTest, ATaskOfTheLeaderRunsWhileTheNextCompletionIsHeard) {
   CompletionLoop loop(1);
-  Poster poster(loop);
-  EXPECT_TRUE(poster.Await());
+  bool heard = false;
+  Request request(loop, [&] { heard = Alarm(loop, absl::ZeroDuration()).Await(); });
+  request.Await();
+  EXPECT_TRUE(heard);
+  EXPECT_TRUE(loop.AwaitIdle(absl::InfiniteFuture()));
+}
+
+// Nobody was woken to lead while it runs, because those before it were brief.
+TEST(CompletionLoopTest, ATaskThatBlocksAfterManyBriefOnesHoldsUpNoCompletion) {
+  CompletionLoop loop(2);
+  for (int i = 0; i < 300; ++i) Request(loop, [] {}).Await();
+  bool heard = false;
+  Request(loop, [&] {
+    // It needs what another task does, which comes of a completion.
+    bool other = false;
+    Request request(loop, [&] { other = Alarm(loop, absl::ZeroDuration()).Await(); });
+    request.Await();
+    heard = other;
+  }).Await();
+  EXPECT_TRUE(heard);
   EXPECT_TRUE(loop.AwaitIdle(absl::InfiniteFuture()));
 }
 
