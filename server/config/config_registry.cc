@@ -82,10 +82,13 @@ absl::Status ConfigRegistry::DeclareModule(absl::string_view module,
   absl::MutexLock publish(&publish_mu_);
   declared_.Declare(name, shared);
   for (const auto& [option, schema] : *shared) Refresh(name, schema);
-  // An option that is gone: it is new when it comes back.
-  for (auto it = published_.lower_bound({name, ""});
-       it != published_.end() && it->first.first == name;) {
-    it = shared->contains(it->first.second) ? std::next(it) : published_.erase(it);
+  {
+    // An option that is gone: it is new when it comes back.
+    absl::MutexLock lock(&published_mu_);
+    for (auto it = published_.lower_bound({name, ""});
+         it != published_.end() && it->first.first == name;) {
+      it = shared->contains(it->first.second) ? std::next(it) : published_.erase(it);
+    }
   }
   // Under the lock, so that declarations are stored in the order in which they hold.
   store_.Write({{}, {{absl::StrCat(kDeclarations, name), stored.SerializeAsString()}}},
@@ -153,8 +156,9 @@ v1::OptionValue ConfigRegistry::EffectiveAt(const OptionKey& key) const {
   const SchemasPtr schemas = declared_.Find(key.module);
   if (schemas != nullptr) {
     if (auto it = schemas->find(key.option); it != schemas->end()) {
-      return Effective(key.module, it->second,
-                       key.manager_id.empty() ? manager_id_ : key.manager_id);
+      return key.manager_id.empty() || key.manager_id == manager_id_
+                 ? EffectiveHere(key.module, it->second)
+                 : Effective(key.module, it->second, key.manager_id);
     }
   }
   v1::OptionValue result;  // of a global key, or of one that is not declared
@@ -165,6 +169,16 @@ v1::OptionValue ConfigRegistry::EffectiveAt(const OptionKey& key) const {
     result.set_source("global");
   }
   return result;
+}
+
+v1::OptionValue ConfigRegistry::EffectiveHere(absl::string_view module,
+                                              const OptionSchema& schema) const {
+  {
+    absl::MutexLock lock(&published_mu_);
+    const auto it = published_.find({std::string(module), schema.descriptor().name()});
+    if (it != published_.end()) return it->second;
+  }
+  return Effective(module, schema, manager_id_);  // it is being declared
 }
 
 absl::StatusOr<v1::OptionValue> ConfigRegistry::Get(absl::string_view key) const {
@@ -179,7 +193,7 @@ std::vector<v1::OptionValue> ConfigRegistry::EffectiveValues(absl::string_view m
   const SchemasPtr schemas = declared_.Find(module);
   if (schemas == nullptr) return values;
   for (const auto& [name, schema] : *schemas) {
-    values.push_back(Effective(module, schema, manager_id_));
+    values.push_back(EffectiveHere(module, schema));
   }
   return values;
 }
@@ -194,7 +208,7 @@ std::vector<v1::ConfigEntry> ConfigRegistry::List(absl::string_view module, bool
       if (parsed.ok()) set_somewhere.insert(parsed->option);
     }
     for (const auto& [option, schema] : *schemas) {
-      v1::OptionValue effective = Effective(name, schema, manager_id_);
+      v1::OptionValue effective = EffectiveHere(name, schema);
       if (only_set && effective.source() == "default" && !set_somewhere.contains(option)) continue;
       v1::ConfigEntry entry;
       entry.set_key(OptionKey{name, "", option}.ToString());
@@ -264,11 +278,16 @@ void ConfigRegistry::Apply(const store::Change& change) {
 
 void ConfigRegistry::Refresh(const std::string& module, const OptionSchema& schema) {
   v1::OptionValue now = Effective(module, schema, manager_id_, /*complain=*/true);
-  const auto [it, is_new] = published_.try_emplace({module, now.name()}, now);
-  const bool changed = it->second.has_value() != now.has_value() ||
-                       it->second.value() != now.value() || it->second.type() != now.type();
-  if (is_new || !changed) return;
-  it->second = now;
+  {
+    absl::MutexLock lock(&published_mu_);
+    const auto [it, is_new] = published_.try_emplace({module, now.name()});
+    const v1::OptionValue& before = it->second;
+    const bool changed = is_new || before.has_value() != now.has_value() ||
+                         before.value() != now.value() || before.type() != now.type();
+    now.set_revision(changed ? ++revision_ : before.revision());
+    it->second = now;
+    if (is_new || !changed) return;
+  }
   for (const Listener& listener : listeners_) listener(module, now);
 }
 

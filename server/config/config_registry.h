@@ -19,7 +19,9 @@
 //    listeners have been called.
 // 3. Listeners are called one at a time, and see each option's values in their order;
 //    of values that follow each other fast perhaps only the last.
-// 4. A secret option's value is in Get, EffectiveValues and listeners' values, and
+// 4. The effective values on this manager have revisions: of two of the same option, the
+//    newer has the greater one.
+// 5. A secret option's value is in Get, EffectiveValues and listeners' values, and
 //    nowhere else: not in List, Settings, History, error texts, or the log.
 #ifndef OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
 #define OUTPOST_SERVER_CONFIG_CONFIG_REGISTRY_H_
@@ -158,6 +160,8 @@ class ConfigRegistry {
   v1::OptionValue Effective(absl::string_view module, const OptionSchema& schema,
                             absl::string_view manager_id, bool complain = false) const;
   v1::OptionValue EffectiveAt(const OptionKey& key) const;
+  // The effective value on this manager, with its revision.
+  v1::OptionValue EffectiveHere(absl::string_view module, const OptionSchema& schema) const;
 
   // Stores `assignment` and calls `done`; again when another was faster.
   void Write(Assignment assignment, std::string who, Done done);
@@ -182,9 +186,12 @@ class ConfigRegistry {
 
   absl::Mutex publish_mu_;  // keeps listeners in order
   std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
-  // What the listeners know, by module and option.
+
+  mutable absl::Mutex published_mu_;  // taken last; changes need publish_mu_ as well
+  // The effective values here, which the listeners know, by module and option.
   std::map<std::pair<std::string, std::string>, v1::OptionValue> published_
-      ABSL_GUARDED_BY(publish_mu_);
+      ABSL_GUARDED_BY(published_mu_);
+  uint64_t revision_ ABSL_GUARDED_BY(published_mu_) = 0;  // the last one given
 
   absl::Mutex writes_mu_;
   int writes_in_flight_ ABSL_GUARDED_BY(writes_mu_) = 0;

@@ -138,6 +138,7 @@ v1::OptionValue ConfigRegistry::Result(const Assignment& assignment) const {
   if (assignment.value) {
     result.set_value(*assignment.value);
     result.set_source(assignment.key.Layer());
+    result.clear_revision();  // a stronger layer may hide it
   }
   return result;
 }

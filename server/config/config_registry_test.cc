@@ -259,6 +259,40 @@ TEST_F(ConfigRegistryTest, ListenersHearOfEffectiveValuesOnly) {
   EXPECT_THAT(TakeChanges(), ElementsAre("hello.place=world from default"));
 }
 
+TEST_F(ConfigRegistryTest, ANewerValueHasAGreaterRevision) {
+  std::vector<uint64_t> told;
+  registry_->OnChange([&](const std::string&, const v1::OptionValue& value) {
+    absl::MutexLock lock(&mu_);
+    told.push_back(value.revision());
+  });
+  const auto revision = [&](const char* key) { return registry_->Get(key)->revision(); };
+  const uint64_t first = revision("mgr/hello/place");
+  EXPECT_GT(first, 0);
+  ASSERT_TRUE(Set("mgr/hello/place", "Oslo").ok());
+  const uint64_t second = revision("mgr/hello/place");
+  EXPECT_GT(second, first);
+  ASSERT_TRUE(Set("global/place", "Rome").ok());  // hidden by the module's own
+  EXPECT_EQ(revision("mgr/hello/place"), second);
+  ASSERT_TRUE(Set("mgr/hello/x/place", "Oslo").ok());  // the same, from another layer
+  EXPECT_EQ(revision("mgr/hello/place"), second);
+  EXPECT_EQ(Get("mgr/hello/place"), "Oslo from localized");
+  ASSERT_TRUE(Remove("mgr/hello/x/place").ok());
+  ASSERT_TRUE(Remove("mgr/hello/place").ok());
+  const uint64_t third = revision("mgr/hello/place");
+  EXPECT_GT(third, second);
+  {
+    absl::MutexLock lock(&mu_);
+    EXPECT_THAT(told, ElementsAre(second, third));
+  }
+  EXPECT_EQ(revision("mgr/hello/x/place"), third);
+  for (const v1::OptionValue& value : registry_->EffectiveValues("hello")) {
+    EXPECT_GT(value.revision(), 0) << value.name();
+  }
+  // Not an effective value of this manager.
+  EXPECT_EQ(revision("mgr/hello/y/place"), 0);
+  EXPECT_EQ(revision("global/place"), 0);
+}
+
 TEST_F(ConfigRegistryTest, AGlobalValueReachesEveryModuleThatDeclaresTheOption) {
   ASSERT_TRUE(
       registry_->DeclareModule("size", Descriptors({Option("count", v1::OPTION_TYPE_SIZE)})).ok());

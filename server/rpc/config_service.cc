@@ -134,8 +134,11 @@ grpc::ServerUnaryReactor* ConfigService::Set(grpc::CallbackServerContext* contex
   const std::string key = WholeKey(*caller, request->key());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   config_->Set(key, request->value(), caller->name,
-               [reactor, response](absl::StatusOr<v1::OptionValue> value) {
-                 if (value.ok()) *response->mutable_option() = *std::move(value);
+               [reactor, response, key, config = config_](absl::StatusOr<v1::OptionValue> value) {
+                 if (value.ok()) {
+                   *response->mutable_option() = *std::move(value);
+                   if (auto now = config->Get(key); now.ok()) *response->mutable_effective() = *now;
+                 }
                  reactor->Finish(ToGrpc(value.status()));
                });
   return reactor;

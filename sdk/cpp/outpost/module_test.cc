@@ -223,6 +223,38 @@ TEST_F(ModuleTest, OptionsHaveLayers) {
   EXPECT_TRUE(absl::IsNotFound(module().RemoveOption("nosuch")));
 }
 
+TEST_F(ModuleTest, WhatIsToldLateDoesNotHideANewerValue) {
+  manager_->HoldOptionChanges();
+  ASSERT_TRUE(module().SetOption<int64_t>("times", 5).ok());
+  ASSERT_TRUE(module().SetOption<int64_t>("times", 6).ok());
+  for (int told = 0; told < 2; ++told) {  // of 5, and then of 6
+    ASSERT_TRUE(manager_->ReleaseOptionChange());
+    ASSERT_TRUE(manager_->Ping());  // it was taken
+    EXPECT_EQ(*module().GetOption<int64_t>("times"), 6) << told;
+  }
+  // Somebody else's, after that.
+  ASSERT_TRUE(manager_->SetOption("times", "7").ok());
+  ASSERT_TRUE(manager_->ReleaseOptionChange());
+  ASSERT_TRUE(manager_->Ping());
+  EXPECT_EQ(*module().GetOption<int64_t>("times"), 7);
+  EXPECT_FALSE(manager_->ReleaseOptionChange());
+}
+
+TEST_F(ModuleTest, AValueThatAStrongerLayerHidesIsNotSeen) {
+  ASSERT_TRUE(module().SetLocalizedOption<int64_t>("times", 7).ok());
+  ASSERT_TRUE(module().SetOption<int64_t>("times", 6).ok());
+  EXPECT_EQ(*module().GetOption<int64_t>("times"), 7);
+}
+
+TEST_F(ModuleTest, AnotherManagersValuesCountThoughItHasToldLess) {
+  for (int times : {2, 3, 4}) ASSERT_TRUE(module().SetOption<int64_t>("times", times).ok());
+  manager_->Restart();
+  ASSERT_TRUE(manager_->WaitForModule());
+  ASSERT_TRUE(manager_->SetOption("times", "5").ok());
+  ASSERT_TRUE(manager_->Ping());
+  EXPECT_EQ(*module().GetOption<int64_t>("times"), 5);
+}
+
 TEST_F(ModuleTest, AValueThatAnOptionCannotHaveIsAnError) {
   const absl::Status status = module().SetOption<int64_t>("times", 10);
   EXPECT_TRUE(absl::IsInvalidArgument(status));

@@ -14,9 +14,6 @@ namespace outpost {
 namespace internal {
 namespace {
 
-// How many values of an option that the manager sent are remembered.
-constexpr size_t kRemembered = 8;
-
 template <typename Integer>
 std::optional<Integer> ParseInteger(absl::string_view text) {
   Integer value = 0;
@@ -114,34 +111,37 @@ absl::Status CheckDeclaration(const OptionDeclaration& d) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> OptionValues::Apply(const std::vector<Update>& updates) {
+std::vector<std::string> OptionValues::Configure(absl::string_view instance,
+                                                 const std::vector<Update>& updates) {
   std::vector<std::string> changed;
   absl::MutexLock lock(&mu_);
-  for (const auto& [name, value] : updates) {
-    Entry& entry = entries_[name];
-    if (entry.value != value || entry.changes == 0) changed.push_back(name);
-    entry.value = value;
-    ++entry.changes;
-    entry.sent.push_back(value);
-    if (entry.sent.size() > kRemembered) entry.sent.pop_front();
+  if (instance_ != instance) {
+    instance_ = std::string(instance);
+    for (auto& [name, entry] : entries_) entry.revision = 0;
+  }
+  for (const Update& update : updates) {
+    if (Take(update)) changed.push_back(update.name);
   }
   return changed;
 }
 
-void OptionValues::ApplyOwn(const Update& update, uint64_t changes_before) {
+void OptionValues::Apply(const std::vector<Update>& updates) {
   absl::MutexLock lock(&mu_);
-  Entry& entry = entries_[update.first];
-  const uint64_t meanwhile = entry.changes - changes_before;
-  if (meanwhile > kRemembered) return;
-  const auto first = entry.sent.end() - static_cast<ptrdiff_t>(meanwhile);
-  if (std::find(first, entry.sent.end(), update.second) != entry.sent.end()) return;
-  entry.value = update.second;
+  for (const Update& update : updates) Take(update);
 }
 
-uint64_t OptionValues::changes(absl::string_view name) const {
+void OptionValues::ApplyAnswer(absl::string_view instance, const Update& update) {
   absl::MutexLock lock(&mu_);
-  const auto it = entries_.find(std::string(name));
-  return it == entries_.end() ? 0 : it->second.changes;
+  if (instance_ == instance) Take(update);
+}
+
+bool OptionValues::Take(const Update& update) {
+  const auto [it, is_new] = entries_.try_emplace(update.name);
+  Entry& entry = it->second;
+  if (update.revision < entry.revision) return false;
+  const bool changed = is_new || entry.value != update.value;
+  entry = {update.value, update.revision};
+  return changed;
 }
 
 std::optional<std::string> OptionValues::Get(absl::string_view name) const {

@@ -21,7 +21,6 @@
 #define OUTPOST_SDK_CPP_OUTPOST_OPTIONS_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -122,29 +121,38 @@ struct OptionDeclaration {
 // What is wrong with a declaration.
 absl::Status CheckDeclaration(const OptionDeclaration& declaration);
 
-// The present values, as text. Thread-safe.
+// The present values, as text. Thread-safe. A manager numbers its values: they come as
+// answers to changes and on the session's stream, and an older one may come last.
 class OptionValues {
  public:
-  using Update = std::pair<std::string, std::optional<std::string>>;
+  struct Update {
+    std::string name;
+    std::optional<std::string> value;
+    uint64_t revision = 0;  // of the manager that told it
+  };
 
-  // Takes values that the manager sent; gives the names of those that differ
-  // from what was known.
-  std::vector<std::string> Apply(const std::vector<Update>& updates);
-  // Takes the answer to a change that this module made; unless the manager has sent
-  // the same value after `changes_before` was read: what it sent then is at least as
-  // new. (What it sent and is another value may be older than the answer.)
-  void ApplyOwn(const Update& update, uint64_t changes_before);
-  // How many values of `name` the manager has sent.
-  uint64_t changes(absl::string_view name) const;
+  // Takes all values, from the manager of this instance, which has accepted the module:
+  // another one counts revisions anew. Gives the names of those that differ from what
+  // was known.
+  std::vector<std::string> Configure(absl::string_view instance,
+                                     const std::vector<Update>& updates);
+  // Takes values of that manager, except those older than what is known.
+  void Apply(const std::vector<Update>& updates);
+  // Takes the answer of the manager of this instance; it may be another one by now, and
+  // the answer is too late then.
+  void ApplyAnswer(absl::string_view instance, const Update& update);
   std::optional<std::string> Get(absl::string_view name) const;
 
  private:
   struct Entry {
     std::optional<std::string> value;
-    uint64_t changes = 0;
-    std::deque<std::optional<std::string>> sent;  // by the manager, the last few
+    uint64_t revision = 0;
   };
+  // Whether the value is another now, or the first.
+  bool Take(const Update& update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   mutable absl::Mutex mu_;
+  std::string instance_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -99,33 +99,43 @@ TEST(OptionsTest, DeclarationsThatCannotBeMeantAreToldByName) {
 
 TEST(OptionValuesTest, TellsWhatChanged) {
   internal::OptionValues values;
-  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", std::nullopt}}), ElementsAre("a", "b"));
-  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", "2"}}), ElementsAre("b"));
-  EXPECT_THAT(values.Apply({{"a", "1"}, {"b", std::nullopt}}), ElementsAre("b"));
+  EXPECT_THAT(values.Configure("m", {{"a", "1", 1}, {"b", std::nullopt, 2}}),
+              ElementsAre("a", "b"));
+  EXPECT_THAT(values.Configure("m", {{"a", "1", 1}, {"b", "2", 3}}), ElementsAre("b"));
+  EXPECT_THAT(values.Configure("m", {{"a", "1", 1}, {"b", std::nullopt, 4}}), ElementsAre("b"));
 }
 
 TEST(OptionValuesTest, AnAnswerDoesNotUndoWhatTheManagerSentMeanwhile) {
   internal::OptionValues values;
-  values.Apply({{"a", "1"}});
-  const uint64_t before = values.changes("a");
-  values.ApplyOwn({"a", "2"}, before);
+  values.Configure("m", {{"a", "1", 1}});
+  values.ApplyAnswer("m", {"a", "2", 2});
   EXPECT_EQ(values.Get("a"), "2");
-  values.Apply({{"a", "2"}});
-  values.Apply({{"a", "3"}});  // somebody else's, after our own
-  values.ApplyOwn({"a", "2"}, before);
+  values.Apply({{"a", "3", 3}});  // somebody else's, after our own
+  values.ApplyAnswer("m", {"a", "2", 2});
   EXPECT_EQ(values.Get("a"), "3");
 }
 
 TEST(OptionValuesTest, AnAnswerIsNewerThanWhatTheManagerSentBefore) {
   internal::OptionValues values;
-  values.Apply({{"a", "1"}});
-  const uint64_t before = values.changes("a");
-  values.Apply({{"a", "2"}});  // of an earlier change, which arrives now
-  values.ApplyOwn({"a", "3"}, before);
+  values.Configure("m", {{"a", "1", 1}});
+  values.Apply({{"a", "2", 2}});  // of an earlier change, which arrives now
+  values.ApplyAnswer("m", {"a", "3", 3});
   EXPECT_EQ(values.Get("a"), "3");
-  for (int i = 0; i < 20; ++i) values.Apply({{"a", "4"}});
-  values.ApplyOwn({"a", "3"}, before);
+  values.Apply({{"a", "2", 2}});  // and once more, later still
+  EXPECT_EQ(values.Get("a"), "3");
+  values.Apply({{"a", "4", 9}});
   EXPECT_EQ(values.Get("a"), "4");
+}
+
+TEST(OptionValuesTest, AnotherManagerCountsAnew) {
+  internal::OptionValues values;
+  values.Configure("old", {{"a", "1", 70}});
+  EXPECT_THAT(values.Configure("new", {{"a", "2", 1}}), ElementsAre("a"));
+  values.ApplyAnswer("old", {"a", "1", 71});  // it was on its way when that one ended
+  EXPECT_EQ(values.Get("a"), "2");
+  EXPECT_THAT(values.Configure("new", {{"a", "1", 0}}), testing::IsEmpty());
+  values.Apply({{"a", "3", 2}});
+  EXPECT_EQ(values.Get("a"), "3");
 }
 
 }  // namespace

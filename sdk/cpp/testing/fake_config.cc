@@ -31,8 +31,10 @@ class FakeConfig final : public v1::Config::CallbackService {
       return Answer(context, StatusWithReason(status, ""));
     }
     state_->options_set[key] = request->value();
-    *response->mutable_option() = state_->OptionValueOf(key);
     state_->TellOption(key);
+    *response->mutable_effective() = state_->OptionValueOf(key);
+    response->mutable_option()->set_name(response->effective().name());
+    response->mutable_option()->set_value(request->value());
     return Answer(context);
   }
 
@@ -43,8 +45,8 @@ class FakeConfig final : public v1::Config::CallbackService {
       return Answer(context, status);
     const std::string key = state_->FullKey(request->key());
     state_->options_set.erase(key);
-    *response->mutable_option() = state_->OptionValueOf(key);
     state_->TellOption(key);
+    *response->mutable_option() = state_->OptionValueOf(key);
     return Answer(context);
   }
 

@@ -64,6 +64,8 @@ class GrpcFakeManager final : public FakeManager {
     {
       absl::MutexLock lock(&state_.mu);
       ++state_.instance;
+      state_.revision = 1;
+      state_.held_options.clear();
       state_.health_checks.clear();
       state_.progress.clear();
       state_.uri.clear();
@@ -239,6 +241,17 @@ class GrpcFakeManager final : public FakeManager {
     const std::string key = state_.FullKey(name);
     state_.options_set.erase(key);
     state_.TellOption(key);
+  }
+  void HoldOptionChanges() override {
+    absl::MutexLock lock(&state_.mu);
+    state_.hold_options = true;
+  }
+  bool ReleaseOptionChange() override {
+    absl::MutexLock lock(&state_.mu);
+    if (state_.held_options.empty()) return false;
+    Send(std::move(state_.held_options.front()));
+    state_.held_options.pop_front();
+    return true;
   }
   std::optional<std::string> GetOption(const std::string& name) const override {
     absl::MutexLock lock(&state_.mu);

@@ -119,6 +119,10 @@ class FakeManager {
   virtual absl::Status SetOption(const std::string& name, const std::string& value) = 0;
   // Back to the weaker layer's value.
   virtual void RemoveOption(const std::string& name) = 0;
+  // From now on, the module is not told of changes of options (calls are answered all
+  // the same), until the test releases them: the oldest first; false: none is held.
+  virtual void HoldOptionChanges() = 0;
+  virtual bool ReleaseOptionChange() = 0;
   // The effective value.
   virtual std::optional<std::string> GetOption(const std::string& name) const = 0;
   // What GetClusterOption answers with.

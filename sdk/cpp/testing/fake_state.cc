@@ -56,6 +56,7 @@ absl::Status FakeState::CheckValue(const std::string& key, const std::string& va
 v1::OptionValue FakeState::OptionValueOf(const std::string& key) const {
   v1::OptionValue value;
   value.set_name(OptionName(key));
+  value.set_revision(revision);
   if (const v1::OptionDescriptor* option = Declaration(key); option != nullptr) {
     value.set_type(option->type());
     value.set_source("default");
@@ -76,9 +77,11 @@ v1::OptionValue FakeState::OptionValueOf(const std::string& key) const {
 }
 
 void FakeState::TellOption(const std::string& key) {
+  ++revision;
   if (stream == nullptr || !attached || Declaration(key) == nullptr) return;
   v1::AttachResponse message;
   *message.mutable_config_changed()->add_options() = OptionValueOf(key);
+  if (hold_options) return held_options.push_back(std::move(message));
   stream->Send(std::move(message));
 }
 

@@ -79,6 +79,9 @@ struct FakeState {
   std::vector<v1::DaemonHealthMetrics> health_metrics ABSL_GUARDED_BY(mu);
   bool connected ABSL_GUARDED_BY(mu) = true;
   std::map<std::string, std::string> options_set ABSL_GUARDED_BY(mu);  // by full key
+  uint64_t revision ABSL_GUARDED_BY(mu) = 1;  // of options_set, in this instance
+  bool hold_options ABSL_GUARDED_BY(mu) = false;
+  std::deque<v1::AttachResponse> held_options ABSL_GUARDED_BY(mu);  // ConfigChanged
   // By entity and name.
   std::map<std::pair<std::string, std::string>, std::string> cluster_options ABSL_GUARDED_BY(mu);
   std::map<std::string, std::string> store ABSL_GUARDED_BY(mu);
@@ -103,7 +106,8 @@ struct FakeState {
   v1::OptionValue OptionValueOf(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Queues a notification: of a state-like type only the newest waits.
   void Publish(v1::Notification notification) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  // Sends ConfigChanged, if the option is the module's own.
+  // What is under `key` in options_set is another: sends ConfigChanged, if the option is
+  // the module's own.
   void TellOption(const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
  private:

@@ -53,7 +53,7 @@ class Host:
 
     def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
         """Take what the manager said; returns whether any option changed. Raises ValueError."""
-        changed = self.options.update(configure.options)
+        changed = self.options.configure(configure.manager_instance, configure.options)
         if configure.manager_instance != self.manager.manager_instance:
             self.structures.manager_changed()  # before calls reach the new one
         self.manager = configure
@@ -96,21 +96,19 @@ class Host:
                 f"option {name}: a value must be bool, int, float, str or None,"
                 f" not {type(value).__name__}"
             )
-        place = f"{self.manager.manager_id}/" if localized else ""
+        manager = self.manager
+        place = f"{manager.manager_id}/" if localized else ""
         key = f"mgr/{module}/{place}{name}"
         if value is None:
-            removed = self.client.call(
+            effective = self.client.call(
                 _rpc.CONFIG_REMOVE, config_pb2.ConfigRemoveRequest(key=key)
             ).option
-            fresh, effective = removed, True
         else:
-            fresh = self.client.call(
+            effective = self.client.call(
                 _rpc.CONFIG_SET, config_pb2.ConfigSetRequest(key=key, value=option_text(value))
-            ).option
-            # a localized value hides what was set for all managers
-            effective = localized or self.options.source(name) != "localized"
-        if module == self.settings.name and effective and fresh.name == name:
-            self.options.update([fresh])
+            ).effective
+        if module == self.settings.name and effective.name == name:
+            self.options.update([effective], instance=manager.manager_instance)
 
     def cluster_option(self, entity: str, name: str) -> str | None:
         """Return an option of the cluster, as `entity` sees it ("": the manager).

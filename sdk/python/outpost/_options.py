@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -192,30 +193,56 @@ def _choice(choices: Mapping[str, Any], name: str, key: str, word: Any) -> Any:
 class OptionTable:
     """The present values of the module's own options.
 
-    Thread safety: update() is called on one thread at a time, get() on any.
+    A manager numbers its values: they come as answers to changes and on the session's stream, and
+    an older one may come last. Thread safety: every method may be called on any thread.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._instance = ""
         self._values: dict[str, OptionValue] = {}
-        self._sources: dict[str, str] = {}
+        self._revisions: dict[str, int] = {}
 
-    def update(self, options: Iterable[types_pb2.OptionValue]) -> bool:
-        """Take new values; returns whether any differs. Raises ValueError, having taken none."""
-        fresh = {option.name: option_value(option) for option in options}
+    def configure(self, instance: str, options: Iterable[types_pb2.OptionValue]) -> bool:
+        """Take all values, from the manager that accepted the module; returns whether any differs.
+
+        Raises ValueError, having taken none.
+        """
+        with self._lock:
+            if instance != self._instance:  # it counts revisions anew
+                self._instance = instance
+                self._revisions.clear()
+            return self._take(options)
+
+    def update(
+        self, options: Iterable[types_pb2.OptionValue], *, instance: str | None = None
+    ) -> None:
+        """Take new values, except those that are older than what is known.
+
+        `instance` is who told them, where that may be another manager by now: then it is too late
+        for them. Raises ValueError, having taken none.
+        """
+        with self._lock:
+            if instance is None or instance == self._instance:
+                self._take(options)
+
+    def _take(self, options: Iterable[types_pb2.OptionValue]) -> bool:
+        fresh = {
+            option.name: (option_value(option), option.revision)
+            for option in options
+            if option.revision >= self._revisions.get(option.name, 0)
+        }
         changed = any(
-            name not in self._values or self._values[name] != value for name, value in fresh.items()
+            name not in self._values or self._values[name] != value
+            for name, (value, _) in fresh.items()
         )
-        self._sources.update((option.name, option.source) for option in options)
-        self._values.update(fresh)
+        self._values.update((name, value) for name, (value, _) in fresh.items())
+        self._revisions.update((name, revision) for name, (_, revision) in fresh.items())
         return changed
 
     def get(self, name: str) -> OptionValue:
         """Return the value of an option. Raises KeyError when it isn't declared."""
         return self._values[name]
-
-    def source(self, name: str) -> str:
-        """Return where the value comes from: "default", "module", "localized", …."""
-        return self._sources.get(name, "")
 
     def __contains__(self, name: object) -> bool:
         return name in self._values

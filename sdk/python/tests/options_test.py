@@ -7,8 +7,9 @@ import pytest
 from conftest import Runner
 from probe_module import Probe
 
+from outpost._options import OptionTable
 from outpost.testing import FakeManager, Refusal, wait_until
-from outpost.v1 import types_pb2
+from outpost.v1 import module_host_pb2, types_pb2
 
 
 def test_options_are_typed(probe: Probe) -> None:
@@ -101,6 +102,40 @@ def test_a_change_of_its_own_is_told_too(probe: Probe) -> None:
     probe.manager.set_option(probe.session, "log_level", "info")
     assert probe("self.get_module_option('log_level')") == "info"
     wait_until(lambda: probe.session.log_lines().count("text first") == 2, "config_notify again")
+
+
+def test_what_is_told_late_does_not_hide_a_newer_value(probe: Probe) -> None:
+    def told(option: types_pb2.OptionValue) -> None:
+        probe.session.send(config_changed=module_host_pb2.ConfigChanged(options=[option]))
+        probe.session.send(ping=module_host_pb2.Ping(sequence=option.revision))
+        probe.session.wait_for("heartbeat", lambda beat: beat.sequence == option.revision)
+
+    assert probe("self.set_module_option('int', 5); self.get_module_option('int')") == 5
+    late = probe.manager.option(probe.session.register, "int")
+    assert probe("self.set_module_option('int', 6); self.get_module_option('int')") == 6
+    told(late)
+    assert probe("self.get_module_option('int')") == 6
+    probe.manager.options["mgr/sample/int"] = "7"
+    probe.manager.option_changed()
+    told(probe.manager.option(probe.session.register, "int"))
+    assert probe("self.get_module_option('int')") == 7
+    assert probe("self.set_module_option('int', None); self.get_module_option('int')") == -3
+
+
+def test_another_manager_counts_its_values_anew() -> None:
+    def value(number: int, revision: int) -> types_pb2.OptionValue:
+        return types_pb2.OptionValue(
+            name="n", type=types_pb2.OPTION_TYPE_INT, value=str(number), revision=revision
+        )
+
+    table = OptionTable()
+    assert table.configure("old", [value(1, 70)])
+    assert table.configure("new", [value(2, 1)])
+    table.update([value(1, 71)], instance="old")  # it was on its way when that one ended
+    assert table.get("n") == 2
+    assert not table.configure("new", [value(1, 0)])
+    table.update([value(3, 2)], instance="new")
+    assert table.get("n") == 3
 
 
 EVERY_FIELD = """

@@ -202,7 +202,7 @@ std::optional<SessionOutcome> Session::RunStream() {
     if (shutdown) return std::nullopt;
     if (inbox.start_hook_done) start_hook_done_ = true;
     if (inbox.configure) {
-      Configure(*inbox.configure);
+      Configure(*inbox.configure, std::move(inbox.changed_options));
     } else if (inbox.start_hook_done && !registering) {
       FinishConfigure();
     }
@@ -269,6 +269,8 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       return;
     case v1::AttachResponse::kConfigure: {
       absl::MutexLock lock(&mu_);
+      inbox_.changed_options = module_.options_.values()->Configure(
+          message.configure().manager_instance(), FromProto(message.configure().options()));
       inbox_.configure = std::move(*message.mutable_configure());
       SetState(State::kConfiguring, "");
       return;
@@ -297,7 +299,7 @@ void Session::OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& 
   inbox_.stream_status = status;
 }
 
-void Session::Configure(const v1::Configure& configure) {
+void Session::Configure(const v1::Configure& configure, std::vector<std::string> changed_options) {
   orphan_grace_ =
       configure.has_orphan_grace() ? FromProto(configure.orphan_grace()) : absl::InfiniteDuration();
   heartbeat_interval_ = configure.has_heartbeat_interval()
@@ -307,9 +309,7 @@ void Session::Configure(const v1::Configure& configure) {
   other_manager_ =
       module_.client_->SetIdentity(IdentityOf(config_.name, configure),
                                    std::min(kTrustIntervals * heartbeat_interval_, kMaxTrust));
-  std::vector<OptionValues::Update> updates;
-  for (const v1::OptionValue& option : configure.options()) updates.push_back(FromProto(option));
-  changed_while_away_ = module_.options_.values()->Apply(updates);
+  changed_while_away_ = std::move(changed_options);
   RouteLog();
   if (start_hook_done_ || !can_run_.ok()) return FinishConfigure();
   if (start_hook_started_) return;  // since an earlier stream; it will say when it is done
@@ -365,13 +365,9 @@ void Session::CatchUpAfterReattach(const std::vector<std::string>& changed_optio
 }
 
 void Session::TakeConfigChanged(const v1::ConfigChanged& changed) {
-  std::vector<OptionValues::Update> updates;
   std::vector<std::string> names;
-  for (const v1::OptionValue& option : changed.options()) {
-    updates.push_back(FromProto(option));
-    names.push_back(option.name());
-  }
-  module_.options_.values()->Apply(updates);
+  for (const v1::OptionValue& option : changed.options()) names.push_back(option.name());
+  module_.options_.values()->Apply(FromProto(changed.options()));
   RouteLog();
   TellChanged(std::move(names));
 }

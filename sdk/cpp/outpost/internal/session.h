@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -75,8 +76,9 @@ class Session final : private AttachStream::Observer {
     std::shared_ptr<AttachStream> ended_stream = {};
     grpc::Status stream_status = {};  // of ended_stream
     std::optional<v1::Configure> configure = {};
-    bool start_hook_done = false;  // of the process, not of a stream
-    bool first_ping = false;       // the watch over pings begins
+    std::vector<std::string> changed_options = {};  // by `configure`, which has taken them
+    bool start_hook_done = false;                   // of the process, not of a stream
+    bool first_ping = false;                        // the watch over pings begins
     bool serve = false;
     bool feed_ended = false;
   };
@@ -96,7 +98,7 @@ class Session final : private AttachStream::Observer {
   // When a manager that has pinged counts as gone.
   absl::Time SilentAt() const;
   v1::AttachRequest RegisterMessage() const;
-  void Configure(const v1::Configure& configure);
+  void Configure(const v1::Configure& configure, std::vector<std::string> changed_options);
   void FinishConfigure();
   void CatchUpAfterReattach(const std::vector<std::string>& changed_options, bool other_manager);
   void StartServe();

@@ -15,11 +15,11 @@ absl::StatusOr<std::optional<std::string>> StateClient::GetOption(std::string ke
   absl::Status status =
       CallManager(connection_, &ManagerStubs::config, &v1::Config::Stub::Get, request, &response);
   if (!status.ok()) return status;
-  return FromProto(response.option()).second;
+  return FromProto(response.option()).value;
 }
 
-absl::StatusOr<std::optional<std::string>> StateClient::Change(
-    std::string key, const std::optional<std::string>& value) {
+absl::StatusOr<OptionValues::Update> StateClient::Change(std::string key,
+                                                         const std::optional<std::string>& value) {
   if (value) {
     v1::ConfigSetRequest request;
     request.set_key(std::move(key));
@@ -28,7 +28,7 @@ absl::StatusOr<std::optional<std::string>> StateClient::Change(
     absl::Status status =
         CallManager(connection_, &ManagerStubs::config, &v1::Config::Stub::Set, request, &response);
     if (!status.ok()) return status;
-    return FromProto(response.option()).second;
+    return FromProto(response.effective());
   }
   v1::ConfigRemoveRequest request;
   request.set_key(std::move(key));
@@ -36,7 +36,7 @@ absl::StatusOr<std::optional<std::string>> StateClient::Change(
   absl::Status status = CallManager(connection_, &ManagerStubs::config, &v1::Config::Stub::Remove,
                                     request, &response);
   if (!status.ok()) return status;
-  return FromProto(response.option()).second;
+  return FromProto(response.option());
 }
 
 absl::Status StateClient::SetOption(std::string key, const std::optional<std::string>& value) {
@@ -49,10 +49,9 @@ absl::Status StateClient::SetOption(OptionValues& values, absl::string_view name
   const std::string key = localized
                               ? absl::StrCat("mgr/", who.module, "/", who.manager_id, "/", name)
                               : absl::StrCat("mgr/", who.module, "/", name);
-  const uint64_t changes_before = values.changes(name);
-  auto effective = Change(key, value);
+  const auto effective = Change(key, value);
   if (!effective.ok()) return effective.status();
-  values.ApplyOwn({std::string(name), *std::move(effective)}, changes_before);
+  values.ApplyAnswer(who.manager_instance, *effective);
   return absl::OkStatus();
 }
 

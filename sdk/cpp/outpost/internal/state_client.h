@@ -41,8 +41,8 @@ class StateClient {
 
  private:
   // The effective value after the change.
-  absl::StatusOr<std::optional<std::string>> Change(std::string key,
-                                                    const std::optional<std::string>& value);
+  absl::StatusOr<OptionValues::Update> Change(std::string key,
+                                              const std::optional<std::string>& value);
 
   const ManagerConnection& connection_;
 };

@@ -133,7 +133,14 @@ v1::OptionDescriptor ToProto(const OptionDeclaration& d) {
 OptionValues::Update FromProto(const v1::OptionValue& option) {
   std::optional<std::string> value;
   if (option.has_value()) value = option.value();
-  return {option.name(), std::move(value)};
+  return {option.name(), std::move(value), option.revision()};
+}
+
+std::vector<OptionValues::Update> FromProto(
+    const google::protobuf::RepeatedPtrField<v1::OptionValue>& options) {
+  std::vector<OptionValues::Update> updates;
+  for (const v1::OptionValue& option : options) updates.push_back(FromProto(option));
+  return updates;
 }
 
 v1::HealthCheck ToProto(const HealthCheck& check) {

@@ -43,6 +43,8 @@ CounterSeries FromProto(const v1::CounterSeries& series);
 
 v1::OptionDescriptor ToProto(const OptionDeclaration& declaration);
 OptionValues::Update FromProto(const v1::OptionValue& option);
+std::vector<OptionValues::Update> FromProto(
+    const google::protobuf::RepeatedPtrField<v1::OptionValue>& options);
 v1::HealthCheck ToProto(const HealthCheck& check);
 RemoteFailure FromProto(const v1::RemoteError& error);
 

@@ -151,6 +151,7 @@ class FakeManager:
         """What each module that came told of itself."""
         self._calls: list[tuple[str, str, Message]] = []
         self._lock = threading.Lock()
+        self._revision = 1
         self._session_numbers = itertools.count(1)
         self._sessions: queue.SimpleQueue[FakeSession] = queue.SimpleQueue()
         self._live: dict[str, FakeSession] = {}
@@ -305,7 +306,9 @@ class FakeManager:
     def option(self, register: module_host_pb2.Register, name: str) -> types_pb2.OptionValue:
         """Return an option of a module with its effective value. Raises KeyError: not declared."""
         declared = self._declaration(register, name)
-        value = types_pb2.OptionValue(name=name, type=declared.type, source="default")
+        value = types_pb2.OptionValue(
+            name=name, type=declared.type, source="default", revision=self._revision
+        )
         stored = self.options.get(f"mgr/{register.name}/{name}")
         localized = self.options.get(f"mgr/{register.name}/{self.manager_id}/{name}")
         if localized is not None:
@@ -327,7 +330,13 @@ class FakeManager:
             self.options.pop(key, None)
         else:
             self.options[key] = canonical(declared, value)
+        self.option_changed()
         self.announce_option(session, name)
+
+    def option_changed(self) -> None:
+        """Give what option() returns from now on a greater revision."""
+        with self._lock:
+            self._revision += 1
 
     def announce_option(self, session: FakeSession, name: str) -> None:
         """Tell a module the value of an option."""

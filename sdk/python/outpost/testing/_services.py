@@ -163,8 +163,9 @@ class Config(config_pb2_grpc.ConfigServicer):
     ) -> config_pb2.ConfigSetResponse:
         """Set an option of a module that is attached, and tell it."""
         self.manager.check("Config.Set", context, request)
-        option = self._change(request.key, request.value, context)
-        return config_pb2.ConfigSetResponse(option=option)
+        effective = self._change(request.key, request.value, context)
+        option = types_pb2.OptionValue(name=effective.name, value=request.value)
+        return config_pb2.ConfigSetResponse(option=option, effective=effective)
 
     def Remove(
         self, request: config_pb2.ConfigRemoveRequest, context: grpc.ServicerContext
@@ -186,6 +187,7 @@ class Config(config_pb2_grpc.ConfigServicer):
                 self.manager.options.pop(key, None)
             else:
                 self.manager.options[key] = text
+            self.manager.option_changed()
             option = self.manager.option(session.register, name)
         except KeyError as error:
             Refusal(grpc.StatusCode.NOT_FOUND, str(error)).abort(context)
