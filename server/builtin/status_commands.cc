@@ -45,7 +45,8 @@ json OsdSummary(const cluster::ClusterState& cluster) {
           {"flags", map.value("flags", "")}};
 }
 
-json StatusJson(const Subjects& s) {
+json StatusJson(const Subjects& s, const health::Report& health,
+                const std::vector<v1::ProgressEvent>& progress) {
   const cluster::Connection connection = s.cluster->connection();
   json modules = json::object();
   for (const auto& module : s.modules->List()) {
@@ -53,7 +54,7 @@ json StatusJson(const Subjects& s) {
   }
   return {
       {"cluster_id", s.cluster->cluster_id()},
-      {"health", HealthJson(s.health->Get())},
+      {"health", HealthJson(health)},
       {"manager",
        {{"id", s.manager_id},
         {"version", s.version},
@@ -64,13 +65,13 @@ json StatusJson(const Subjects& s) {
         {"connected", connection.connected},
         {"reason", connection.reason}}},
       {"osdmap", OsdSummary(*s.cluster)},
-      {"progress_events", ProgressJson(s.progress->Events())},
+      {"progress_events", ProgressJson(progress)},
       {"modules", std::move(modules)},
   };
 }
 
-std::string StatusText(const Subjects& s, const json& status) {
-  const health::Report report = s.health->Get();
+std::string StatusText(const Subjects& s, const json& status, const health::Report& report,
+                       const std::vector<v1::ProgressEvent>& events) {
   const auto& source = status["source"];
   std::string text = absl::StrCat("  cluster:\n    id:     ", s.cluster->cluster_id(),
                                   "\n    health: ", health::SeverityName(report.status));
@@ -100,8 +101,7 @@ std::string StatusText(const Subjects& s, const json& status) {
                     absl::StrJoin(names.get<std::vector<std::string>>(), ", "));
   }
   if (status["modules"].empty()) absl::StrAppend(&text, " none installed");
-  if (const std::string progress = ProgressText(s.progress->Events(), /*in_status=*/true);
-      !progress.empty()) {
+  if (const std::string progress = ProgressText(events, /*in_status=*/true); !progress.empty()) {
     absl::StrAppend(&text, "\n\n  progress:\n", progress);
   }
   return text;
@@ -113,8 +113,10 @@ void AddStatusCommands(const Subjects& subjects, command::Dispatcher* dispatcher
   dispatcher->AddBuiltin(
       {"status", "show the state of the cluster, the manager and its modules", "r"},
       [s = subjects](const BuiltinCall& call, ResultCallback done) {
-        const json status = StatusJson(s);
-        done(Render(call.format, status, [&] { return StatusText(s, status); }));
+        const health::Report health = s.health->Get();
+        const auto progress = s.progress->Events();
+        const json status = StatusJson(s, health, progress);
+        done(Render(call.format, status, [&] { return StatusText(s, status, health, progress); }));
       });
   dispatcher->AddBuiltin(
       {"version", "show the version of the manager", "r"},
