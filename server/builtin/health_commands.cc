@@ -49,9 +49,15 @@ json HistoryJson(const std::vector<v1::HealthEvent>& events) {
                     {"summary", event.check().summary()},
                     {"count", event.check().count()},
                     {"source", event.check().source()},
-                    {"cleared", event.cleared()}});
+                    {"cleared", event.cleared()},
+                    {"changed", event.changed()}});
   }
   return data;
+}
+
+const char* What(const v1::HealthEvent& event) {
+  if (event.cleared()) return "cleared";
+  return event.changed() ? "changed" : "raised";
 }
 
 std::string HistoryTable(const std::vector<v1::HealthEvent>& events) {
@@ -59,8 +65,8 @@ std::string HistoryTable(const std::vector<v1::HealthEvent>& events) {
   for (const auto& event : events) {
     table.AddRow({absl::FormatTime("%Y-%m-%d %H:%M:%S", event::FromProto(event.time()),
                                    absl::LocalTimeZone()),
-                  event.cleared() ? "cleared" : "raised", event.check().code(),
-                  event.check().summary(), event.check().source()});
+                  What(event), event.check().code(), event.check().summary(),
+                  event.check().source()});
   }
   return table.Print();
 }

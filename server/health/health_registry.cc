@@ -134,21 +134,23 @@ absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
 std::vector<v1::HealthEvent> HealthRegistry::Compare(const Checks& before, const Checks& after,
                                                      store::Batch* batch) {
   std::vector<v1::HealthEvent> events;
-  const auto add = [&](const v1::HealthCheck& check, bool cleared) {
+  const auto add = [&](const v1::HealthCheck& check) -> v1::HealthEvent& {
     v1::HealthEvent& event = events.emplace_back();
     *event.mutable_time() = event::ToProto(absl::Now());
     *event.mutable_check() = check;
-    event.set_cleared(cleared);
+    return event;
   };
   for (const auto& [code, check] : after) {
     const auto old = before.find(code);
-    if (old == before.end() || old->second.summary() != check.summary() ||
-        old->second.severity() != check.severity()) {
-      add(check, false);
+    if (old == before.end()) {
+      add(check);
+    } else if (old->second.summary() != check.summary() ||
+               old->second.severity() != check.severity()) {
+      add(check).set_changed(true);
     }
   }
   for (const auto& [code, check] : before) {
-    if (after.count(code) == 0) add(check, true);
+    if (after.count(code) == 0) add(check).set_cleared(true);
   }
   for (const auto& event : events) Remember(event, batch);
   for (auto mute = mutes_.begin(); mute != mutes_.end();) {

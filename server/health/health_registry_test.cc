@@ -226,6 +226,24 @@ TEST_F(HealthRegistryTest, MutesAndHistorySurviveTheRegistry) {
   EXPECT_EQ(registry().History(1).size(), 1u);
 }
 
+TEST_F(HealthRegistryTest, TheHistoryTellsWhatCameChangedAndWent) {
+  v1::HealthCheck check = Check("BAD", v1::SEVERITY_WARNING);
+  ASSERT_TRUE(registry().Set("m", {check}).ok());
+  check.set_summary("worse");
+  ASSERT_TRUE(registry().Set("m", {check}).ok());
+  check.set_severity(v1::SEVERITY_ERROR);
+  ASSERT_TRUE(registry().Set("m", {check}).ok());
+  check.add_detail("this alone is no news");
+  ASSERT_TRUE(registry().Set("m", {check}).ok());
+  ASSERT_TRUE(registry().Set("m", {}).ok());
+  ASSERT_TRUE(registry().Set("m", {check}).ok());
+  std::vector<std::string> told;
+  for (const v1::HealthEvent& event : registry().History(10)) {
+    told.push_back(event.cleared() ? "cleared" : event.changed() ? "changed" : "raised");
+  }
+  EXPECT_THAT(told, testing::ElementsAre("raised", "cleared", "changed", "changed", "raised"));
+}
+
 TEST_F(HealthRegistryTest, TheHistoryIsBounded) {
   for (size_t i = 0; i < HealthRegistry::kHistory; ++i) {
     ASSERT_TRUE(registry().Set("m", {Check("FLAPS", v1::SEVERITY_WARNING)}).ok());

@@ -37,8 +37,8 @@ void LogHealth(const std::string& manager, const v1::HealthEvent& event) {
   } else {
     record.set_level(check.severity() == v1::SEVERITY_ERROR ? v1::LOG_LEVEL_ERROR
                                                             : v1::LOG_LEVEL_WARNING);
-    record.set_message(
-        absl::StrCat("Health check failed: ", check.summary(), " (", check.code(), ")"));
+    record.set_message(absl::StrCat("Health check ", event.changed() ? "update" : "failed", ": ",
+                                    check.summary(), " (", check.code(), ")"));
   }
   log::Write(manager, std::move(record));
 }

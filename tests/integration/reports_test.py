@@ -143,6 +143,31 @@ def test_the_history_of_health(manager: Manager, session: RawSession) -> None:
     assert log[1].endswith("cluster [INF] Health check cleared: RAW_HISTORY (was: 1 things broke)")
 
 
+def test_a_check_that_changes(manager: Manager, session: RawSession) -> None:
+    raise_checks(manager, session, RAW_CHANGES=1)
+    raise_checks(manager, session, RAW_CHANGES=2)
+    raise_checks(manager, session)
+    lines = manager.check("health", "history", "3").splitlines()[1:]
+    assert [line.split()[2:5] for line in lines] == [
+        ["cleared", "RAW_CHANGES", "2"],
+        ["changed", "RAW_CHANGES", "2"],
+        ["raised", "RAW_CHANGES", "1"],
+    ]
+    events = json.loads(manager.check("health", "history", "3", "--format", "json"))
+    assert [(event["cleared"], event["changed"]) for event in events] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    # … in the words of Ceph
+    log = manager.check("log", "last", "3", "info").splitlines()
+    assert [line.partition(" cluster ")[2] for line in log] == [
+        "[ERR] Health check failed: 1 things broke (RAW_CHANGES)",
+        "[ERR] Health check update: 2 things broke (RAW_CHANGES)",
+        "[INF] Health check cleared: RAW_CHANGES (was: 2 things broke)",
+    ]
+
+
 def test_an_orderly_end_of_the_manager_is_no_failure() -> None:
     with Manager(flags=["--sim-speed", "0"]) as manager:
         manager.stop()
