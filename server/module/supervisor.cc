@@ -25,6 +25,7 @@ constexpr char kProcessPrefix[] = "module/process/";
 constexpr char kRegisterPrefix[] = "module/register/";
 constexpr size_t kOutputTail = 20;   // lines kept of each module
 constexpr size_t kReasonLine = 300;  // bytes of its last line that a reason has
+constexpr absl::Duration kTellLeftOutAfter = absl::Seconds(1);
 
 std::string Quoted(absl::string_view name) { return absl::StrCat("module '", name, "'"); }
 
@@ -349,21 +350,14 @@ ProcessCallbacks Supervisor::CallbacksFor(const Module& m) {
     // It is shown in proto3 strings, which must be UTF-8.
     std::string text = internal::ToUtf8(line);
     bool keep = false;
-    uint64_t left_out = 0;
     Locked([&] {
       mu_.AssertHeld();
       Module* writer = Find(name);
       if (writer == nullptr) return;
       writer->output.push_back(text);
       if (writer->output.size() > kOutputTail) writer->output.pop_front();
-      keep = writer->output_limit.Take(absl::Now());
-      if (keep) left_out = writer->output_limit.TakeRefused();
+      keep = MayLogOutput(*writer);
     });
-    if (left_out > 0) {
-      log::Get("module").warn(
-          "{}: {} lines of its output were left out: it writes over {} a second", name, left_out,
-          kOutputRate);
-    }
     if (!keep) return;
     v1::LogRecord record;
     record.set_logger("output");
@@ -378,6 +372,29 @@ ProcessCallbacks Supervisor::CallbacksFor(const Module& m) {
     });
   };
   return callbacks;
+}
+
+bool Supervisor::MayLogOutput(Module& m) {
+  if (!m.output_limit) m.output_limit.emplace(options_.output_burst, options_.output_rate);
+  if (m.output_limit->Take(absl::Now())) return true;
+  if (!std::exchange(m.left_out_is_told, true)) {
+    parts_.timers->After(kTellLeftOutAfter, [this, name = m.name] { TellLeftOut(name); });
+  }
+  return false;
+}
+
+void Supervisor::TellLeftOut(const std::string& name) {
+  uint64_t left_out = 0;
+  Locked([&] {
+    mu_.AssertHeld();
+    Module* m = Find(name);
+    if (m == nullptr) return;
+    m->left_out_is_told = false;
+    left_out = m->output_limit->TakeRefused();
+  });
+  if (left_out == 0) return;
+  log::Get("module").warn("{}: {} lines of its output were left out: it writes over {} a second",
+                          name, left_out, options_.output_rate);
 }
 
 void Supervisor::StartProcess(Module& m) {

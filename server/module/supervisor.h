@@ -88,6 +88,9 @@ struct SupervisorOptions {
   absl::Duration max_backoff = absl::Seconds(30);
   absl::Duration stable_after = absl::Seconds(60);  // a run of this length resets the backoff
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
+  // What a module's process may write into the log: lines at once, and a second.
+  double output_burst = 10000;
+  double output_rate = 300;
 };
 
 // Why a session was refused, for the wire.
@@ -178,10 +181,6 @@ class Supervisor {
     event::TimerQueue::TimerId timer = 0;
     SessionCallback callback;
   };
-  // What a module's process may write into the log: lines at once, and a second.
-  static constexpr double kOutputBurst = 10000;
-  static constexpr double kOutputRate = 300;
-
   struct Module {
     std::string name;
     std::optional<InstalledModule> installed;
@@ -207,8 +206,9 @@ class Supervisor {
     std::string failure;  // why it is being ended to be started again
     std::string refused;  // why its process was not let in, until it is or ends
     std::deque<std::string> output;
-    log::RateLimit output_limit{kOutputBurst, kOutputRate};
-    std::string uri;  // where it serves
+    std::optional<log::RateLimit> output_limit;  // since its first line
+    bool left_out_is_told = false;               // soon, by a timer
+    std::string uri;                             // where it serves
     bool stopping = false;
     bool start_after_stop = false;
     std::string stop_reason;
@@ -232,6 +232,10 @@ class Supervisor {
   void StartProcess(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ProcessCallbacks CallbacksFor(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether a line of its output may go into the log; arranges for those that may not to
+  // be told of.
+  bool MayLogOutput(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellLeftOut(const std::string& name);
   void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FailAndRestart(Module& m, std::string failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -8,9 +8,14 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "server/log/log.h"
 #include "server/module/supervisor_fixture.h"
 
 namespace outpost::module {
@@ -292,6 +297,62 @@ TEST_F(LifecycleTest, DisableDuringARestartWins) {
   });
   EXPECT_EQ(manager->Disable("hello")->state(), v1::MODULE_STATE_DISABLED);
   EXPECT_TRUE(told.WaitForNotificationWithTimeout(absl::Seconds(20)));
+}
+
+// Counts what the log gets of a module's output.
+class OutputCount {
+ public:
+  explicit OutputCount(const std::string& module)
+      : listener_(log::History().Listen([this, module](const log::LinePtr& line) {
+          absl::MutexLock lock(&mu_);
+          if (line->source == module) ++kept_;
+          int64_t left_out = 0;
+          absl::string_view text = line->record.message();
+          if (absl::ConsumePrefix(&text, module + ": ") && absl::StrContains(text, "left out") &&
+              absl::SimpleAtoi(text.substr(0, text.find(' ')), &left_out)) {
+            left_out_ += left_out;
+          }
+        })) {}
+  ~OutputCount() { log::History().Unlisten(listener_); }
+
+  // Waits until it has heard of so many; false after 20 s.
+  bool AwaitTotal(int64_t lines) {
+    const auto all = [this, lines]()
+                         ABSL_SHARED_LOCKS_REQUIRED(mu_) { return kept_ + left_out_ >= lines; };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(20));
+  }
+  int64_t kept() const {
+    absl::MutexLock lock(&mu_);
+    return kept_;
+  }
+  int64_t left_out() const {
+    absl::MutexLock lock(&mu_);
+    return left_out_;
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  int64_t kept_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t left_out_ ABSL_GUARDED_BY(mu_) = 0;
+  const uint64_t listener_;
+};
+
+TEST_F(LifecycleTest, WhatItWritesIsBoundedAndHowManyLinesAreLeftOutIsTold) {
+  // Not 10,000 lines in the test's own output.
+  ASSERT_TRUE(
+      log::Configure({.file = "", .level = "info", .levels = {{"module", "warning"}}}).ok());
+  Install("chatty", "seq 12000; exec sleep 600");
+  OutputCount count("chatty");
+  // However long it takes: no more lines than the burst.
+  StartManager([](auto& options) { options.output_rate = 0; });
+  ASSERT_TRUE(manager->Enable("chatty").ok());
+  NextProcess();
+  EXPECT_TRUE(count.AwaitTotal(12000));
+  EXPECT_EQ(count.kept(), 10000);
+  EXPECT_EQ(count.left_out(), 2000);
+  // For its crash report the end of it is kept.
+  EXPECT_THAT((*manager)->Describe("chatty")->stderr_tail(), testing::Contains("12000"));
 }
 
 TEST_F(LifecycleTest, StopEndsAllWithinItsBound) {
