@@ -89,6 +89,7 @@ std::optional<Failure> Follow(v1::TailLogRequest request, const Arguments& argum
   }
   bool connected = false;
   bool away = false;
+  bool restarted = false;
   const auto show = [&](const v1::TailLogResponse* line) -> std::optional<Failure> {
     if (away) absl::FPrintF(stderr, "the manager at %s is there again\n", arguments.address);
     connected = true;
@@ -98,11 +99,14 @@ std::optional<Failure> Follow(v1::TailLogRequest request, const Arguments& argum
   for (;;) {
     const Failure end = client->TailLog(request, show);
     if (interrupt->signal() != 0) return std::nullopt;
-    if (!connected || !CameAndWent(end)) return end;
-    if (!away) {
+    // A new manager knows a module that was started by hand when that has attached again.
+    const bool comes_back = restarted && end.exit_status == ENOENT;
+    if (!connected || !(comes_back || CameAndWent(end))) return end;
+    if (!away && !comes_back) {
       absl::FPrintF(stderr, "the manager at %s went away; waiting for it\n", arguments.address);
     }
-    away = true;
+    away = away || !comes_back;
+    restarted = true;
     request.set_lines(0);  // those were shown
     interrupt->WaitFor(kTryAgain);
     if (interrupt->signal() != 0) return std::nullopt;
@@ -169,14 +173,6 @@ std::optional<Failure> FollowModuleLogs(const Arguments& arguments, Client* clie
   if (request.module().empty()) {
     return ErrnoFailure(EINVAL, "module logs: of which module? module logs NAME [--follow]");
   }
-  // Who follows a name that there is not would wait for ever.
-  v1::CommandsRunRequest once;
-  for (const std::string& word : {std::string("module"), std::string("logs"), request.module()}) {
-    once.add_words(word);
-  }
-  v1::CommandsRunResponse response;
-  if (std::optional<Failure> failure = client->Run(once, &response)) return failure;
-  if (std::optional<Failure> failure = FailureOf(response)) return failure;
   return Follow(std::move(request), arguments, client, interrupt, output);
 }
 

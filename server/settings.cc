@@ -164,10 +164,9 @@ absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings
           known.push_back(name);
         }
       }
-      const auto nearest = text::Nearest(key, known, 1);
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": there is no setting \"", key, "\"",
-                       nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest[0], "?")));
+                       text::DidYouMean(text::Nearest(key, known, 1))));
     }
     if (option->count() > 0) continue;  // the flag wins
     const auto words = Words(value);
@@ -266,11 +265,9 @@ absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
           absl::StrCat("\"", extras[0], "\" belongs to no flag (outpostd --help)"));
     }
     const std::string flag = extras[0].substr(0, extras[0].find('='));
-    const auto nearest = text::Nearest(flag, known, 1);
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no flag \"", flag, "\"",
-                     nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest[0], "?"),
-                     " (outpostd --help)"));
+    return absl::InvalidArgumentError(absl::StrCat("there is no flag \"", flag, "\"",
+                                                   text::DidYouMean(text::Nearest(flag, known, 1)),
+                                                   " (outpostd --help)"));
   } catch (const CLI::ParseError& e) {
     return absl::InvalidArgumentError(absl::StrCat(e.what(), " (outpostd --help)"));
   }

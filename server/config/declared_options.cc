@@ -3,19 +3,12 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/text/nearest.h"
 
 namespace outpost::config {
 namespace {
 
 constexpr size_t kSuggestions = 3;
-
-// "; did you mean a or b?", or nothing.
-std::string DidYouMean(const std::vector<std::string>& names) {
-  if (names.empty()) return "";
-  return absl::StrCat("; did you mean ", absl::StrJoin(names, " or "), "?");
-}
 
 }  // namespace
 
@@ -62,7 +55,7 @@ absl::Status DeclaredOptions::NotDeclared(const OptionKey& key) const {
     known = text::Nearest(key.option, {names.begin(), names.end()}, kSuggestions);
     for (std::string& name : known) name = absl::StrCat("global/", name);
     return absl::NotFoundError(
-        absl::StrCat("option ", text, ": no module declares it", DidYouMean(known)));
+        absl::StrCat("option ", text, ": no module declares it", text::DidYouMean(known)));
   }
   const auto module = modules.find(key.module);
   if (module == modules.end()) {
@@ -70,13 +63,13 @@ absl::Status DeclaredOptions::NotDeclared(const OptionKey& key) const {
     known = text::Nearest(key.module, known, kSuggestions);
     for (std::string& name : known) name = OptionKey{name, key.manager_id, key.option}.ToString();
     return absl::NotFoundError(absl::StrCat("option ", text, ": no module \"", key.module,
-                                            "\" has declared options", DidYouMean(known)));
+                                            "\" has declared options", text::DidYouMean(known)));
   }
   for (const auto& [name, schema] : *module->second) known.push_back(name);
   known = text::Nearest(key.option, known, kSuggestions);
   for (std::string& name : known) name = OptionKey{key.module, key.manager_id, name}.ToString();
   return absl::NotFoundError(absl::StrCat("option ", text, ": module ", key.module,
-                                          " does not declare it", DidYouMean(known)));
+                                          " does not declare it", text::DidYouMean(known)));
 }
 
 absl::StatusOr<v1::OptionDescriptor> DeclaredOptions::Describe(const OptionKey& key) const {

@@ -211,6 +211,7 @@ Registry& TheRegistry() {
 
 }  // namespace
 
+std::vector<std::string> Components() { return {std::begin(kComponents), std::end(kComponents)}; }
 absl::Status Configure(const Settings& settings) { return TheRegistry().Configure(settings); }
 absl::Status Reopen() { return TheRegistry().Reopen(); }
 spdlog::logger& Get(absl::string_view component) { return TheRegistry().Get(component); }

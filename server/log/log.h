@@ -10,12 +10,16 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "server/log/log_history.h"
 
 namespace outpost::log {
+
+// The manager's own loggers: "main", "module", "rpc", …
+std::vector<std::string> Components();
 
 struct Settings {
   std::string file;                           // empty: stderr

@@ -78,6 +78,13 @@ LinePtr LogHistory::Read(uint64_t* next, const LineFilter& filter, uint64_t* mis
   return nullptr;
 }
 
+std::set<std::string> LogHistory::Sources() const {
+  std::set<std::string> sources;
+  absl::MutexLock lock(&mu_);
+  for (const LinePtr& line : lines_) sources.insert(line->source);
+  return sources;
+}
+
 uint64_t LogHistory::Listen(std::function<void(const LinePtr&)> listener) {
   absl::MutexLock lock(&listeners_mu_);
   listeners_[next_listener_] = std::move(listener);

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ class LogHistory {
   // The next line from number *next on that matches; null: there is none yet. Sets
   // *next behind it, and adds to *missed how many are gone that were not looked at.
   LinePtr Read(uint64_t* next, const LineFilter& filter, uint64_t* missed) const;
+
+  // Who wrote the lines that there are.
+  std::set<std::string> Sources() const;
 
   // Calls `listener` after each new line.
   uint64_t Listen(std::function<void(const LinePtr&)> listener);

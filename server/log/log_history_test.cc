@@ -29,6 +29,15 @@ std::vector<std::string> Texts(const std::vector<LinePtr>& lines) {
   return texts;
 }
 
+TEST(LogHistoryTest, KnowsWhoWroteToIt) {
+  LogHistory history;
+  EXPECT_THAT(history.Sources(), IsEmpty());
+  history.Append("b", Record("1"));
+  history.Append("a", Record("2"));
+  history.Append("b", Record("3"));
+  EXPECT_THAT(history.Sources(), ElementsAre("a", "b"));
+}
+
 TEST(LogHistoryTest, TheLastLinesThatMatch) {
   LogHistory history;
   history.Append("a", Record("1"));

@@ -176,11 +176,9 @@ void Supervisor::Enable(const std::string& name, absl::Duration wait, ModuleInfo
     if (m == nullptr || (!m->installed && !m->disabled_by_operator && m->session == nullptr)) {
       std::vector<std::string> known;
       for (const auto& [other, unused] : modules_) known.push_back(other);
-      const auto nearest = text::Nearest(name, known, 3);
-      return absl::NotFoundError(absl::StrCat(
-          Quoted(name), " is not installed in ", absl::StrJoin(options_.module_path, ":"),
-          nearest.empty() ? ""
-                          : absl::StrCat("; did you mean ", absl::StrJoin(nearest, ", "), "?")));
+      return absl::NotFoundError(absl::StrCat(Quoted(name), " is not installed in ",
+                                              absl::StrJoin(options_.module_path, ":"),
+                                              text::DidYouMean(text::Nearest(name, known, 3))));
     }
     if (m->installed && !m->installed->problem.empty()) {
       return absl::FailedPreconditionError(

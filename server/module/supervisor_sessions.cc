@@ -442,10 +442,10 @@ void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
     if (m == nullptr) {
       std::vector<std::string> known;
       for (const auto& [other, unused] : modules_) known.push_back(other);
-      const auto nearest = text::Nearest(name, known, 1);
+      std::vector<std::string> nearest = text::Nearest(name, known, 1);
+      for (std::string& near : nearest) near = absl::StrCat("'", near, "'");
       return absl::FailedPreconditionError(
-          absl::StrCat("module '", name, "' is not known",
-                       nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest[0], "'?")));
+          absl::StrCat("module '", name, "' is not known", text::DidYouMean(nearest)));
     }
     if (m->state == v1::MODULE_STATE_RUNNING) {
       session = m->session;  // since a moment ago

@@ -12,6 +12,7 @@
 #include "nlohmann/json.hpp"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
+#include "server/rpc/refused_stream.h"
 #include "server/rpc/state_services.h"
 #include "server/rpc/watch_stream.h"
 
@@ -169,12 +170,11 @@ grpc::ServerUnaryReactor* ConfigService::List(grpc::CallbackServerContext* conte
 
 grpc::ServerWriteReactor<v1::ConfigWatchResponse>* ConfigService::Watch(
     grpc::CallbackServerContext* context, const v1::ConfigWatchRequest* request) {
-  auto* stream = new ConfigStream;
   if (auto caller = IdentifyCaller(*context, *supervisor_); !caller.ok()) {
-    stream->Refuse(caller.status());
-  } else {
-    stream->Open(Watchers::Add(watchers_, stream, request->module()));
+    return new RefusedStream<v1::ConfigWatchResponse>(caller.status());
   }
+  auto* stream = new ConfigStream;
+  stream->Open(Watchers::Add(watchers_, stream, request->module()));
   return stream;
 }
 

@@ -6,7 +6,7 @@
 
 #include "outpost/v1/orchestrator.grpc.pb.h"
 #include "server/rpc/finish.h"
-#include "server/rpc/not_yet_stream.h"
+#include "server/rpc/refused_stream.h"
 
 namespace outpost::rpc {
 
@@ -21,7 +21,7 @@ class FutureOrchestratorService final : public v1::Orchestrator::CallbackService
 #define OUTPOST_NOT_YET_STREAM(Method)                                                          \
   grpc::ServerWriteReactor<v1::Method##Response>* Method(grpc::CallbackServerContext*,          \
                                                          const v1::Method##Request*) override { \
-    return new NotYetStream<v1::Method##Response>(kWords);                                      \
+    return new RefusedStream<v1::Method##Response>(NotYet(kWords));                             \
   }
   OUTPOST_NOT_YET(GetOrchestratorStatus)
   OUTPOST_NOT_YET(ListOrchestratorFeatures)

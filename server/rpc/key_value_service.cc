@@ -4,6 +4,7 @@
 #include "absl/strings/strip.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
+#include "server/rpc/refused_stream.h"
 #include "server/rpc/state_services.h"
 #include "server/rpc/watch_stream.h"
 #include "server/store/module_keys.h"
@@ -118,12 +119,9 @@ grpc::ServerUnaryReactor* KeyValueService::Batch(grpc::CallbackServerContext* co
 
 grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* KeyValueService::Watch(
     grpc::CallbackServerContext* context, const v1::KeyValueWatchRequest* request) {
-  auto* stream = new WatchStream<v1::KeyValueWatchResponse>;
   const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
-  if (!prefix.ok()) {
-    stream->Refuse(prefix.status());
-    return stream;
-  }
+  if (!prefix.ok()) return new RefusedStream<v1::KeyValueWatchResponse>(prefix.status());
+  auto* stream = new WatchStream<v1::KeyValueWatchResponse>;
   stream->Open(store_->Watch(absl::StrCat(*prefix, request->prefix()),
                              [stream, prefix = *prefix](const store::Change& change) {
                                v1::KeyValueWatchResponse response;

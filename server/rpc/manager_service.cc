@@ -1,13 +1,18 @@
 #include "server/rpc/manager_service.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/event/proto_time.h"
+#include "server/log/log.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
-#include "server/rpc/not_yet_stream.h"
+#include "server/rpc/refused_stream.h"
 #include "server/rpc/tail_log.h"
+#include "server/text/nearest.h"
 
 namespace outpost::rpc {
 namespace {
@@ -110,8 +115,26 @@ grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerCont
   return reactor;
 }
 
+absl::Status ManagerService::CheckLogSource(const std::string& name) const {
+  // Others than modules: the manager's parts; "mgr.x" of the cluster log; and whoever has
+  // written there ("client"), or was a module once.
+  std::set<std::string> known = parts_.log->Sources();
+  for (std::string& component : log::Components()) known.insert(std::move(component));
+  known.insert(absl::StrCat("mgr.", parts_.manager_id));
+  for (const v1::ModuleInfo& module : parts_.supervisor->List()) known.insert(module.name());
+  if (known.contains(name)) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(
+      "there is no module '", name, "', and nobody else of that name has written to the log",
+      text::DidYouMean(text::Nearest(name, {known.begin(), known.end()}, 1))));
+}
+
 grpc::ServerWriteReactor<v1::TailLogResponse>* ManagerService::TailLog(
     grpc::CallbackServerContext*, const v1::TailLogRequest* request) {
+  if (!request->module().empty()) {
+    if (absl::Status status = CheckLogSource(request->module()); !status.ok()) {
+      return new RefusedStream<v1::TailLogResponse>(status);
+    }
+  }
   return rpc::TailLog(parts_.log, *request);
 }
 
@@ -126,7 +149,8 @@ grpc::ServerUnaryReactor* ManagerService::SetUri(grpc::CallbackServerContext* co
 
 grpc::ServerWriteReactor<v1::TailEventsResponse>* ManagerService::TailEvents(
     grpc::CallbackServerContext*, const v1::TailEventsRequest*) {
-  return new NotYetStream<v1::TailEventsResponse>("what happens to modules, as it happens");
+  return new RefusedStream<v1::TailEventsResponse>(
+      NotYet("what happens to modules, as it happens"));
 }
 
 }  // namespace outpost::rpc

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "outpost/v1/manager.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
@@ -64,6 +65,9 @@ class ManagerService final : public v1::Manager::CallbackService {
                                    v1::SetUriResponse* response) override;
 
  private:
+  // NOT_FOUND: nobody of this name writes to the log.
+  absl::Status CheckLogSource(const std::string& name) const;
+
   const Parts parts_;
 };
 

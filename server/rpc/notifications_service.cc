@@ -11,12 +11,13 @@
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
+#include "server/rpc/refused_stream.h"
 #include "server/text/nearest.h"
 
 namespace outpost::rpc {
 namespace {
 
-using SubscribeStream = grpc::ServerWriteReactor<v1::SubscribeResponse>;
+using RefusedSubscription = RefusedStream<v1::SubscribeResponse>;
 
 // The types that exist whether or not the source has such a structure yet.
 const std::set<std::string>& StandardTypes() {
@@ -40,16 +41,15 @@ absl::StatusOr<std::set<std::string>> Types(const v1::SubscribeRequest& request,
   }
   for (const std::string& type : request.types()) {
     if (known.count(type) > 0) continue;
-    const auto nearest = text::Nearest(type, {known.begin(), known.end()}, 1);
     return absl::InvalidArgumentError(
         absl::StrCat("there are no notifications of type \"", type, "\"",
-                     nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest[0], "?")));
+                     text::DidYouMean(text::Nearest(type, {known.begin(), known.end()}, 1))));
   }
   return std::set<std::string>(request.types().begin(), request.types().end());
 }
 
 // Writes what its subscription has, one message at a time.
-class SubscribeReactor final : public SubscribeStream {
+class SubscribeReactor final : public grpc::ServerWriteReactor<v1::SubscribeResponse> {
  public:
   SubscribeReactor(std::shared_ptr<notify::Subscription> subscription, bool explicit_acks)
       : subscription_(std::move(subscription)), explicit_acks_(explicit_acks) {
@@ -110,21 +110,14 @@ class SubscribeReactor final : public SubscribeStream {
   v1::SubscribeResponse current_ ABSL_GUARDED_BY(mu_);
 };
 
-// Ends a stream that was refused.
-class RefusedStream final : public SubscribeStream {
- public:
-  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpc(status)); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 grpc::ServerWriteReactor<v1::SubscribeResponse>* NotificationsService::Subscribe(
     grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) {
   const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return new RefusedStream(caller.status());
+  if (!caller.ok()) return new RefusedSubscription(caller.status());
   absl::StatusOr<std::set<std::string>> types = Types(*request, *cluster_);
-  if (!types.ok()) return new RefusedStream(types.status());
+  if (!types.ok()) return new RefusedSubscription(types.status());
   return new SubscribeReactor(hub_->Subscribe(caller->name, *std::move(types)),
                               request->explicit_acks());
 }

@@ -4,7 +4,7 @@
 // there is, misses nothing.
 //
 // **Thread safety.** Offer may be called from any thread, from Open on until the feed is
-// destroyed. Open or Refuse is called once, by the handler that has made the stream.
+// destroyed. Open is called once, by the handler that has made the stream.
 //
 // **Invariants.**
 // 1. What is offered is sent in that order; what replaces a waiting message, in its place.
@@ -39,12 +39,6 @@ inline constexpr size_t kMaxWaitingBytes = size_t{16} << 20;
 template <typename Response>
 class WatchStream final : public grpc::ServerWriteReactor<Response> {
  public:
-  // Ends the call at once.
-  void Refuse(const absl::Status& status) {
-    absl::MutexLock lock(&mu_);
-    End(ToGrpc(status));
-  }
-
   // Begins. `feed` calls Offer until it is destroyed.
   void Open(std::unique_ptr<store::WatchHandle> feed) {
     absl::MutexLock lock(&mu_);

@@ -5,6 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace outpost::text {
 namespace {
@@ -56,6 +58,11 @@ std::vector<std::string> Nearest(absl::string_view word, const std::vector<std::
     names.push_back(*name);
   }
   return names;
+}
+
+std::string DidYouMean(const std::vector<std::string>& nearest) {
+  if (nearest.empty()) return "";
+  return absl::StrCat("; did you mean ", absl::StrJoin(nearest, " or "), "?");
 }
 
 }  // namespace outpost::text

@@ -21,6 +21,10 @@ namespace outpost::text {
 std::vector<std::string> Nearest(absl::string_view word, const std::vector<std::string>& known,
                                  size_t limit);
 
+// The end of an error message: "; did you mean a or b?", or nothing where there are no
+// `nearest`.
+std::string DidYouMean(const std::vector<std::string>& nearest);
+
 }  // namespace outpost::text
 
 #endif  // OUTPOST_SERVER_TEXT_NEAREST_H_

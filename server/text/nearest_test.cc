@@ -44,5 +44,11 @@ TEST(NearestTest, EmptyAndHugeWordsFindNothing) {
   EXPECT_THAT(Nearest(std::string(1 << 20, 'a'), {"a"}, 3), IsEmpty());
 }
 
+TEST(DidYouMeanTest, NamesAllOrSaysNothing) {
+  EXPECT_EQ(DidYouMean({}), "");
+  EXPECT_EQ(DidYouMean({"a"}), "; did you mean a?");
+  EXPECT_EQ(DidYouMean({"a", "b"}), "; did you mean a or b?");
+}
+
 }  // namespace
 }  // namespace outpost::text

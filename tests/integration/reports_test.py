@@ -255,6 +255,24 @@ def test_the_log_of_a_module(manager: Manager, session: RawSession) -> None:
     assert "'nosuch'" in outcome.err
 
 
+def test_the_log_of_nobody(manager: Manager, session: RawSession) -> None:
+    stub = manager.stub(manager_pb2_grpc.ManagerStub)
+    for follow in (False, True):
+        request = manager_pb2.TailLogRequest(module="rwa", follow=follow)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(stub.TailLog(request, timeout=DEADLINE))
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        assert caught.value.details() == (
+            "there is no module 'rwa', and nobody else of that name has written to the log;"
+            " did you mean raw?"
+        )
+    # … but others than modules write to it, too, or will
+    manager.check("log", "a line")
+    for name in ("client", "mgr.x", "main", "cluster", "raw"):
+        stream = stub.TailLog(manager_pb2.TailLogRequest(module=name, lines=1), timeout=DEADLINE)
+        assert {line.source for line in stream} <= {name}
+
+
 def test_the_cluster_log_is_notified(manager: Manager, session: RawSession) -> None:
     stream = manager.stub(notifications_pb2_grpc.NotificationsStub).Subscribe(
         notifications_pb2.SubscribeRequest(types=["clog"]), timeout=DEADLINE
