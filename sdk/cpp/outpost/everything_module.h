@@ -212,6 +212,8 @@ class Everything : public Module {
   using Module::TellCommand;
   using Module::UpdateProgress;
   using Module::Version;
+  using Module::WatchOptions;
+  using Module::WatchStore;
 
   Option<int64_t> times_ = options().Add<int64_t>("times", 1, "How often", {.min = 1, .max = 9});
   Option<std::optional<absl::Duration>> pause_ =

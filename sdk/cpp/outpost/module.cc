@@ -122,6 +122,15 @@ absl::Status Module::SetLocalizedStore(absl::string_view key,
 }
 absl::Status Module::Apply(const StoreBatch& batch) { return client_->state().Apply(batch); }
 
+absl::StatusOr<Watch> Module::WatchOptions(absl::string_view module,
+                                           std::function<void(const OptionChange&)> callback) {
+  return client_->watches().Options(module, std::move(callback));
+}
+absl::StatusOr<Watch> Module::WatchStore(absl::string_view prefix,
+                                         std::function<void(const StoreChange&)> callback) {
+  return client_->watches().Store(prefix, std::move(callback));
+}
+
 absl::StatusOr<Json> Module::Remote(absl::string_view module, absl::string_view method,
                                     const Json& args, const Json& kwargs) {
   return client_->calls().Remote(module, method, args, kwargs);

@@ -21,9 +21,9 @@
 // use; a Serve that is overridden is found by itself.
 //
 // **Threads.** Start and then Serve run on a thread of their own; so does Shutdown. Notify,
-// ConfigChanged and the callbacks of SendCommand share one thread, and so never overlap each other.
-// Commands and methods run on ModuleInfo.max_concurrency threads. All of these run at the same time
-// as the others.
+// ConfigChanged and the callbacks of OnChange, SendCommand and watches share one thread, and so
+// never overlap each other. Commands and methods run on ModuleInfo.max_concurrency threads. All of
+// these run at the same time as the others.
 //
 // **Thread safety.** The accessors may be called from any thread. Those that ask
 // the manager block until it answers, at most for the timeouts in ModuleInfo
@@ -61,6 +61,7 @@
 #include "outpost/serve_context.h"
 #include "outpost/store.h"
 #include "outpost/structure.h"
+#include "outpost/watch.h"
 
 namespace outpost {
 
@@ -78,7 +79,7 @@ struct ModuleInfo {
   std::string version = {};
   // The notification types that Notify wants; empty: none.
   std::vector<std::string> notify_types = {};
-  // How many commands and methods run at once.
+  // How many commands and methods run at once, each on a thread; 0 is taken for 1.
   uint32_t max_concurrency = 1;
   // Whether it can also run beside a standby manager.
   bool standby_capable = false;
@@ -95,7 +96,7 @@ struct Notification {
   uint64_t version = 0;      // of the structure, for state-like types
   std::string payload = {};  // the event as JSON, for event-like types
   uint64_t missed = 0;       // event-like: how many were lost just before this one
-  absl::Time time = {};
+  absl::Time time = {};      // when it was made, by the manager's clock
   // True: nothing in particular happened; the module was attached again, and may
   // have missed changes of this (state-like) type while it was not.
   bool after_reattach = false;
@@ -148,7 +149,8 @@ class Module {
 
   const Logger& log() const { return log_; }
   // A line in the cluster log, which operators follow, whatever log_level is;
-  // `channel` is "cluster", "audit" or another.
+  // `channel` is "cluster", "audit" or another. Never blocks: while the manager is away,
+  // lines wait.
   void ClusterLog(absl::string_view channel, LogLevel level, absl::string_view text) const;
 
   // --- Who and where (empty before the module is attached) ---
@@ -185,15 +187,21 @@ class Module {
   // state stays readable.
   absl::StatusOr<bool> HaveMonConnection();
 
+  // A host and the daemons on it. NOT_FOUND: no daemon runs on a host of this name.
   absl::StatusOr<Server> GetServer(absl::string_view hostname);
+  // Every host on which a daemon runs.
   absl::StatusOr<std::vector<Server>> ListServers();
   // What a daemon said of itself when it started. NOT_FOUND: it is not known.
   absl::StatusOr<std::map<std::string, std::string>> GetMetadata(absl::string_view type,
                                                                  absl::string_view id);
+  // What a daemon says of its present state. NOT_FOUND: it is not known.
   absl::StatusOr<std::map<std::string, std::string>> GetDaemonStatus(absl::string_view type,
                                                                      absl::string_view id);
+  // Which performance counters daemons have, and their values. Of daemons and paths that
+  // there are not there is nothing in the answer, which is no error.
   absl::StatusOr<std::vector<CounterSchema>> GetPerfSchema(const Daemon& daemon);
   absl::StatusOr<std::vector<CounterSeries>> GetCounters(const CounterQuery& query);
+  // What daemons report that is worth a health check; of all that fit.
   absl::StatusOr<std::vector<DaemonHealth>> GetDaemonHealthMetrics(const Daemon& daemon = {});
 
   // --- Options ---
@@ -206,11 +214,14 @@ class Module {
   // The same for any module, as text, by a call. NOT_FOUND: it does not declare it.
   absl::StatusOr<std::optional<std::string>> GetModuleOption(absl::string_view module,
                                                              absl::string_view name);
-  // Sets an option of any module, as text; nullopt: back to the weaker layer's value.
+  // Sets an option of any module, as text in the form of its type (bytes, seconds; see
+  // OptionType); nullopt: back to the weaker layer's value. NOT_FOUND: that module does not
+  // declare it. INVALID_ARGUMENT says what would be right.
   absl::Status SetModuleOption(absl::string_view module, absl::string_view name,
                                const std::optional<std::string>& value);
   // Sets an option of this module. OK: the change is durable, and readers see it.
-  // INVALID_ARGUMENT says what would be right.
+  // NOT_FOUND: it is not declared. INVALID_ARGUMENT says what would be right.
+  // RESOURCE_EXHAUSTED, UNAVAILABLE: it could not be stored, and nothing has changed.
   template <typename T>
   absl::Status SetOption(absl::string_view name, const T& value) {
     return SetOptionText(name, internal::OptionTraits<T>::ToText(value), /*localized=*/false);
@@ -224,15 +235,19 @@ class Module {
   absl::Status SetLocalizedOption(absl::string_view name, const T& value) {
     return SetOptionText(name, internal::OptionTraits<T>::ToText(value), /*localized=*/true);
   }
-  // Back to the weaker layer's value, e.g. the default.
+  // Back to the weaker layer's value, e.g. the default; no error where nothing is set.
   absl::Status RemoveOption(absl::string_view name);
   absl::Status RemoveLocalizedOption(absl::string_view name);
   // An option of the cluster itself; `entity` is "osd.0", "mgr", … or empty for
-  // the manager's own view. nullopt: not set and no default.
+  // the manager's own view. nullopt: not set and no default. NOT_FOUND: the cluster has
+  // no such option.
   absl::StatusOr<std::optional<std::string>> GetClusterOption(absl::string_view entity,
                                                               absl::string_view name);
 
   // --- The module's private, durable keys ---
+  //
+  // A key has 1 to 1024 bytes, a value up to 8 MiB of whatever bytes: INVALID_ARGUMENT.
+  // RESOURCE_EXHAUSTED (the disk is full) and UNAVAILABLE: nothing has changed.
 
   // nullopt: there is no such key.
   absl::StatusOr<std::optional<std::string>> GetStore(absl::string_view key);
@@ -248,6 +263,17 @@ class Module {
   // key.
   absl::Status Apply(const StoreBatch& batch);
 
+  // --- What changes, as it changes; see watch.h ---
+
+  // Calls `callback` with the effective value of each option of `module` (empty: of every
+  // module), and then of each that changes. Of a module that declares its options later it
+  // hears when they change. FAILED_PRECONDITION: called in the constructor, or the module ends.
+  absl::StatusOr<Watch> WatchOptions(absl::string_view module,
+                                     std::function<void(const OptionChange&)> callback);
+  // The same of the module's own keys that begin with `prefix`.
+  absl::StatusOr<Watch> WatchStore(absl::string_view prefix,
+                                   std::function<void(const StoreChange&)> callback);
+
   // --- Other modules, the cluster, health ---
 
   // Calls a method of another module. GetRemoteFailure tells a method that
@@ -259,7 +285,8 @@ class Module {
 
   // Sends a command to a daemon, without waiting. A daemon's refusal is a result
   // with a negative retval. Where the command has a tag, Notify hears of it too
-  // (type "command", the tag as id), if the module subscribed to that type.
+  // (type "command", the tag as id), if the module subscribed to that type. `callback`
+  // runs on the thread of Notify.
   std::future<absl::StatusOr<CommandResult>> SendCommand(const ClusterCommand& command);
   void SendCommand(const ClusterCommand& command,
                    std::function<void(absl::StatusOr<CommandResult>)> callback);
@@ -280,13 +307,14 @@ class Module {
 
   // Makes a progress event, or changes it: operators see a bar. As health checks,
   // events are told again to a manager that was started again, until they are
-  // completed (no error where there is no such event).
+  // completed (no error where there is no such event). INVALID_ARGUMENT: the id is empty, or
+  // the progress not within 0 and 1. RESOURCE_EXHAUSTED: over 1000 events of this module.
   absl::Status UpdateProgress(const ProgressEvent& event);
   absl::Status CompleteProgress(absl::string_view id);
   absl::Status ClearProgress();
 
   // Says where this module serves (a dashboard, an exporter), for `mgr services`;
-  // empty: nowhere any more.
+  // empty: nowhere any more. INVALID_ARGUMENT: it is not one line of UTF-8.
   absl::Status SetUri(absl::string_view uri);
 
  private:

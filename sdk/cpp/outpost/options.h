@@ -38,24 +38,27 @@
 
 namespace outpost {
 
+// What an option holds; each is written as text. The manager takes more forms ("4K", "2h30")
+// and gives these.
 enum class OptionType {
   kStr = 1,
-  kInt,
-  kUint,
-  kFloat,
-  kBool,
-  kAddr,
-  kAddrvec,
+  kInt,      // "-3"
+  kUint,     // "3"
+  kFloat,    // "0.5"
+  kBool,     // "true", "false"
+  kAddr,     // a network address, as Ceph writes it
+  kAddrvec,  // several
   kUuid,
-  kSize,
-  kSecs
+  kSize,  // in bytes: "4096"
+  kSecs   // in seconds: "1.5"
 };
+// For whom it is, for display.
 enum class OptionLevel { kBasic = 1, kAdvanced, kDev };
 
 // What there is to say of an option beside its name, default and description.
 template <typename T>
 struct OptionDetails {
-  std::optional<T> min = {};
+  std::optional<T> min = {};  // of numbers alone; both are allowed values
   std::optional<T> max = {};
   std::vector<std::string> choices = {};  // the only values allowed; empty: any
   std::string long_description = {};
@@ -169,7 +172,7 @@ class Option {
 
   const std::string& name() const { return name_; }
 
-  // The effective value now.
+  // The effective value now. Costs no call and never blocks on one.
   T Get() const {
     const std::optional<std::string> text = values_->Get(name_);
     if (!text) return default_value_;
@@ -191,7 +194,8 @@ class OptionSet {
 
   // Declares an option of a type T: std::string, int64_t, uint64_t, double,
   // bool, ByteSize, absl::Duration. A default, `min` and `max` are sent in the
-  // type's canonical text.
+  // type's canonical text. `name`: letters, digits, '_', '-' and '.', once in the module.
+  // What is wrong with a declaration ends the module before it attaches; see status().
   template <typename T>
   Option<T> Add(std::string name, T default_value, std::string description,
                 OptionDetails<T> details = {}) {

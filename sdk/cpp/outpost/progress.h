@@ -7,9 +7,9 @@
 namespace outpost {
 
 struct ProgressEvent {
-  std::string id = {};       // the module's own name for it, unique among its events
+  std::string id = {};       // the module's own name for it, unique among its events; not empty
   std::string message = {};  // what is done, in one line
-  double progress = 0;       // 0 to 1
+  double progress = 0;       // how far it is: 0 to 1, both included
   bool in_status = true;     // show it in `outpost status`, too
 };
 

@@ -1,4 +1,7 @@
-// StoreBatch is an atomic change of a module's KV store; see Module::Apply.
+// StoreBatch is an atomic change of a module's KV store; see Module::Apply. Keys and values
+// are bounded as there: 1 to 1024 bytes, and up to 8 MiB.
+//
+// **Thread safety.** None: one thread fills it.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_STORE_H_
 #define OUTPOST_SDK_CPP_OUTPOST_STORE_H_
 
@@ -23,6 +26,7 @@ class StoreBatch {
     conditions_.emplace_back(std::move(key), std::move(value));
     return *this;
   }
+  // Changes are made in the order of these calls: of two of one key the last holds.
   StoreBatch& Set(std::string key, std::string value) {
     changes_.emplace_back(std::move(key), std::move(value));
     return *this;

@@ -2,6 +2,7 @@
 #include "outpost/v1/config.grpc.pb.h"
 #include "sdk/cpp/testing/fake_services.h"
 #include "sdk/cpp/testing/fake_streams.h"
+#include "sdk/cpp/testing/fake_watch.h"
 
 namespace outpost::testing {
 namespace {
@@ -48,6 +49,27 @@ class FakeConfig final : public v1::Config::CallbackService {
     state_->TellOption(key);
     *response->mutable_option() = state_->OptionValueOf(key);
     return Answer(context);
+  }
+
+  grpc::ServerUnaryReactor* List(Context* context, const v1::ConfigListRequest* request,
+                                 v1::ConfigListResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Config.List"); !status.ok())
+      return Answer(context, status);
+    for (const std::string& key : state_->OptionKeys(request->module())) {
+      v1::ConfigEntry entry;
+      entry.set_key(key);
+      *entry.mutable_effective() = state_->OptionValueOf(key);
+      if (request->only_set() && entry.effective().source() == "default") continue;
+      *response->add_entries() = std::move(entry);
+    }
+    return Answer(context);
+  }
+
+  grpc::ServerWriteReactor<v1::ConfigWatchResponse>* Watch(
+      Context* context, const v1::ConfigWatchRequest* request) override {
+    return StartFakeWatch<v1::ConfigWatchResponse>(context, state_, "Config.Watch",
+                                                   &state_->option_watches, request->module());
   }
 
   grpc::ServerUnaryReactor* GetClusterOption(Context* context,

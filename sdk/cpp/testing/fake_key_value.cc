@@ -1,6 +1,7 @@
 #include "absl/strings/match.h"
 #include "outpost/v1/key_value.grpc.pb.h"
 #include "sdk/cpp/testing/fake_services.h"
+#include "sdk/cpp/testing/fake_watch.h"
 
 namespace outpost::testing {
 namespace {
@@ -26,7 +27,7 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
     absl::MutexLock lock(&state_->mu);
     if (auto status = BeginCall(context, state_, "KeyValue.Put"); !status.ok())
       return Answer(context, status);
-    state_->store[request->key()] = request->value();
+    state_->ChangeKey(request->key(), request->value());
     return Answer(context);
   }
 
@@ -35,7 +36,7 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
     absl::MutexLock lock(&state_->mu);
     if (auto status = BeginCall(context, state_, "KeyValue.Delete"); !status.ok())
       return Answer(context, status);
-    state_->store.erase(request->key());
+    state_->ChangeKey(request->key(), std::nullopt);
     return Answer(context);
   }
 
@@ -67,14 +68,17 @@ class FakeKeyValue final : public v1::KeyValue::CallbackService {
       }
     }
     for (const auto& change : request->changes()) {
-      if (change.has_value()) {
-        state_->store[change.key()] = change.value();
-      } else {
-        state_->store.erase(change.key());
-      }
+      state_->ChangeKey(change.key(),
+                        change.has_value() ? std::make_optional(change.value()) : std::nullopt);
     }
     response->set_succeeded(true);
     return Answer(context);
+  }
+
+  grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* Watch(
+      Context* context, const v1::KeyValueWatchRequest* request) override {
+    return StartFakeWatch<v1::KeyValueWatchResponse>(context, state_, "KeyValue.Watch",
+                                                     &state_->key_watches, request->prefix());
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "sdk/cpp/testing/fake_services.h"
 #include "sdk/cpp/testing/fake_state.h"
 #include "sdk/cpp/testing/fake_streams.h"
+#include "sdk/cpp/testing/fake_watch.h"
 
 namespace outpost::testing {
 namespace {
@@ -347,9 +348,16 @@ class GrpcFakeManager final : public FakeManager {
     absl::MutexLock lock(&state_.mu);
     return state_.store;
   }
-  void SetStore(const std::string& key, const std::string& value) override {
+  void SetStore(const std::string& key, const std::optional<std::string>& value) override {
     absl::MutexLock lock(&state_.mu);
-    state_.store[key] = value;
+    state_.ChangeKey(key, value);
+  }
+  void EndWatches(const absl::Status& status) override {
+    absl::MutexLock lock(&state_.mu);
+    const auto options = state_.option_watches;
+    for (auto* const watch : options) watch->End(StatusWithReason(status, ""));
+    const auto keys = state_.key_watches;
+    for (auto* const watch : keys) watch->End(StatusWithReason(status, ""));
   }
   std::map<std::string, v1::ProgressEvent> progress() const override {
     absl::MutexLock lock(&state_.mu);

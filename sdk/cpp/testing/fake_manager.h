@@ -157,7 +157,8 @@ class FakeManager {
 
   // The module's keys.
   virtual std::map<std::string, std::string> store() const = 0;
-  virtual void SetStore(const std::string& key, const std::string& value) = 0;
+  // nullopt removes the key.
+  virtual void SetStore(const std::string& key, const std::optional<std::string>& value) = 0;
   // The checks that are set, by code.
   virtual std::map<std::string, v1::HealthCheck> health_checks() const = 0;
   virtual bool WaitForHealthCheck(const std::string& code) = 0;
@@ -168,6 +169,8 @@ class FakeManager {
   // Where the module says it serves.
   virtual std::string uri() const = 0;
   virtual bool WaitForUri(const std::string& uri) = 0;
+  // Ends every watch of options and keys with this status, after what it was told.
+  virtual void EndWatches(const absl::Status& status) = 0;
   // Log lines of the module, oldest first; those with a `channel` are of the cluster's
   // log.
   virtual std::vector<v1::LogRecord> log() const = 0;

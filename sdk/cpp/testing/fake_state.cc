@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "sdk/cpp/testing/fake_streams.h"
+#include "sdk/cpp/testing/fake_watch.h"
 
 namespace outpost::testing {
 namespace {
@@ -27,6 +28,21 @@ const v1::OptionDescriptor* FakeState::Declaration(const std::string& key) const
     if (option.name() == OptionName(key)) return &option;
   }
   return nullptr;
+}
+
+std::set<std::string> FakeState::OptionKeys(const std::string& module) const {
+  std::set<std::string> keys;
+  for (const v1::OptionDescriptor& option : registration.options()) {
+    keys.insert(FullKey(option.name()));
+  }
+  for (const auto& [key, value] : options_set) {
+    const std::vector<std::string> parts = absl::StrSplit(key, '/');
+    keys.insert(absl::StrCat("mgr/", parts[1], "/", OptionName(key)));
+  }
+  std::erase_if(keys, [&](const std::string& key) {
+    return !module.empty() && !absl::StartsWith(key, absl::StrCat("mgr/", module, "/"));
+  });
+  return keys;
 }
 
 bool FakeState::IsDeclared(const std::string& key) const {
@@ -78,11 +94,34 @@ v1::OptionValue FakeState::OptionValueOf(const std::string& key) const {
 
 void FakeState::TellOption(const std::string& key) {
   ++revision;
+  const std::vector<std::string> parts = absl::StrSplit(key, '/');
+  for (auto* const watch : option_watches) {
+    if (!watch->wanted().empty() && watch->wanted() != parts[1]) continue;
+    v1::ConfigWatchResponse response;
+    response.set_module(parts[1]);
+    *response.mutable_option() = OptionValueOf(key);
+    watch->Offer(std::move(response));
+  }
   if (stream == nullptr || !attached || Declaration(key) == nullptr) return;
   v1::AttachResponse message;
   *message.mutable_config_changed()->add_options() = OptionValueOf(key);
   if (hold_options) return held_options.push_back(std::move(message));
   stream->Send(std::move(message));
+}
+
+void FakeState::ChangeKey(const std::string& key, const std::optional<std::string>& value) {
+  if (value) {
+    store[key] = *value;
+  } else {
+    store.erase(key);
+  }
+  for (auto* const watch : key_watches) {
+    if (!absl::StartsWith(key, watch->wanted())) continue;
+    v1::KeyValueWatchResponse response;
+    response.mutable_change()->set_key(key);
+    if (value) response.mutable_change()->set_value(*value);
+    watch->Offer(std::move(response));
+  }
 }
 
 }  // namespace outpost::testing

@@ -18,6 +18,8 @@
 #include "absl/synchronization/mutex.h"
 #include "outpost/testing/fake_manager.h"
 #include "outpost/v1/cluster.pb.h"
+#include "outpost/v1/config.pb.h"
+#include "outpost/v1/key_value.pb.h"
 #include "outpost/v1/module_host.pb.h"
 #include "outpost/v1/notifications.pb.h"
 #include "outpost/v1/progress.pb.h"
@@ -26,6 +28,8 @@ namespace outpost::testing {
 
 class FakeAttach;
 class FakeSubscription;
+template <typename Response>
+class FakeWatch;
 
 struct FakeState {
   struct Structure {
@@ -64,6 +68,10 @@ struct FakeState {
   std::map<uint64_t, std::string> unacknowledged ABSL_GUARDED_BY(mu);  // sequence to type
   uint64_t next_sequence ABSL_GUARDED_BY(mu) = 1;
 
+  // Watches.
+  std::set<FakeWatch<v1::ConfigWatchResponse>*> option_watches ABSL_GUARDED_BY(mu);
+  std::set<FakeWatch<v1::KeyValueWatchResponse>*> key_watches ABSL_GUARDED_BY(mu);
+
   // Calls outside the session, by name: "KeyValue.Put".
   std::map<std::string, int> calls ABSL_GUARDED_BY(mu);
   std::map<std::string, absl::Status> call_refusals ABSL_GUARDED_BY(mu);
@@ -97,6 +105,8 @@ struct FakeState {
   }
   // "mgr/<module>/…" for a key as a module may write it.
   std::string FullKey(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // "mgr/<module>/<option>" of each that IsDeclared; `module` empty: of all modules.
+  std::set<std::string> OptionKeys(const std::string& module) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Whether the module under test declares the option, or the test set it.
   bool IsDeclared(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Whether the option under this key may be `value`: choices and bounds, as declared.
@@ -106,9 +116,12 @@ struct FakeState {
   v1::OptionValue OptionValueOf(const std::string& key) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Queues a notification: of a state-like type only the newest waits.
   void Publish(v1::Notification notification) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  // What is under `key` in options_set is another: sends ConfigChanged, if the option is
-  // the module's own.
+  // What is under `key` in options_set is another: tells who watches, and sends
+  // ConfigChanged, if the option is the module's own.
   void TellOption(const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Sets or removes a key of the module, and tells who watches.
+  void ChangeKey(const std::string& key, const std::optional<std::string>& value)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
  private:
   const v1::OptionDescriptor* Declaration(const std::string& key) const

@@ -53,6 +53,7 @@ from outpost._osd_map import OSDMap, OSDMapIncremental
 from outpost._placement import PlacementError
 from outpost._settings import ExitCode
 from outpost._standby import MgrStandbyModule
+from outpost._watch import Watch
 from outpost._work import caller_is_gone
 
 __all__ = [
@@ -94,5 +95,6 @@ __all__ = [
     "ServerInfo",
     "ServiceInfo",
     "StructureInfo",
+    "Watch",
     "caller_is_gone",
 ]

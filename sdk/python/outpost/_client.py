@@ -76,6 +76,13 @@ class Client:
             self._closed = True
             self._changed.notify_all()
 
+    def link(self, method: _rpc.Method[Any, Any]) -> Link:
+        """Return the session, for a stream of `method`; waits for one while there is none.
+
+        Raises CallTimeoutError and DetachedError.
+        """
+        return self._wait_for_link(method, time.monotonic() + self._timeout, other_than=None)
+
     def call(
         self,
         method: _rpc.Method[_rpc.Request, _rpc.Response],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from outpost import _rpc
 from outpost._client import Client, Link
@@ -15,6 +15,7 @@ from outpost._reports import Reports
 from outpost._settings import Settings
 from outpost._structures import Structures
 from outpost._tagged_commands import TaggedCommands
+from outpost._watch import Watch, WatchCalls, Watched, Watcher, option_calls, store_calls
 from outpost._work import current_work
 from outpost.v1 import (
     config_pb2,
@@ -22,6 +23,8 @@ from outpost.v1 import (
     module_host_pb2,
     remote_pb2,
 )
+
+_Value = TypeVar("_Value")
 
 # For how many intervals of its Pings, and how many seconds at most, a silent manager is believed to
 # have nothing to tell of structures.
@@ -49,6 +52,8 @@ class Host:
         """What the manager said when it last accepted the module."""
         self.owner = "MgrModule"
         """The name of the module's class, for its messages."""
+        self.run_on_cue_thread: Callable[[Callable[[], None]], None] = _run_at_once
+        """Runs a job on the thread of notify()."""
         self._option_names = frozenset(option_names)
 
     def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
@@ -164,6 +169,32 @@ class Host:
             request.changes.add(key=key, value=None if value is None else _bytes(key, value))
         return self.client.call(_rpc.KEY_VALUE_BATCH, request).succeeded
 
+    # watches
+
+    def watch_options(
+        self, module: str, callback: Callable[[str, str, OptionValue], None]
+    ) -> Watch:
+        """Watch the options of a module; "": of all."""
+
+        def tell(watched: Watched[OptionValue]) -> None:
+            of, _, name = watched.key.partition("/")
+            callback(of, name, None if watched.gone else watched.value)
+
+        return self._watch(option_calls(self.client, module), tell)
+
+    def watch_keys(self, prefix: str, callback: Callable[[str, bytes | None], None]) -> Watch:
+        """Watch the keys that begin with a prefix."""
+
+        def tell(watched: Watched[bytes]) -> None:
+            callback(watched.key, None if watched.gone else watched.value)
+
+        return self._watch(store_calls(self.client, prefix), tell)
+
+    def _watch(self, calls: WatchCalls[_Value], tell: Callable[[Watched[_Value]], None]) -> Watch:
+        return Watch(
+            Watcher(self.client, self.settings.backoff, calls, tell, self.run_on_cue_thread)
+        )
+
     # other modules
 
     def remote(
@@ -206,6 +237,10 @@ class Host:
             )
         told = failure.traceback or f"{failure.type}: {failure.message}"
         raise RuntimeError(f"Remote method threw exception: {told}")
+
+
+def _run_at_once(job: Callable[[], None]) -> None:
+    job()
 
 
 def _bytes(key: str, value: str | bytes) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from outpost._bound import BoundToManager
 from outpost._options import OptionValue
+from outpost._watch import Watch
 
 
 class ModuleSettings(BoundToManager):
@@ -115,6 +116,30 @@ class ModuleSettings(BoundToManager):
         ManagerUnavailableError if the manager went away meanwhile: it may have been done then.
         """
         return self._reach("update_store").change_keys(changes, expected or {})
+
+    def watch_store(self, key_prefix: str, callback: Callable[[str, bytes | None], None]) -> Watch:
+        """Call back with each key of this module that begins with a prefix, and when one changes.
+
+        `callback` gets the whole key and its value, or None: it was removed. It first hears of all
+        that there is, as if that had just been set. After the manager was away it hears of what has
+        changed meanwhile, and of nothing twice; of changes that follow each other fast perhaps only
+        of the last. It runs on the thread of notify(), one call at a time.
+
+        The watch goes on until stop() is called on what is returned, or the module ends. Where the
+        manager refuses it for good, that is logged, and Watch.error says why.
+        """
+        return self._reach("watch_store").watch_keys(key_prefix, callback)
+
+    def watch_module_options(
+        self, module: str, callback: Callable[[str, str, OptionValue], None]
+    ) -> Watch:
+        """Call back with the options of a module ("": of all), and when one changes.
+
+        `callback` gets the module, the option's name, and its effective value as
+        get_module_option() has it ("<redacted>" of a secret one). For the rest see watch_store(). A
+        module that declares its options later is heard of when they change.
+        """
+        return self._reach("watch_module_options").watch_options(module, callback)
 
     def get_localized_store(self, key: str, default: str | None = None) -> str | None:
         """Return the value of a key for this manager, or else for all; `default` if none."""

@@ -138,6 +138,10 @@ CONFIG_SET = Method("Config", "Set", config_pb2.ConfigSetRequest, config_pb2.Con
 CONFIG_REMOVE = Method(
     "Config", "Remove", config_pb2.ConfigRemoveRequest, config_pb2.ConfigRemoveResponse
 )
+CONFIG_LIST = Method("Config", "List", config_pb2.ConfigListRequest, config_pb2.ConfigListResponse)
+CONFIG_WATCH = Method(
+    "Config", "Watch", config_pb2.ConfigWatchRequest, config_pb2.ConfigWatchResponse
+)
 GET_CLUSTER_OPTION = Method(
     "Config",
     "GetClusterOption",
@@ -162,6 +166,9 @@ KEY_VALUE_BATCH = Method(
     key_value_pb2.KeyValueBatchRequest,
     key_value_pb2.KeyValueBatchResponse,
     repeatable=False,
+)
+KEY_VALUE_WATCH = Method(
+    "KeyValue", "Watch", key_value_pb2.KeyValueWatchRequest, key_value_pb2.KeyValueWatchResponse
 )
 REMOTE_CALL = Method(
     "Remote",

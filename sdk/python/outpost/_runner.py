@@ -74,6 +74,7 @@ class ModuleRunner:
         self.host = Host(settings, module.option_names, logs)
         self._workers = WorkerPool(module.max_concurrency)
         self._notifier = Notifier(self._run_config_notify)
+        self.host.run_on_cue_thread = self._notifier.put
         # written on the reader's thread
         self._stream: Stream | None = None
         self._bound = False

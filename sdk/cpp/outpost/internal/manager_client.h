@@ -4,7 +4,9 @@
 #ifndef OUTPOST_SDK_CPP_OUTPOST_INTERNAL_MANAGER_CLIENT_H_
 #define OUTPOST_SDK_CPP_OUTPOST_INTERNAL_MANAGER_CLIENT_H_
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -13,6 +15,7 @@
 #include "outpost/internal/manager_connection.h"
 #include "outpost/internal/report_client.h"
 #include "outpost/internal/state_client.h"
+#include "outpost/internal/watch_client.h"
 
 namespace outpost::internal {
 
@@ -22,13 +25,15 @@ class ManagerClient {
       : connection_(call_timeout),
         calls_(connection_, work_timeout, [this] { cluster_.cache().Doubt(); }) {}
 
-  void Connect(const std::shared_ptr<grpc::Channel>& channel,
-               CallClient::EventThread event_thread) {
+  void Connect(const std::shared_ptr<grpc::Channel>& channel, CallClient::EventThread event_thread,
+               std::function<void(const std::string&)> warn) {
     connection_.Connect(channel);
+    watches_.Connect(event_thread, std::move(warn));
     calls_.Connect(channel, std::move(event_thread));
   }
-  // Cancels what SendCommand started, and waits for it.
+  // Ends watches, cancels what SendCommand started, and waits for it.
   void Disconnect() {
+    watches_.Close();
     calls_.Disconnect();
     connection_.Disconnect();
   }
@@ -49,12 +54,14 @@ class ManagerClient {
   StateClient& state() { return state_; }
   CallClient& calls() { return calls_; }
   ReportClient& reports() { return reports_; }
+  WatchClient& watches() { return watches_; }
 
  private:
   ManagerConnection connection_;
   ClusterClient cluster_{connection_};
   StateClient state_{connection_};
   ReportClient reports_{connection_};
+  WatchClient watches_{connection_};
   CallClient calls_;
 };
 

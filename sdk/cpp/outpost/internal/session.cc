@@ -66,7 +66,8 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       loop_(std::max<size_t>(1, module.info_.max_concurrency)) {
   module_.client_->SetIdentity({.module = config_.name}, absl::ZeroDuration());
   module_.client_->Connect(
-      channel_, [this](absl::AnyInvocable<void()> task) { hooks_.PostEvent(std::move(task)); });
+      channel_, [this](absl::AnyInvocable<void()> task) { hooks_.PostEvent(std::move(task)); },
+      [this](const std::string& text) { log_.Warning("%s", text); });
   module_.log_buffer_->SetListener([this] {
     std::shared_ptr<AttachStream> stream;
     {
@@ -339,6 +340,7 @@ void Session::FinishConfigure() {
   }
   if (stream != nullptr) stream->Poke();  // log lines that waited may go now
   policy_.Attached(orphan_grace_);
+  module_.client_->watches().Attached();
   if (can_run_.ok() && status.ok()) {
     feed_.Start(module_.client_->identity().session_key);
     if (was_attached_) CatchUpAfterReattach(changed_while_away_, other_manager_);
@@ -456,6 +458,7 @@ SessionOutcome Session::EndInOrder() {
     SetState(State::kEnding, shutdown_reason_);
   }
   feed_.End();
+  module_.client_->watches().Close();
   calls_.Close();
   std::vector<std::string> stuck = hooks_.End(deadline);
   if (!loop_.AwaitIdle(deadline)) stuck.emplace_back("a command or method");

@@ -152,6 +152,7 @@ class FakeManager:
         self._calls: list[tuple[str, str, Message]] = []
         self._lock = threading.Lock()
         self._revision = 1
+        self._watched = threading.Condition()
         self._session_numbers = itertools.count(1)
         self._sessions: queue.SimpleQueue[FakeSession] = queue.SimpleQueue()
         self._live: dict[str, FakeSession] = {}
@@ -337,6 +338,57 @@ class FakeManager:
         """Give what option() returns from now on a greater revision."""
         with self._lock:
             self._revision += 1
+        self.changed()
+
+    def option_values(self, module: str) -> dict[str, types_pb2.OptionValue]:
+        """Return the options of a module, or of all, by key, with their effective values."""
+        values = {}
+        for key, text in self.options.copy().items():
+            words = key.split("/")
+            key = f"mgr/{words[1]}/{words[-1]}"
+            values[key] = types_pb2.OptionValue(name=words[-1], value=text, source="module")
+        with self._lock:
+            live = list(self._live.values())
+        for session in live:
+            for option in session.register.options:
+                key = f"mgr/{session.module}/{option.name}"
+                values[key] = self.option(session.register, option.name)
+        return {key: value for key, value in values.items() if module in ("", key.split("/")[1])}
+
+    # watches
+
+    def set_key(self, module: str, key: str, value: bytes | None) -> None:
+        """Set a key of a module, or with None remove it, and tell who watches."""
+        if value is None:
+            self.keys[module].pop(key, None)
+        else:
+            self.keys[module][key] = value
+        self.changed()
+
+    def changed(self) -> None:
+        """Have watches look at what there is now in `keys` and `options`."""
+        with self._watched:
+            self._watched.notify_all()
+
+    def changes(
+        self, present: Callable[[], Mapping[str, Any]], context: grpc.ServicerContext
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield what is another than it was, by key; None: it is gone. Ends with the call."""
+        known = dict(present())
+
+        def over_or_changed() -> bool:
+            return not context.is_active() or present() != known
+
+        context.add_callback(self.changed)
+        context.send_initial_metadata(())
+        while context.is_active():
+            with self._watched:
+                self._watched.wait_for(over_or_changed)
+            now = dict(present())
+            for key in sorted(known.keys() | now.keys()):
+                if now.get(key) != known.get(key):
+                    yield key, now.get(key)
+            known = now
 
     def announce_option(self, session: FakeSession, name: str) -> None:
         """Tell a module the value of an option."""

@@ -204,6 +204,27 @@ class Config(config_pb2_grpc.ConfigServicer):
         words = key.split("/")
         return (self.manager.attached(words[1]) if len(words) > 2 else None), words[-1]
 
+    def List(
+        self, request: config_pb2.ConfigListRequest, context: grpc.ServicerContext
+    ) -> config_pb2.ConfigListResponse:
+        """Return the options of a module, or of all that are attached or have values."""
+        self.manager.check("Config.List", context, request)
+        response = config_pb2.ConfigListResponse()
+        for key, value in sorted(self.manager.option_values(request.module).items()):
+            response.entries.add(key=key, effective=value)
+        return response
+
+    def Watch(
+        self, request: config_pb2.ConfigWatchRequest, context: grpc.ServicerContext
+    ) -> Iterator[config_pb2.ConfigWatchResponse]:
+        """Tell of options that are others than they were."""
+        self.manager.check("Config.Watch", context, request)
+        for key, value in self.manager.changes(
+            lambda: self.manager.option_values(request.module), context
+        ):
+            if value is not None:
+                yield config_pb2.ConfigWatchResponse(module=key.split("/")[1], option=value)
+
     def GetClusterOption(
         self, request: config_pb2.GetClusterOptionRequest, context: grpc.ServicerContext
     ) -> config_pb2.GetClusterOptionResponse:
@@ -237,6 +258,7 @@ class KeyValue(key_value_pb2_grpc.KeyValueServicer):
         session = self.manager.check("KeyValue.Put", context, request)
         _check_entry(request.key, request.value, context)
         self._keys(session)[request.key] = request.value
+        self.manager.changed()
         return key_value_pb2.KeyValuePutResponse()
 
     def Delete(
@@ -244,6 +266,7 @@ class KeyValue(key_value_pb2_grpc.KeyValueServicer):
     ) -> key_value_pb2.KeyValueDeleteResponse:
         """Remove a key."""
         self._keys(self.manager.check("KeyValue.Delete", context, request)).pop(request.key, None)
+        self.manager.changed()
         return key_value_pb2.KeyValueDeleteResponse()
 
     def List(
@@ -275,7 +298,22 @@ class KeyValue(key_value_pb2_grpc.KeyValueServicer):
                 keys[change.key] = change.value
             else:
                 keys.pop(change.key, None)
+        self.manager.changed()
         return key_value_pb2.KeyValueBatchResponse(succeeded=True)
+
+    def Watch(
+        self, request: key_value_pb2.KeyValueWatchRequest, context: grpc.ServicerContext
+    ) -> Iterator[key_value_pb2.KeyValueWatchResponse]:
+        """Tell of keys that are others than they were."""
+        session = self.manager.check("KeyValue.Watch", context, request)
+
+        def present() -> dict[str, bytes]:
+            keys = self._keys(session).copy()
+            return {key: keys[key] for key in keys if key.startswith(request.prefix)}
+
+        for key, value in self.manager.changes(present, context):
+            change = key_value_pb2.KeyValueChange(key=key, value=value)
+            yield key_value_pb2.KeyValueWatchResponse(change=change)
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):

@@ -43,6 +43,7 @@ class Module(MgrModule):
         self._results: dict[str, CommandResult] = {}
         self._tags: list[tuple[str, bool]] = []
         self._lines: list[Any] = []
+        self._heard: list[list[Any]] = []
 
     def config_notify(self) -> None:
         """Keep what the options are now."""
@@ -59,6 +60,25 @@ class Module(MgrModule):
                 return
             self._tags.append((notify_id, self._results[notify_id].ev.is_set()))
             self._news.notify_all()
+
+    def watch(self) -> None:
+        """Watch keys, and the options of another module."""
+
+        def key(name: str, value: bytes | None) -> None:
+            self._heard.append([name, None if value is None else value.decode()])
+
+        def option(module: str, name: str, value: Any) -> None:
+            self._heard.append([f"{module}.{name}", value])
+
+        for watch in (
+            self.watch_store("watched/", key),
+            self.watch_module_options("probe", option),
+        ):
+            watch.wait_present(15)
+
+    def heard(self) -> list[list[Any]]:
+        """Return what the watches told."""
+        return self._heard
 
     def options(self) -> dict[str, Any]:
         """Every own option."""

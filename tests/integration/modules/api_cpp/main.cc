@@ -67,6 +67,7 @@ class Api : public outpost::Module {
     AddCommands();
     AddOptionMethods();
     AddStoreMethods();
+    AddWatchMethods();
     AddReportMethods();
     AddClusterMethods();
     options().OnChange<int64_t>(an_int_, [this](const int64_t& value) {
@@ -234,6 +235,30 @@ class Api : public outpost::Module {
     });
   }
 
+  void AddWatchMethods() {
+    methods().Add("watch", [this](const Json&, const Json&) -> absl::StatusOr<Json> {
+      auto keys = WatchStore("watched/", [this](const outpost::StoreChange& change) {
+        absl::MutexLock lock(&mu_);
+        heard_.push_back({change.key, OrNull(change.value)});
+      });
+      auto options = WatchOptions("probe", [this](const outpost::OptionChange& change) {
+        absl::MutexLock lock(&mu_);
+        heard_.push_back({absl::StrCat(change.module, ".", change.name), OrNull(change.value)});
+      });
+      if (!keys.ok()) return keys.status();
+      if (!options.ok()) return options.status();
+      if (absl::Status status = keys->AwaitPresent(kPatience); !status.ok()) return status;
+      if (absl::Status status = options->AwaitPresent(kPatience); !status.ok()) return status;
+      keys_ = *std::move(keys);
+      options_ = *std::move(options);
+      return Json();
+    });
+    methods().Add("heard", [this](const Json&, const Json&) {
+      absl::MutexLock lock(&mu_);
+      return Json(heard_);
+    });
+  }
+
   void AddReportMethods() {
     methods().Add("who", [this](const Json&, const Json&) -> absl::StatusOr<Json> {
       const absl::StatusOr<bool> connected = HaveMonConnection();
@@ -329,6 +354,9 @@ class Api : public outpost::Module {
 
   absl::Mutex mu_;
   std::map<std::string, std::string> told_ ABSL_GUARDED_BY(mu_);
+  std::vector<Json> heard_ ABSL_GUARDED_BY(mu_);  // of what is watched: [name, value]
+  outpost::Watch keys_;
+  outpost::Watch options_;
 };
 
 }  // namespace
