@@ -1,6 +1,7 @@
-// config dump, ls, help, log: what options there are, and what became of them.
+// config dump, ls, show, help, log: what options there are, and what became of them.
 
 #include <cerrno>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -73,6 +74,82 @@ void AddLs(const Subjects& s, command::Dispatcher* dispatcher) {
         }
         done(Render(call.format, data,
                     [&] { return detail ? DetailTable(entries) : absl::StrJoin(keys, "\n"); }));
+      });
+}
+
+// An option as it is in effect here, and the weaker layers in which it is set as well.
+struct InEffect {
+  v1::OptionValue value;
+  std::vector<std::string> overrides;
+};
+
+// Those that are not at their default, by key; with a `key`, that one whatever it is.
+std::map<std::string, InEffect> EffectiveOptions(const config::ConfigRegistry& config,
+                                                 const std::string& manager_id,
+                                                 const std::string& key) {
+  std::map<std::string, InEffect> options;
+  for (const auto& entry : config.List("", /*only_set=*/key.empty())) {
+    const v1::OptionValue& value = entry.effective();
+    if (key.empty() ? value.source() != "default" : entry.key() == key) {
+      options[entry.key()].value = value;
+    }
+  }
+  for (const config::Setting& setting : config.Settings()) {
+    if (!setting.key.manager_id.empty() && setting.key.manager_id != manager_id) continue;
+    for (auto& [name, option] : options) {
+      const bool meant =
+          setting.key.module.empty()
+              ? option.value.name() == setting.key.option
+              : name == config::OptionKey{setting.key.module, "", setting.key.option}.ToString();
+      if (meant && setting.key.Layer() != option.value.source()) {
+        option.overrides.emplace_back(setting.key.Layer());
+      }
+    }
+  }
+  return options;
+}
+
+command::Result Show(const std::map<std::string, InEffect>& options, const std::string& format) {
+  json data = json::array();
+  Table table({{"NAME"}, {"VALUE"}, {"SOURCE"}, {"OVERRIDES"}});
+  for (const auto& [name, option] : options) {
+    data.push_back({{"name", name},
+                    {"value", option.value.value()},
+                    {"source", option.value.source()},
+                    {"overrides", option.overrides}});
+    table.AddRow(
+        {name, option.value.value(), option.value.source(), absl::StrJoin(option.overrides, ",")});
+  }
+  return Render(format, data, [&] { return table.Print(); });
+}
+
+void AddShow(const Subjects& s, command::Dispatcher* dispatcher) {
+  dispatcher->AddBuiltin(
+      {"config show name=who,type=CephString name=key,type=CephString,req=false",
+       "show what is in effect on mgr.<manager id>, and in which layer it is set; with a key, its "
+       "value",
+       "r"},
+      [s](BuiltinCall call, ResultCallback done) {
+        const std::string who = call.args["who"];
+        const std::string key = call.args.value("key", "");
+        if (who != absl::StrCat("mgr.", s.manager_id)) {
+          command::Result otherwise = {.retval = -ENOENT,
+                                       .out = "",
+                                       .err = absl::StrCat("no config state for daemon ", who,
+                                                           "; this manager is mgr.", s.manager_id)};
+          return PassOn(s.source, "config show", std::move(call), std::move(otherwise),
+                        std::move(done));
+        }
+        const auto options = EffectiveOptions(*s.config, s.manager_id, key);
+        if (key.empty()) return done(Show(options, call.format));
+        if (options.empty()) {
+          const absl::Status why = s.config->Describe(key).status();
+          return done(Failure(why.ok() ? absl::NotFoundError(absl::StrCat(
+                                             "option ", key, ": name it mgr/<module>/<option>"))
+                                       : why));
+        }
+        const v1::OptionValue& value = options.begin()->second.value;
+        done(Render(call.format, value.value(), [&] { return value.value() + "\n"; }));
       });
 }
 
@@ -206,6 +283,7 @@ void AddLog(const Subjects& s, command::Dispatcher* dispatcher) {
 void AddConfigReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
   AddDump(subjects, dispatcher);
   AddLs(subjects, dispatcher);
+  AddShow(subjects, dispatcher);
   AddHelp(subjects, dispatcher);
   AddLog(subjects, dispatcher);
 }

@@ -285,6 +285,33 @@ def test_dump(manager: Manager) -> None:
     }
 
 
+def test_show(manager: Manager) -> None:
+    manager.check("config", "set", "global/an_int", "5")
+    manager.check("config", "set", "mgr/demo/an_int", "7")
+    manager.check("config", "set", "mgr.x", "mgr/demo/an_int", "8")
+    manager.check("config", "set", "mgr.y", "mgr/demo/a_choice", "green")
+    manager.check("config", "set", "mgr/demo/password", "hunter2")
+    lines = [line.split() for line in manager.check("config", "show", "mgr.x").splitlines()]
+    assert ["NAME", "VALUE", "SOURCE", "OVERRIDES"] in lines
+    assert ["mgr/demo/an_int", "8", "localized", "global,module"] in lines
+    assert ["mgr/demo/password", "<redacted>", "module"] in lines
+    assert not any("a_choice" in line[0] for line in lines), "that is on another manager"
+    shown = json.loads(manager.check("config", "show", "mgr.x", "-f", "json"))
+    assert {
+        "name": "mgr/demo/an_int",
+        "value": "8",
+        "source": "localized",
+        "overrides": ["global", "module"],
+    } in shown
+    assert manager.check("config", "show", "mgr.x", "mgr/demo/an_int") == "8\n"
+    outcome = manager.outpost("config", "show", "mgr.x", "mgr/demo/an_itn")
+    assert outcome.rc == errno.ENOENT
+    assert "did you mean mgr/demo/an_int?" in outcome.err
+    outcome = manager.outpost("config", "show", "mgr.y")
+    assert outcome.rc == errno.ENOENT
+    assert "no config state for daemon mgr.y; this manager is mgr.x" in outcome.err
+
+
 def test_all_that_is_set_for_a_manager(manager: Manager) -> None:
     manager.check("config", "set", "mgr/demo/an_int", "7")
     manager.check("config", "set", "mgr.x", "mgr/demo/an_int", "8")
