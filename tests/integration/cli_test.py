@@ -404,6 +404,21 @@ def test_watch_waits_for_a_manager_that_went_away() -> None:
         ]
 
 
+def test_repl_interrupts_what_the_module_runs(
+    manager: Manager, environment: dict[str, str]
+) -> None:
+    with Terminal([OUTPOST, "repl"], environment) as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("while True: pass\r\r")
+        until("it to run", lambda: manager.modules()["selftest"].in_flight > 0)
+        terminal.type("\x03")
+        terminal.wait_for("KeyboardInterrupt")
+        until("its end", lambda: manager.modules()["selftest"].in_flight == 0)
+        terminal.wait_for(">>> ")
+        terminal.type("exit()\r")
+        assert terminal.end() == 0
+
+
 def test_module_logs_are_followed(manager: Manager) -> None:
     write = ("repl", "-c", "mgr.log.warning('a line of mine')")
     manager.check(*write)

@@ -19,6 +19,7 @@ prints, and all share one namespace.
 from __future__ import annotations
 
 import code
+import ctypes
 import errno
 import io
 import sys
@@ -29,6 +30,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from outpost._commands import HandleCommandResult
+from outpost._work import NO_WORK, current_work
 
 RAISED = 1
 """The retval of a statement that raised an exception; its traceback is the result's stderr."""
@@ -51,11 +53,13 @@ class Console:
     def run(self, source: str | None) -> HandleCommandResult:
         """Run one statement, which may have several lines; its value is printed.
 
-        The retval is 0, RAISED or GOES_ON; -EINVAL if there is no source.
+        The retval is 0, RAISED or GOES_ON; -EINVAL if there is no source. Where a command runs it
+        whose caller goes away (^C), KeyboardInterrupt is raised in it: what waits in C, such as
+        time.sleep(), hears of it when that returns.
         """
         if source is None:
             return HandleCommandResult(-errno.EINVAL, stderr="source is not specified")
-        with _captured() as (out, err):
+        with _captured() as (out, err), _interrupted_when_cancelled():
             interpreter = _Interpreter(self._names)
             goes_on = interpreter.runsource(source, "<input>")
         if goes_on:
@@ -86,6 +90,43 @@ class _Interpreter(code.InteractiveInterpreter):
     def showsyntaxerror(self, filename: str | None = None) -> None:
         self.raised = True
         super().showsyntaxerror(filename)
+
+
+@contextmanager
+def _interrupted_when_cancelled() -> Iterator[None]:
+    """Raise KeyboardInterrupt in this thread when its command is cancelled."""
+    work = current_work.get()
+    if work is NO_WORK:
+        yield
+        return
+    thread = ctypes.c_ulong(threading.get_ident())
+    lock = threading.Lock()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if work.cancelled.wait(0.2):
+                with lock:
+                    if not over.is_set():
+                        _raise_in(thread, ctypes.py_object(KeyboardInterrupt))
+                return
+
+    threading.Thread(target=watch, name="interrupt", daemon=True).start()
+    try:
+        yield
+    finally:
+        while True:  # it may come in here, too, and must not come later
+            try:
+                with lock:
+                    over.set()
+                    _raise_in(thread, None)
+                break
+            except KeyboardInterrupt:
+                pass
+
+
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+"""Raises an exception in a thread, when it is in Python next; None takes that back."""
 
 
 class _PerThread(io.TextIOBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 
+from outpost._work import Work, current_work
 from outpost.console import GOES_ON, RAISED, Console
 
 
@@ -52,6 +53,26 @@ def test_failures_are_told_and_do_not_end_the_module() -> None:
     assert retval == RAISED
     assert "KeyboardInterrupt" in err
     assert run(console, None) == (-errno.EINVAL, "", "source is not specified")
+
+
+def test_a_command_that_is_cancelled_is_interrupted() -> None:
+    running = threading.Event()
+    console = Console(Thing(), running=running)
+    work = Work()
+    results = []
+
+    def ask() -> None:
+        current_work.set(work)
+        results.append(run(console, "while True: running.set()\n"))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert running.wait(20)
+    work.cancelled.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert results[0][0] == RAISED
+    assert "KeyboardInterrupt" in results[0][2]
 
 
 def test_each_thread_sees_what_it_prints() -> None:
