@@ -82,7 +82,7 @@ std::unique_ptr<CLI::App> MakeApp(Flags* flags) {
   app->add_flag("--verbose", a.verbose, "tell on standard error what is done");
   app->add_flag("--concise", flags->concise, "the opposite of --verbose, as it is anyway");
   app->add_flag("-s,--status", a.status, "the same as the command status");
-  app->add_flag("-w,--watch", a.watch, "the status, then the cluster log as it grows");
+  app->add_flag("-w,--watch", a.watch, "the status and the cluster log; or progress");
   app->add_option("-W,--watch-channel", a.watch_channel, "watch another channel of it; * is any")
       ->type_name("CHANNEL");
   for (const char* severity : kSeverities) {

@@ -32,7 +32,7 @@ struct Arguments {
   bool version = false;
   bool verbose = false;
   bool status = false;         // ceph's -s: the command `status`
-  bool watch = false;          // the status, then the cluster's log as it grows
+  bool watch = false;          // the status, then the cluster's log as it grows; or progress
   std::string watch_channel;   // empty: "cluster"; "*": every channel
   std::string watch_severity;  // the least: debug, info, sec, warn, error; empty: info
   std::vector<std::string> words;

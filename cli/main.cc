@@ -23,6 +23,7 @@
 #include "cli/local_commands.h"
 #include "cli/run_command.h"
 #include "cli/watch.h"
+#include "cli/watch_progress.h"
 #include "outpost/version.h"
 
 namespace outpost::cli {
@@ -47,6 +48,9 @@ std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt
                  .timeout = arguments.timeout},
                 interrupt);
   if (arguments.help) return Help(arguments, &client, &output);
+  if (arguments.watch && IsProgress(arguments.words)) {
+    return WatchProgress(arguments, &client, *interrupt, &output);
+  }
   if (arguments.watch) return Watch(arguments, &client, interrupt, &output);
   if (IsFollowingLogs(arguments.words)) {
     return FollowModuleLogs(arguments, &client, interrupt, &output);

@@ -419,6 +419,36 @@ def test_repl_interrupts_what_the_module_runs(
         assert terminal.end() == 0
 
 
+def test_progress_is_watched(manager: Manager, environment: dict[str, str]) -> None:
+    def update(progress: float) -> None:
+        code = f"mgr.update_progress_event('work', 'Moving data', {progress}, True)"
+        manager.check("repl", "-c", code)
+
+    argv = [OUTPOST, "progress", "-w", "--period", "0.1"]
+    update(0.25)
+    with Terminal(argv, environment) as terminal:
+        terminal.wait_for("25%")
+        update(0.5)
+        terminal.wait_for("50%")
+        assert re.search(r"\x1b\[\d+A\x1b\[J    Moving data", terminal._seen), "it is drawn anew"
+        manager.check("repl", "-c", "mgr.complete_progress_event('work')")
+        terminal.wait_for(r"\[Complete\]: Moving data")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    # Where it is no terminal, what is new is written below.
+    lines = manager.outpost_background(*map(str, argv[1:]))
+    assert "[Complete]: Moving data" in lines.line()
+    update(0.75)
+    while "75%" not in lines.line():
+        pass
+    assert lines.end(signal.SIGINT).rc == 0
+    manager.check("progress", "clear")
+    as_json = json.loads(manager.check("progress", "-w", "--period", "0", "--format", "json"))
+    assert as_json["events"] == []
+    stopped = manager.outpost("--address", "unix:/nowhere/at-all.sock", "progress", "-w")
+    assert stopped.rc != 0 and "/nowhere" in stopped.err
+
+
 def test_module_logs_are_followed(manager: Manager) -> None:
     write = ("repl", "-c", "mgr.log.warning('a line of mine')")
     manager.check(*write)
