@@ -26,7 +26,7 @@ def complete(manager: Manager, *words: str) -> dict[str, str]:
 def test_words_of_commands(manager: Manager) -> None:
     assert list(complete(manager, "conf")) == ["config", "config-key"]
     assert list(complete(manager, "config", "")) == [
-        *("dump", "get", "help", "log", "ls", "reset", "rm", "set")
+        *("dump", "get", "help", "log", "ls", "reset", "rm", "set", "show")
     ]
     assert list(complete(manager, "hello", "cou")) == ["count"]
     assert complete(manager, "nosuch", "") == {}
