@@ -13,7 +13,14 @@ build() {
 
 bench() {
   say "building and running the benchmarks"
-  exec bazel run "${bazel_flags[@]}" -c opt //tests/bench:bench -- "$@"
+  if [[ ${1-} == reports ]]; then
+    shift
+    exec bazel run "${bazel_flags[@]}" -c opt //tests/bench:report_bench -- "$@"
+  fi
+  local missed=0
+  bazel run "${bazel_flags[@]}" -c opt //tests/bench:bench -- "$@" || missed=1
+  (($#)) || bazel run "${bazel_flags[@]}" -c opt //tests/bench:report_bench || missed=1
+  return "$missed"
 }
 
 # Puts the Python SDK, with the code generated for it, into a directory. It must
