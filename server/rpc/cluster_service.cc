@@ -183,6 +183,9 @@ grpc::ServerUnaryReactor* ClusterService::GetCounters(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* ClusterService::GetDaemonHealthMetrics(
     grpc::CallbackServerContext* context, const v1::GetDaemonHealthMetricsRequest* request,
     v1::GetDaemonHealthMetricsResponse* response) {
+  for (auto& daemon : cluster_metrics_.Get(request->daemon())) {
+    *response->add_daemons() = std::move(daemon);
+  }
   for (auto& daemon : parts_.health->Get(request->daemon()))
     *response->add_daemons() = std::move(daemon);
   return FinishNow(context, grpc::Status::OK);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "outpost/v1/cluster.grpc.pb.h"
+#include "server/cluster/cluster_health_metrics.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
 #include "server/cluster/daemon_health.h"
@@ -32,7 +33,7 @@ class ClusterService final
     module::StructureWatches* watches;
   };
 
-  explicit ClusterService(const Parts& parts) : parts_(parts) {}
+  explicit ClusterService(const Parts& parts) : parts_(parts), cluster_metrics_(parts.state) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const grpc::ByteBuffer* request,
@@ -68,6 +69,7 @@ class ClusterService final
   bool Watch(const grpc::CallbackServerContext& context, const std::string& structure);
 
   const Parts parts_;
+  cluster::ClusterHealthMetrics cluster_metrics_;
 };
 
 }  // namespace outpost::rpc

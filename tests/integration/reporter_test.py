@@ -187,6 +187,16 @@ def test_beside_a_simulated_cluster(language: str, daemons: list[Background]) ->
             cluster_pb2.GetMetadataRequest(daemon=cluster_pb2.DaemonName(type="osd", id="0"))
         )
         assert osd.metadata["hostname"]
+        everybody = manager.stub(cluster_pb2_grpc.ClusterStub).GetDaemonHealthMetrics(
+            cluster_pb2.GetDaemonHealthMetricsRequest()
+        )
+        assert {
+            f"{daemon.daemon.type}.{daemon.daemon.id}": [metric.type for metric in daemon.metrics]
+            for daemon in everybody.daemons
+        } == {
+            **{f"osd.{osd}": ["SLOW_OPS", "PENDING_CREATING_PGS"] for osd in range(3)},
+            f"backup-agent.{language}": ["SLOW_OPS"],
+        }
 
 
 def test_a_daemon_without_a_manager_ends_when_it_is_told() -> None:

@@ -170,6 +170,7 @@ check_test() {
       step "ceph-mgr-parity.md" tools/check_parity.py docs/ceph-mgr-parity.md \
         "$(bazel info bazel-testlogs 2>/dev/null)"
       step "writing-a-module.md" run_document docs/writing-a-module.md
+      step "reporting-daemons.md" run_document docs/reporting-daemons.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
       step "the C++ SDK in another workspace" outside_workspace

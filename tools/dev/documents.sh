@@ -23,6 +23,7 @@ run_document() (
   outpostd --data-dir "$work/data" --run-dir "$work/run" --log-file "$work/log" \
     --module-path "$stage_dir/share/outpost/modules" --module-path "$root/my_modules" \
     --python-path "$stage_dir/lib/outpost/python" --sim-speed 0 \
+    --take-reports --report-interval 1 --report-lease 2 --report-drop-after 8 \
     --initial-modules hello,hello_cpp,status,iostat &
   manager=$!
   within 30 "$stage_dir/bin/outpost" --timeout 5 status >/dev/null &&

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,11 +10,15 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 
 namespace outpost::cluster::sim {
 namespace {
 
 constexpr size_t kMaxDetail = 50;  // mon_health_max_detail
+constexpr size_t kNamed = 10;      // daemons in one line, as Ceph's manager has it
+constexpr absl::Duration kSlow = absl::Seconds(30);     // osd_op_complaint_time
+constexpr absl::Duration kAgeStep = absl::Seconds(10);  // so that not every second is news
 
 void CheckFlags(const Cluster& cluster, std::vector<HealthCheck>& checks) {
   const std::string flags = absl::StrJoin(FlagNames(cluster.flags & ~kUsualFlags), ",");
@@ -128,6 +133,38 @@ void CheckPgs(const Cluster& cluster, std::vector<HealthCheck>& checks) {
   degraded.Finish("Degraded data redundancy", std::move(objects), checks);
 }
 
+// What clients asked of PGs that serve nobody waits at their primaries: one operation a PG.
+void CheckSlowOps(const Cluster& cluster, std::vector<HealthCheck>& checks) {
+  int64_t waiting = 0;
+  absl::Time oldest = cluster.now;
+  std::set<int> primaries;
+  for (const Pool& pool : cluster.pools) {
+    for (const Pg& pg : pool.pgs) {
+      if (pg.acting.empty() || absl::StrContains(pg.state, "active")) continue;
+      if (cluster.now - pg.last_change < kSlow) continue;
+      ++waiting;
+      oldest = std::min(oldest, pg.last_change);
+      primaries.insert(pg.acting.front());
+    }
+  }
+  if (waiting == 0) return;
+  std::vector<std::string> names;
+  for (const int osd : primaries) {
+    if (names.size() < kNamed) names.push_back(absl::StrCat("osd.", osd));
+  }
+  const std::string who =
+      primaries.size() == 1
+          ? absl::StrCat(names[0], " has slow ops")
+          : absl::StrCat("daemons [", absl::StrJoin(names, ","), "]",
+                         names.size() < primaries.size() ? "..." : "", " have slow ops.");
+  checks.push_back({"SLOW_OPS",
+                    absl::StrCat(waiting, " slow ops, oldest one blocked for ",
+                                 absl::ToInt64Seconds(absl::Floor(cluster.now - oldest, kAgeStep)),
+                                 " sec, ", who),
+                    waiting,
+                    {}});
+}
+
 }  // namespace
 
 std::vector<HealthCheck> HealthChecks(const Cluster& cluster) {
@@ -135,6 +172,7 @@ std::vector<HealthCheck> HealthChecks(const Cluster& cluster) {
   CheckFlags(cluster, checks);
   CheckOsds(cluster, checks);
   CheckPgs(cluster, checks);
+  CheckSlowOps(cluster, checks);
   std::sort(checks.begin(), checks.end(),
             [](const HealthCheck& a, const HealthCheck& b) { return a.code < b.code; });
   return checks;

@@ -206,6 +206,19 @@ TEST(SimStructuresTest, TheyAgreeWithEachOther) {
   EXPECT_EQ(counted, 96);
 }
 
+TEST(SimStructuresTest, WhatIsAskedOfPgsThatServeNobodyIsSlow) {
+  Model model(Options(3));
+  model.SetFlags(kNoOut | kNoUp);
+  model.MarkDown({1, 2});
+  model.Advance(absl::Seconds(45));
+  const json health = json::parse(Get(model, "health")["json"].get<std::string>());
+  ASSERT_TRUE(health["checks"].contains("SLOW_OPS")) << health;
+  const std::string summary = health["checks"]["SLOW_OPS"]["summary"]["message"];
+  EXPECT_TRUE(
+      absl::EndsWith(summary, " slow ops, oldest one blocked for 40 sec, osd.0 has slow ops"))
+      << summary;
+}
+
 TEST(SimStructuresTest, HealthIsJsonInJson) {
   Model model(Options(3));
   json health = json::parse(Get(model, "health")["json"].get<std::string>());
