@@ -37,7 +37,7 @@ void StructureCache::Changed(absl::string_view name, uint64_t version) {
 
 bool StructureCache::Trusted() const {
   return session_ != 0 &&
-         absl::GetCurrentTimeNanos() - heard_nanos_.load(std::memory_order_relaxed) < trust_nanos_;
+         MonotonicNanos() - heard_nanos_.load(std::memory_order_relaxed) < trust_nanos_;
 }
 
 StructureCache::Found StructureCache::Find(absl::string_view name) const {

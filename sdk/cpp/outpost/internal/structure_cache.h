@@ -18,6 +18,7 @@
 #define OUTPOST_SDK_CPP_OUTPOST_INTERNAL_STRUCTURE_CACHE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,7 +27,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "outpost/structure.h"
 
@@ -54,7 +54,7 @@ class StructureCache {
   void SessionBegan(absl::Duration trust);
   void SessionEnded();
   // The session's stream brought a message.
-  void Heard() { heard_nanos_.store(absl::GetCurrentTimeNanos(), std::memory_order_relaxed); }
+  void Heard() { heard_nanos_.store(MonotonicNanos(), std::memory_order_relaxed); }
 
   // There is this version of a structure, or a newer one.
   void Changed(absl::string_view name, uint64_t version);
@@ -76,9 +76,13 @@ class StructureCache {
     uint64_t doubt = 0;
   };
 
+  // A clock that nobody sets: a wall clock that is put back would make trust last.
+  static int64_t MonotonicNanos() {
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
   bool Trusted() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
-  std::atomic<int64_t> heard_nanos_{0};  // since the epoch
+  std::atomic<int64_t> heard_nanos_{0};  // by MonotonicNanos
   std::atomic<uint64_t> doubt_{0};
 
   mutable absl::Mutex mu_;
