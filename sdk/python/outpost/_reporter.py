@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import socket
 import threading
 import time
@@ -17,7 +16,6 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf import duration_pb2
 
-from outpost import _rpc
 from outpost._errors import CallError, call_error, error_info
 from outpost._report_counters import (
     Average,
@@ -29,6 +27,7 @@ from outpost._report_counters import (
     TimeAverage,
     Unit,
 )
+from outpost._report_stream import Content, Rejection, Stream
 from outpost._settings import DEFAULT_ADDRESS, Backoff
 from outpost.v1 import ingest_pb2
 
@@ -58,58 +57,6 @@ class HealthMetric:
     type: str
     n1: int
     n2: int = 0
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """One message that the manager did not apply."""
-
-    reason: str
-    """The contract's constant, such as "REASON_LIMIT"."""
-    field: str
-    """Which field is at fault, from the ReportRequest down."""
-    message: str
-    """For people."""
-
-
-class _Stream:
-    """One call of Report: what is sent, and what came back. Guarded by the reporter's condition."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self.channel = _rpc.open_channel(reporter.address)
-        self.outbox: queue.SimpleQueue[ingest_pb2.ReportRequest | None] = queue.SimpleQueue()
-        self.call = _rpc.REPORT.stream(self.channel)(iter(self.outbox.get, None))
-        self.welcome: ingest_pb2.IngestWelcome | None = None
-        self.ended = False
-        self.error: grpc.RpcError | None = None
-        self.sent = 0
-        self.answered = 0
-        self.in_flight: dict[int, str] = {}
-        """What each message without an answer was: "status", "structure queue"."""
-        self.interval = 5.0
-        self.lease = 15.0
-        self.window = 1
-        self.min_priority = 0
-        self.counters: dict[int, tuple[int, int]] = {}
-        """The values as they were sent last, by index."""
-        self.due = {"metadata", "schema", "counters", "status", "health"}
-        """What is to be said anew."""
-        self.due_structures: dict[str, float] = {}
-        """From when on to send a structure, by name."""
-        self.next_counters = 0.0
-        self.not_before = 0.0
-        self.last_sent = time.monotonic()
-
-    def send(self, what: str, **message: Any) -> None:
-        self.sent += 1
-        self.in_flight[self.sent] = what
-        self.last_sent = time.monotonic()
-        self.outbox.put(ingest_pb2.ReportRequest(sequence=self.sent, **message))
-
-    def close(self) -> None:
-        self.outbox.put(None)
-        self.call.cancel()  # type: ignore[no-untyped-call]
-        self.channel.close()
 
 
 class Reporter:
@@ -159,13 +106,8 @@ class Reporter:
         self._on_rejected = on_rejected
         self._changed = threading.Condition()
         # the rest is guarded by it
-        self._cells: list[Cell] = []
-        self._by_path: dict[str, Cell] = {}
-        self._metadata = dict(metadata or {})
-        self._status: dict[str, str] = {}
-        self._health: list[HealthMetric] = []
-        self._structures: dict[str, str] = {}  # JSON; empty: to be removed
-        self._stream: _Stream | None = None
+        self._content = Content(metadata=ingest_pb2.IngestMetadata(entries=metadata or {}))
+        self._stream: Stream | None = None
         self._error: ReportRefusedError | None = None
         self._closing = False
         self._goodbye = ingest_pb2.IngestGoodbye()
@@ -253,14 +195,14 @@ class Reporter:
             is_time=is_time,
         )
         with self._changed:
-            known = self._by_path.get(path)
+            known = next((one for one in self._content.cells if one.declaration.path == path), None)
             if known is not None:
                 if known.declaration != declaration or not isinstance(known, cell):
                     raise ValueError(f"counter {path} was declared already, as something else")
                 return known
             made = cell(declaration)
-            self._cells.append(made)
-            self._by_path[path] = made
+            declaration.to_proto()  # raises what the wire can't hold
+            self._content.cells.append(made)
             self._say("schema")
             return made
 
@@ -268,20 +210,28 @@ class Reporter:
 
     def set_metadata(self, entries: Mapping[str, str]) -> None:
         """Tell what the daemon is made of, by name; replaces what was told before."""
+        message = ingest_pb2.IngestMetadata(entries=entries)
         with self._changed:
-            self._metadata = dict(entries)
+            self._content.metadata = message
             self._say("metadata")
 
     def set_status(self, entries: Mapping[str, str]) -> None:
         """Tell what the daemon does, by name; replaces what was told before."""
+        message = ingest_pb2.IngestStatus(entries=entries)
         with self._changed:
-            self._status = dict(entries)
+            self._content.status = message
             self._say("status")
 
     def set_health_metrics(self, metrics: Iterable[HealthMetric]) -> None:
         """Tell what ails the daemon; replaces what was told before, and () says that it is well."""
+        message = ingest_pb2.IngestHealthMetrics(
+            metrics=[
+                ingest_pb2.IngestHealthMetric(type=one.type, n1=one.n1, n2=one.n2)
+                for one in metrics
+            ]
+        )
         with self._changed:
-            self._health = list(metrics)
+            self._content.health = message
             self._say("health")
 
     def set_structure(self, name: str, value: Any) -> None:
@@ -290,14 +240,15 @@ class Reporter:
         Raises TypeError or ValueError where JSON can't hold it.
         """
         text = json.dumps(value, allow_nan=False)
+        message = ingest_pb2.IngestStructure(name=name, json=text)
         with self._changed:
-            self._structures[name] = text
+            self._content.structures[name] = message
             self._say_structure(name)
 
     def remove_structure(self, name: str) -> None:
         """Take a structure back."""
         with self._changed:
-            self._structures[name] = ""
+            self._content.structures[name] = ingest_pb2.IngestStructure(name=name)
             self._say_structure(name)
 
     def _say(self, what: str) -> None:
@@ -352,7 +303,7 @@ class Reporter:
         """
         end = time.monotonic() + timeout
         with self._changed:
-            stream: _Stream | None = None
+            stream: Stream | None = None
             while True:
                 if self._error is not None:
                     raise self._error
@@ -401,13 +352,13 @@ class Reporter:
         backoff = Backoff()
         failures = 0
         while True:
-            stream = _Stream(self)
+            stream = Stream(self.address, self._content)
             with self._changed:
                 if self._closing:
                     stream.close()
                     return
                 self._stream = stream
-                stream.due_structures = {name: 0.0 for name, text in self._structures.items()}
+                stream.due_structures = dict.fromkeys(self._content.structures, 0.0)
             reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
             reader.start()
             try:
@@ -426,7 +377,7 @@ class Reporter:
                 while not self._closing and (left := end - time.monotonic()) > 0:
                     self._changed.wait(left)
 
-    def _refused(self, stream: _Stream) -> bool:
+    def _refused(self, stream: Stream) -> bool:
         """Whether the end of a stream is the end of reporting."""
         if stream.error is None:
             return False
@@ -442,12 +393,12 @@ class Reporter:
         self._changed.notify_all()
         return True
 
-    def _read(self, stream: _Stream) -> None:
+    def _read(self, stream: Stream) -> None:
         """Take what the manager sends, until the stream ends."""
         try:
             for response in stream.call:
                 with self._changed:
-                    rejection = self._take(stream, response)
+                    rejection = stream.take(response)
                     self._changed.notify_all()
                 if rejection is not None:
                     self._tell(rejection)
@@ -466,61 +417,7 @@ class Reporter:
             except Exception:
                 _log.exception("on_rejected")
 
-    def _take(self, stream: _Stream, response: ingest_pb2.ReportResponse) -> Rejection | None:
-        kind = response.WhichOneof("message")
-        if kind == "welcome":
-            stream.welcome = response.welcome
-            stream.interval = response.welcome.report_interval.ToNanoseconds() / 1e9
-            stream.lease = response.welcome.lease.ToNanoseconds() / 1e9
-            stream.window = response.welcome.limits.max_unacknowledged or 2**31
-            stream.min_priority = response.welcome.min_priority
-            self._answered(stream, 1)
-        elif kind == "ack":
-            self._answered(stream, response.ack.sequence)
-        elif kind == "configure":
-            if response.configure.HasField("report_interval"):
-                stream.interval = response.configure.report_interval.ToNanoseconds() / 1e9
-                stream.next_counters = min(stream.next_counters, time.monotonic() + stream.interval)
-            if response.configure.HasField("min_priority"):
-                if response.configure.min_priority < stream.min_priority:
-                    stream.counters.clear()
-                stream.min_priority = response.configure.min_priority
-        elif kind == "resend_schema":
-            stream.counters.clear()
-            stream.due.add("schema")
-        elif kind == "rejected":
-            return self._rejected(stream, response.rejected)
-        return None
-
-    @staticmethod
-    def _answered(stream: _Stream, sequence: int) -> None:
-        for number in [number for number in stream.in_flight if number <= sequence]:
-            del stream.in_flight[number]
-
-    @staticmethod
-    def _rejected(stream: _Stream, rejected: ingest_pb2.IngestRejected) -> Rejection:
-        what = stream.in_flight.pop(rejected.sequence, "")
-        now = time.monotonic()
-        structure = what.removeprefix("structure ") if what.startswith("structure ") else None
-        if rejected.reason == rejected.REASON_TOO_FAST:
-            stream.not_before = now + stream.interval
-            if structure is not None:
-                stream.due_structures.setdefault(structure, 0.0)
-            elif what == "counters":
-                stream.counters.clear()
-            elif what in ("metadata", "status", "health", "schema"):
-                stream.due.add(what)
-        elif rejected.reason == rejected.REASON_OWNED and structure is not None:
-            stream.due_structures.setdefault(structure, now + stream.lease)
-        return Rejection(
-            reason=rejected.Reason.Name(rejected.reason)
-            if rejected.reason in rejected.Reason.values()
-            else "REASON_UNSPECIFIED",
-            field=rejected.field,
-            message=rejected.message,
-        )
-
-    def _report(self, stream: _Stream) -> None:
+    def _report(self, stream: Stream) -> None:
         """Send until the stream ends, or goodbye is said."""
         with self._changed:
             stream.send("hello", hello=self._hello)
@@ -529,101 +426,15 @@ class Reporter:
                     return
                 self._changed.wait()
             while not stream.ended:
-                wait = self._send_due(stream)
+                wait = stream.send_due()
                 if self._closing:
                     break
                 self._changed.wait(wait)
             if not stream.ended:
                 stream.next_counters = stream.not_before = 0.0
-                self._send_due(stream)
+                stream.send_due()
                 stream.send("goodbye", goodbye=self._goodbye)
                 stream.outbox.put(None)
                 end = time.monotonic() + _GOODBYE_SECONDS
                 while not stream.ended and (left := end - time.monotonic()) > 0:
                     self._changed.wait(left)
-
-    def _send_due(self, stream: _Stream) -> float:
-        """Send what is due and has room; how long to wait then, in seconds."""
-        now = time.monotonic()
-        if now >= stream.not_before:
-            for what, send in (
-                ("metadata", self._send_metadata),
-                ("schema", self._send_schema),
-                ("status", self._send_status),
-                ("health", self._send_health),
-            ):
-                if what in stream.due and len(stream.in_flight) < stream.window:
-                    stream.due.discard(what)
-                    send(stream, what)
-            if now >= stream.next_counters and len(stream.in_flight) < stream.window:
-                stream.due.discard("counters")
-                stream.next_counters = now + stream.interval
-                self._send_counters(stream)
-            for name, when in list(stream.due_structures.items()):
-                if now >= when and len(stream.in_flight) < stream.window:
-                    del stream.due_structures[name]
-                    if name not in self._structures:
-                        continue
-                    structure = ingest_pb2.IngestStructure(name=name, json=self._structures[name])
-                    stream.send(f"structure {name}", structure=structure)
-                    if not self._structures[name]:
-                        del self._structures[name]
-        keepalive_at = stream.last_sent + stream.lease / 3
-        if now >= keepalive_at and len(stream.in_flight) < stream.window:
-            stream.send("keepalive", keepalive=ingest_pb2.IngestKeepalive())
-            keepalive_at = now + stream.lease / 3
-        if len(stream.in_flight) >= stream.window:
-            return stream.lease / 3  # an answer wakes us before
-        wake_at = max(
-            stream.not_before, min([stream.next_counters, *stream.due_structures.values()])
-        )
-        return max(min(keepalive_at, wake_at), now + 0.001) - now
-
-    def _send_metadata(self, stream: _Stream, what: str) -> None:
-        stream.send(what, metadata=ingest_pb2.IngestMetadata(entries=self._metadata))
-
-    def _send_status(self, stream: _Stream, what: str) -> None:
-        stream.send(what, status=ingest_pb2.IngestStatus(entries=self._status))
-
-    def _send_health(self, stream: _Stream, what: str) -> None:
-        metrics = [
-            ingest_pb2.IngestHealthMetric(type=one.type, n1=one.n1, n2=one.n2)
-            for one in self._health
-        ]
-        stream.send(what, health_metrics=ingest_pb2.IngestHealthMetrics(metrics=metrics))
-
-    def _send_schema(self, stream: _Stream, what: str) -> None:
-        if not self._cells:
-            return
-        stream.counters.clear()
-        stream.next_counters = 0.0
-        stream.send(
-            what,
-            perf_schema=ingest_pb2.IngestPerfSchema(
-                version=len(self._cells),  # grows with each declaration
-                counters=[cell.declaration.to_proto() for cell in self._cells],
-            ),
-        )
-
-    def _send_counters(self, stream: _Stream) -> None:
-        batch = ingest_pb2.IngestCounters(schema_version=len(self._cells))
-        if "schema" in stream.due:  # the manager can't know them yet
-            stream.due.add("counters")
-            return
-        for index, cell in enumerate(self._cells):
-            if cell.declaration.priority < stream.min_priority:
-                continue
-            value = cell.read()
-            if stream.counters.get(index) == value:
-                continue
-            stream.counters[index] = value
-            if cell.declaration.is_average:
-                batch.average_indexes.append(index)
-                batch.average_sums.append(value[0])
-                batch.average_counts.append(value[1])
-            else:
-                batch.indexes.append(index)
-                batch.values.append(value[0])
-        if batch.indexes or batch.average_indexes:
-            batch.sampled_at.GetCurrentTime()
-            stream.send("counters", counters=batch)

@@ -19,7 +19,8 @@ counting goes on meanwhile, and never waits.
 """
 
 from outpost._report_counters import Average, Counter, Gauge, TimeAverage, Unit
-from outpost._reporter import HealthMetric, Rejection, Reporter, ReportRefusedError
+from outpost._report_stream import Rejection
+from outpost._reporter import HealthMetric, Reporter, ReportRefusedError
 
 __all__ = [
     "Average",

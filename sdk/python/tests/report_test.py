@@ -172,8 +172,12 @@ def test_too_fast_waits_and_sends_what_is_newest(manager: tuple[ScriptedManager,
         assert [one.reason for one in rejections] == ["REASON_TOO_FAST"]
 
 
-def test_values_that_json_cannot_hold(manager: tuple[ScriptedManager, str]) -> None:
+def test_what_cannot_be_sent_is_refused_where_it_is_said(
+    manager: tuple[ScriptedManager, str],
+) -> None:
     reporter = report.Reporter("agent", "1", address=manager[1])
+    with pytest.raises(TypeError):
+        reporter.set_status({"n": 1})  # type: ignore[dict-item]
     with pytest.raises(TypeError):
         reporter.set_structure("s", object())
     with pytest.raises(ValueError, match="Out of range"):
