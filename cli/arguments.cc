@@ -126,11 +126,12 @@ absl::Status CheckFormat(const std::string& format) {
       absl::StrCat("--format: \"", format, "\" is not one of ", absl::StrJoin(kFormats, ", ")));
 }
 
-// Of a module's log, "-f" is to follow it, as with `tail` and `journalctl`, where no format
-// stands after it.
+// Of a module's log and of notifications, "-f" is to follow, as with `tail` and `journalctl`,
+// where no format stands after it.
 std::vector<std::string> WithFollow(std::vector<std::string> args) {
   constexpr absl::string_view kLogs[] = {"module", "logs"};
-  if (std::search(args.begin(), args.end(), std::begin(kLogs), std::end(kLogs)) == args.end()) {
+  if (std::search(args.begin(), args.end(), std::begin(kLogs), std::end(kLogs)) == args.end() &&
+      std::find(args.begin(), args.end(), "notify") == args.end()) {
     return args;
   }
   for (size_t i = 0; i < args.size(); ++i) {

@@ -52,7 +52,10 @@ std::optional<Failure> Notify(const LocalCall& call) {
     return ErrnoFailure(EINVAL, absl::StrCat("notify: no ", arguments.format,
                                              " is made of a stream; use --format plain or json"));
   }
-  const std::vector<std::string> types(arguments.words.begin() + 1, arguments.words.end());
+  std::vector<std::string> types;
+  for (auto word = arguments.words.begin() + 1; word != arguments.words.end(); ++word) {
+    if (*word != "--follow") types.push_back(*word);  // it does, anyway
+  }
   for (const std::string& type : types) {
     if (absl::StartsWith(type, "-")) {
       return ErrnoFailure(EINVAL, absl::StrCat("notify: there is no flag ", type));

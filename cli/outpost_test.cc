@@ -422,7 +422,7 @@ TEST_F(OutpostTest, HelpListsTheCommandsThatBeginWithTheWords) {
   outcome = Outpost({"--help"});
   EXPECT_EQ(outcome.exit_status, 0);
   EXPECT_THAT(outcome.out, StartsWith("usage: outpost"));
-  EXPECT_THAT(outcome.out, HasSubstr("\nnotify [<types>...] "));
+  EXPECT_THAT(outcome.out, HasSubstr("\nnotify [<types>...] [-f] "));
   EXPECT_THAT(outcome.out, HasSubstr("\nosd status [<bucket>] "));
   outcome = Outpost({"nosuch", "--help"});
   EXPECT_EQ(outcome.exit_status, ENOENT);
@@ -456,7 +456,7 @@ TEST_F(OutpostTest, NotifyPrintsALineForEachNotification) {
   event.set_payload_json(R"({"text": "hi"})");
   manager_->SetNotifications({state, event});
 
-  Process plain(CommandLine({"notify", "osd_map", "clog"}));
+  Process plain(CommandLine({"notify", "osd_map", "clog", "-f"}));
   EXPECT_TRUE(plain.WaitForLines(2));
   EXPECT_THAT(manager_->subscribed_types(), ElementsAre("osd_map", "clog"));
   plain.Signal(SIGINT);

@@ -24,6 +24,10 @@ namespace {
 // the terminal has rows.
 constexpr int kRowsBesideTable = 3;
 
+bool EndsWithWords(const std::vector<std::string>& words, const std::vector<std::string>& end) {
+  return words.size() >= end.size() && std::equal(end.rbegin(), end.rend(), words.rbegin());
+}
+
 // Its output: text, or bytes.
 std::optional<Failure> WriteOutput(const v1::CommandResult& result, Output* output) {
   return result.stdout_bytes().empty() ? output->Write(result.stdout())
@@ -147,6 +151,10 @@ std::optional<Failure> RunCommand(const Arguments& arguments,
                                   const Interrupt& interrupt, Output* output) {
   v1::CommandsRunRequest request;
   request.mutable_words()->Add(arguments.words.begin(), arguments.words.end());
+  // It has more to tell, too.
+  if (arguments.verbose && EndsWithWords(arguments.words, {"module", "ls"})) {
+    request.add_words("--verbose");
+  }
   request.set_format(arguments.format);
   request.set_has_inbuf(inbuf.has_value());
   if (inbuf.has_value()) request.set_inbuf(*inbuf);

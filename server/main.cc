@@ -297,7 +297,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                       .progress = &progress,
                                       .log = &log_history,
                                       .cluster = &cluster,
+                                      .structure_parts = &structure_parts,
+                                      .counters = &counters,
                                       .source = source->get(),
+                                      .hub = &hub,
                                       .store = store->get()};
   builtin::AddStatusCommands(subjects, &dispatcher);
   builtin::AddHealthCommands(subjects, &dispatcher);
@@ -306,6 +309,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddModuleCommands(subjects, &dispatcher);
   builtin::AddConfigCommands(subjects, &dispatcher);
   builtin::AddConfigReportCommands(subjects, &dispatcher);
+  builtin::AddCounterCommands(subjects, &dispatcher);
   builtin::AddKeyValueCommands(subjects, &dispatcher);
   builtin::AddClusterCommands(subjects, &dispatcher);
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;

@@ -1,5 +1,5 @@
 // The commands that the manager itself provides: status, health …, progress …,
-// log …, module …, config …, config-key …, get, structures, tell, version.
+// log …, module …, config …, config-key …, get, structures, tell, counter, perf, version.
 #ifndef OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 #define OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 
@@ -7,12 +7,15 @@
 
 #include "absl/time/time.h"
 #include "server/cluster/cluster_state.h"
+#include "server/cluster/perf_counters.h"
 #include "server/cluster/source.h"
+#include "server/cluster/structure_parts.h"
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
 #include "server/module/supervisor.h"
+#include "server/notify/notification_hub.h"
 #include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
 
@@ -29,7 +32,10 @@ struct Subjects {
   progress::ProgressRegistry* progress;
   log::LogHistory* log;
   cluster::ClusterState* cluster;
+  cluster::StructureParts* structure_parts;
+  const cluster::PerfCounters* counters;
   cluster::Source* source;
+  const notify::NotificationHub* hub;
   store::StateStore* store;
 };
 
@@ -40,6 +46,7 @@ void AddLogCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddCounterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddKeyValueCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddClusterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 

@@ -24,17 +24,37 @@ std::string Age(absl::Time time) {
   return text::DurationText(absl::Now() - time, absl::Milliseconds(100));
 }
 
+// A structure, or a part, as the caller wants it.
+command::Result Show(const std::string& format, absl::string_view text) {
+  // The text as it is, without parsing a megabyte to print it again.
+  if (format == "json") return {.retval = 0, .out = std::string(text), .err = ""};
+  const json data = json::parse(text.begin(), text.end(), nullptr, false);
+  return Render(format, data, [&] { return data.dump(4); });
+}
+
 void AddGet(const Subjects& s, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin(
-      {"get name=structure,type=CephString", "show a structure of the cluster's data", "r"},
-      [cluster = s.cluster](const BuiltinCall& call, ResultCallback done) {
-        const auto snapshot = cluster::GetStructure(*cluster, call.args["structure"].get<std::string>());
+      {"get name=structure,type=CephString name=path,type=CephString,req=false "
+       "name=fields,type=CephString,n=N,req=false",
+       "show a structure of the cluster's data, or a part of it: by JSON Pointer (/osds/0), and of "
+       "that some fields only",
+       "r"},
+      [cluster = s.cluster, parts = s.structure_parts](const BuiltinCall& call,
+                                                       ResultCallback done) {
+        const auto snapshot =
+            cluster::GetStructure(*cluster, call.args["structure"].get<std::string>());
         if (!snapshot.ok()) return done(Failure(snapshot.status()));
-        const absl::string_view text = (*snapshot)->json;
-        // The text as it is, without parsing a megabyte to print it again.
-        if (call.format == "json") return done({.retval = 0, .out = std::string(text), .err = ""});
-        const json data = json::parse(text.begin(), text.end(), nullptr, false);
-        done(Render(call.format, data, [&] { return data.dump(4); }));
+        cluster::StructureParts::Part part = {
+            .path = call.args.value("path", std::string()),
+            .fields = call.args.value("fields", std::vector<std::string>())};
+        if (part.path.empty() && part.fields.empty()) {
+          return done(Show(call.format, (*snapshot)->json));
+        }
+        parts->Read(*snapshot, std::move(part),
+                    [format = call.format, done = std::move(done)](
+                        const absl::StatusOr<absl::string_view>& text) mutable {
+                      done(text.ok() ? Show(format, *text) : Failure(text.status()));
+                    });
       });
 }
 

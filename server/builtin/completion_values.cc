@@ -1,9 +1,11 @@
 #include "server/builtin/completion_values.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "server/builtin/option_target.h"
@@ -30,6 +32,8 @@ CompletionValues::Candidates CompletionValues::Of(const command::Command& comman
   const std::string& name = param.name;
   if (name == "module") return Modules();
   if (name == "structure") return Structures();
+  if (name == "daemon") return Daemons();
+  if (name == "counter") return Counters(given);
   if (name == "code" && absl::StartsWith(prefix, "health ")) return HealthChecks();
   if (absl::StartsWith(prefix, "config-key ") && name == "key") return Keys();
   if (absl::StartsWith(prefix, "config ")) {
@@ -93,6 +97,34 @@ CompletionValues::Candidates CompletionValues::Structures() const {
   Candidates structures;
   for (const auto& entry : s_.cluster->List()) structures.push_back({entry.snapshot->name, ""});
   return structures;
+}
+
+CompletionValues::Candidates CompletionValues::Daemons() const {
+  Candidates daemons;
+  for (const auto& schema : s_.counters->Schemas({})) {
+    daemons.push_back({absl::StrCat(schema.daemon().type(), ".", schema.daemon().id()),
+                       absl::StrCat(schema.counters_size(), " counters")});
+  }
+  return daemons;
+}
+
+CompletionValues::Candidates CompletionValues::Counters(
+    const std::vector<std::string>& given) const {
+  if (given.empty()) return {};
+  const std::pair<std::string, std::string> daemon =
+      absl::StrSplit(given.front(), absl::MaxSplits('.', 1));
+  v1::DaemonName name;
+  name.set_type(daemon.first);
+  name.set_id(daemon.second);
+  std::map<std::string, std::string> descriptions;
+  for (const auto& schema : s_.counters->Schemas(name)) {
+    for (const auto& counter : schema.counters()) {
+      descriptions[counter.path()] = counter.description();
+    }
+  }
+  Candidates counters;
+  for (const auto& [path, description] : descriptions) counters.push_back({path, description});
+  return counters;
 }
 
 CompletionValues::Candidates CompletionValues::HealthChecks() const {

@@ -36,6 +36,8 @@ class CompletionValues {
   Candidates ValuesOfOption(const std::vector<std::string>& given) const;
   Candidates Keys() const;
   Candidates Structures() const;
+  Candidates Daemons() const;
+  Candidates Counters(const std::vector<std::string>& given) const;
   Candidates HealthChecks() const;
   Candidates Pools() const;
   Candidates Osds() const;

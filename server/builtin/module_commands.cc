@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
@@ -100,6 +101,50 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool detail)
   return table.Print();
 }
 
+using SubscriptionPtr = std::shared_ptr<notify::Subscription>;
+
+std::string LagText(absl::Duration lag) {
+  return lag <= absl::ZeroDuration() ? "-" : text::DurationText(lag, absl::Milliseconds(1));
+}
+
+json SubscriptionsJson(const std::vector<SubscriptionPtr>& subscriptions, const std::string& name) {
+  json result = json::array();
+  for (const SubscriptionPtr& subscription : subscriptions) {
+    if (subscription->owner() != absl::StrCat("module/", name)) continue;
+    const notify::Subscription::Depth depth = subscription->depth();
+    result.push_back({{"id", subscription->id()},
+                      {"types", subscription->types()},
+                      {"waiting", depth.waiting},
+                      {"unacknowledged", depth.unacknowledged},
+                      {"sent", depth.sent},
+                      {"missed", depth.missed},
+                      {"coalesced", depth.coalesced},
+                      {"lag_seconds", absl::ToDoubleSeconds(depth.lag)}});
+  }
+  return result;
+}
+
+// Everybody's: an operator's own stream can lag, too.
+std::string SubscriptionTable(const std::vector<SubscriptionPtr>& subscriptions) {
+  using Align = Table::Align;
+  Table table({{"SUBSCRIBER"},
+               {"SENT", Align::kRight},
+               {"WAITING", Align::kRight},
+               {"UNACKED", Align::kRight},
+               {"MISSED", Align::kRight},
+               {"COALESCED", Align::kRight},
+               {"LAG", Align::kRight},
+               {"TYPES"}});
+  for (const SubscriptionPtr& subscription : subscriptions) {
+    const notify::Subscription::Depth depth = subscription->depth();
+    table.AddRow({subscription->owner(), absl::StrCat(depth.sent), absl::StrCat(depth.waiting),
+                  absl::StrCat(depth.unacknowledged), absl::StrCat(depth.missed),
+                  absl::StrCat(depth.coalesced), LagText(depth.lag),
+                  absl::StrJoin(subscription->types(), ",")});
+  }
+  return table.Print();
+}
+
 // What enable and restart tell once the module has settled.
 command::Result Settled(const absl::StatusOr<v1::ModuleInfo>& module, absl::string_view done) {
   if (!module.ok()) return Failure(module.status());
@@ -123,14 +168,29 @@ command::Result Settled(const absl::StatusOr<v1::ModuleInfo>& module, absl::stri
 
 void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin(
-      {words + " ls name=detail,type=CephChoices,strings=detail,req=false",
-       "list the modules: state, and why; with `detail`, all that is known", "r"},
+      {words + " ls name=detail,type=CephChoices,strings=detail,req=false "
+               "name=verbose,type=CephBool,req=false",
+       "list the modules: state, and why; with `detail`, all that is known; with --verbose, also "
+       "how far each is with its notifications",
+       "r"},
       [s](const BuiltinCall& call, ResultCallback done) {
         const auto modules = s.modules->List();
         json data = json::array();
         for (const auto& m : modules) data.push_back(ModuleJson(m));
-        const bool detail = call.args.contains("detail");
-        done(Render(call.format, data, [&] { return ModuleTable(modules, detail); }));
+        const bool verbose = call.args.value("verbose", false);
+        const bool detail = call.args.contains("detail") || verbose;
+        std::vector<SubscriptionPtr> subscriptions;
+        if (verbose) {
+          subscriptions = s.hub->Subscriptions();
+          for (json& m : data) {
+            m["subscriptions"] = SubscriptionsJson(subscriptions, m["name"].get<std::string>());
+          }
+        }
+        done(Render(call.format, data, [&] {
+          std::string text = ModuleTable(modules, detail);
+          if (verbose) absl::StrAppend(&text, "\n", SubscriptionTable(subscriptions));
+          return text;
+        }));
       });
 }
 

@@ -1,13 +1,20 @@
 #include "server/notify/notification_hub.h"
 
-#include <google/protobuf/util/time_util.h>
-
+#include <algorithm>
 #include <utility>
+
+#include "absl/time/clock.h"
+#include "server/event/proto_time.h"
 
 namespace outpost::notify {
 
-Subscription::Subscription(uint64_t id, std::string owner, std::set<std::string> types)
-    : id_(id), owner_(std::move(owner)), types_(std::move(types)) {}
+Subscription::Subscription(uint64_t id, std::string owner, std::set<std::string> types,
+                           bool explicit_acks)
+    : id_(id),
+      owner_(std::move(owner)),
+      types_(std::move(types)),
+      explicit_acks_(explicit_acks),
+      since_(absl::Now()) {}
 
 bool Subscription::CanSend() const {
   return !order_.empty() || (!events_.empty() && unacked_events_.size() < kUnackedEvents);
@@ -21,16 +28,17 @@ std::optional<v1::Notification> Subscription::Next() {
     order_.pop_front();
     slot.waiting = false;
     slot.unacknowledged = next_sequence_;
-    next = slot.newest;
+    slot.sent = absl::Now();
+    next = *slot.newest;
   } else if (!events_.empty() && unacked_events_.size() < kUnackedEvents) {
-    next = std::move(events_.front());
+    next = *events_.front().first;
     events_.pop_front();
     auto missed = missed_.find(next.type());
     if (missed != missed_.end()) {
       next.set_missed(missed->second);
       missed_.erase(missed);
     }
-    unacked_events_.push_back(next_sequence_);
+    unacked_events_.emplace_back(next_sequence_, absl::Now());
   } else {
     return std::nullopt;
   }
@@ -47,7 +55,7 @@ void Subscription::Acknowledge(uint64_t sequence) {
       slot.unacknowledged = 0;
       if (slot.waiting) order_.push_back(type);
     }
-    while (!unacked_events_.empty() && unacked_events_.front() <= sequence) {
+    while (!unacked_events_.empty() && unacked_events_.front().first <= sequence) {
       unacked_events_.pop_front();
     }
     wake = CanSend();
@@ -55,16 +63,19 @@ void Subscription::Acknowledge(uint64_t sequence) {
   if (wake) Wake();
 }
 
-void Subscription::OfferState(const v1::Notification& notification) {
+void Subscription::OfferState(const Shared& notification, absl::Time now) {
   bool wake = false;
   {
     absl::MutexLock lock(&mu_);
-    StateSlot& slot = states_[notification.type()];
+    StateSlot& slot = states_[notification->type()];
     slot.newest = notification;
-    if (!slot.waiting) {
+    if (slot.waiting) {
+      ++coalesced_;
+    } else {
       slot.waiting = true;
+      slot.came = now;
       if (slot.unacknowledged == 0) {
-        order_.push_back(notification.type());
+        order_.push_back(notification->type());
         wake = true;
       }
     }
@@ -72,16 +83,16 @@ void Subscription::OfferState(const v1::Notification& notification) {
   if (wake) Wake();
 }
 
-void Subscription::OfferEvent(const v1::Notification& notification) {
+void Subscription::OfferEvent(const Shared& notification, absl::Time now) {
   {
     absl::MutexLock lock(&mu_);
     if (events_.size() == kEventRing) {
       // The oldest goes; what it had missed before it stays counted with it.
-      ++missed_[events_.front().type()];
+      ++missed_[events_.front().first->type()];
       ++missed_total_;
       events_.pop_front();
     }
-    events_.push_back(notification);
+    events_.emplace_back(notification, now);
     if (!CanSend()) return;
   }
   Wake();
@@ -106,30 +117,44 @@ void Subscription::Close() {
 Subscription::Depth Subscription::depth() const {
   absl::MutexLock lock(&mu_);
   Depth depth;
+  absl::Time owes_since = absl::InfiniteFuture();
   depth.waiting = events_.size();
+  if (!events_.empty()) owes_since = events_.front().second;
   depth.unacknowledged = unacked_events_.size();
+  if (!unacked_events_.empty()) {
+    owes_since = std::min(owes_since, unacked_events_.front().second);
+  }
   for (const auto& [type, slot] : states_) {
     depth.waiting += slot.waiting;
+    if (slot.waiting) owes_since = std::min(owes_since, slot.came);
     depth.unacknowledged += slot.unacknowledged != 0;
+    if (slot.unacknowledged != 0) owes_since = std::min(owes_since, slot.sent);
   }
+  depth.sent = next_sequence_ - 1;
   depth.missed = missed_total_;
+  depth.coalesced = coalesced_;
+  depth.lag = owes_since == absl::InfiniteFuture()
+                  ? absl::ZeroDuration()
+                  : std::max(absl::Now() - owes_since, absl::Nanoseconds(1));
   return depth;
 }
 
 std::shared_ptr<Subscription> NotificationHub::Subscribe(std::string owner,
-                                                         std::set<std::string> types) {
+                                                         std::set<std::string> types,
+                                                         bool explicit_acks) {
   absl::MutexLock lock(&mu_);
   const uint64_t id = next_id_++;
   // The last owner may be a thread that knows nothing of the hub: the deleter
   // would need it, so that expired entries are swept here instead.
   for (auto it = subscriptions_.begin(); it != subscriptions_.end();) {
     if (it->second.expired()) {
-      subscriptions_.erase(it++);
+      it = subscriptions_.erase(it);
     } else {
       ++it;
     }
   }
-  auto subscription = std::make_shared<Subscription>(id, std::move(owner), std::move(types));
+  auto subscription =
+      std::make_shared<Subscription>(id, std::move(owner), std::move(types), explicit_acks);
   subscriptions_.emplace(id, subscription);
   return subscription;
 }
@@ -150,27 +175,29 @@ std::vector<std::shared_ptr<Subscription>> NotificationHub::Subscriptions() cons
 }
 
 void NotificationHub::PublishState(absl::string_view type, absl::string_view id, uint64_t version) {
-  v1::Notification notification;
-  notification.set_type(std::string(type));
-  notification.set_id(std::string(id));
-  notification.set_version(version);
-  *notification.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  const auto notification = std::make_shared<v1::Notification>();
+  notification->set_type(std::string(type));
+  notification->set_id(std::string(id));
+  notification->set_version(version);
+  const absl::Time now = absl::Now();
+  *notification->mutable_time() = event::ToProto(now);
   for (const auto& subscription : Subscriptions()) {
-    if (subscription->types().count(notification.type()) > 0) {
-      subscription->OfferState(notification);
+    if (subscription->types().count(notification->type()) > 0) {
+      subscription->OfferState(notification, now);
     }
   }
 }
 
 void NotificationHub::PublishEvent(const Event& event) {
-  v1::Notification notification;
-  notification.set_type(event.type);
-  notification.set_id(event.id);
-  notification.set_payload_json(event.payload_json);
-  *notification.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  const auto notification = std::make_shared<v1::Notification>();
+  notification->set_type(event.type);
+  notification->set_id(event.id);
+  notification->set_payload_json(event.payload_json);
+  const absl::Time now = absl::Now();
+  *notification->mutable_time() = event::ToProto(now);
   for (const auto& subscription : Subscriptions()) {
     if (!event.only_for.empty() && subscription->owner() != event.only_for) continue;
-    if (subscription->types().count(event.type) > 0) subscription->OfferEvent(notification);
+    if (subscription->types().count(event.type) > 0) subscription->OfferEvent(notification, now);
   }
 }
 

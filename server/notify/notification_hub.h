@@ -27,10 +27,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -51,7 +51,7 @@ class Subscription {
   static constexpr size_t kEventRing = 1024;    // events that wait for a slow subscriber
   static constexpr size_t kUnackedEvents = 64;  // events on their way at once
 
-  Subscription(uint64_t id, std::string owner, std::set<std::string> types);
+  Subscription(uint64_t id, std::string owner, std::set<std::string> types, bool explicit_acks);
 
   uint64_t id() const { return id_; }
   const std::string& owner() const { return owner_; }
@@ -71,36 +71,51 @@ class Subscription {
 
   // What waits and what is on its way, for people.
   struct Depth {
-    size_t waiting = 0;
-    size_t unacknowledged = 0;
-    uint64_t missed = 0;
+    size_t waiting = 0;         // notifications that could be sent, or wait for an ack
+    size_t unacknowledged = 0;  // sent
+    uint64_t sent = 0;          // in all
+    uint64_t missed = 0;        // events that were lost
+    uint64_t coalesced = 0;     // changes that went into the notification of a later one
+    // How long the subscriber has owed something: to take what waits, or to acknowledge
+    // what it has. Zero: it is up to date.
+    absl::Duration lag;
   };
   Depth depth() const;
+
+  absl::Time since() const { return since_; }
+  // Whether the subscriber acknowledges by itself; else what is written counts as seen.
+  bool explicit_acks() const { return explicit_acks_; }
 
  private:
   friend class NotificationHub;
   struct StateSlot {
     bool waiting = false;
-    uint64_t unacknowledged = 0;  // the sequence on its way; 0: none
-    v1::Notification newest;
+    uint64_t unacknowledged = 0;                     // the sequence on its way; 0: none
+    absl::Time sent;                                 // when it was sent
+    std::shared_ptr<const v1::Notification> newest;  // one for all subscribers
+    absl::Time came;                                 // when what waits began to
   };
 
-  void OfferState(const v1::Notification& notification);
-  void OfferEvent(const v1::Notification& notification);
+  using Shared = std::shared_ptr<const v1::Notification>;
+  void OfferState(const Shared& notification, absl::Time now);
+  void OfferEvent(const Shared& notification, absl::Time now);
   void Wake();
   bool CanSend() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint64_t id_;
   const std::string owner_;
   const std::set<std::string> types_;
+  const bool explicit_acks_;
+  const absl::Time since_;
 
   mutable absl::Mutex mu_;
   std::map<std::string, StateSlot> states_ ABSL_GUARDED_BY(mu_);
   std::deque<std::string> order_ ABSL_GUARDED_BY(mu_);  // state-like types that wait
-  std::deque<v1::Notification> events_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::pair<Shared, absl::Time>> events_ ABSL_GUARDED_BY(mu_);  // since when
   std::map<std::string, uint64_t> missed_ ABSL_GUARDED_BY(mu_);
-  std::deque<uint64_t> unacked_events_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::pair<uint64_t, absl::Time>> unacked_events_ ABSL_GUARDED_BY(mu_);
   uint64_t missed_total_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t coalesced_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t next_sequence_ ABSL_GUARDED_BY(mu_) = 1;
 
   absl::Mutex wake_mu_ ABSL_ACQUIRED_BEFORE(mu_);
@@ -111,7 +126,8 @@ class NotificationHub {
  public:
   // A new subscription of `owner` ("module/<name>", or "client") to `types`. It
   // ends when the last shared pointer to it goes.
-  std::shared_ptr<Subscription> Subscribe(std::string owner, std::set<std::string> types);
+  std::shared_ptr<Subscription> Subscribe(std::string owner, std::set<std::string> types,
+                                          bool explicit_acks = true);
 
   // The subscription, if it still is; for Acknowledge.
   std::shared_ptr<Subscription> Find(uint64_t id) const;
@@ -120,12 +136,13 @@ class NotificationHub {
   void PublishState(absl::string_view type, absl::string_view id, uint64_t version);
   void PublishEvent(const Event& event);
 
+  // By id.
   std::vector<std::shared_ptr<Subscription>> Subscriptions() const;
 
  private:
   mutable absl::Mutex mu_;
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
-  absl::flat_hash_map<uint64_t, std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace outpost::notify

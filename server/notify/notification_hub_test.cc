@@ -134,5 +134,53 @@ TEST(NotificationHub, EverySubscriberEndsWithTheNewestVersion) {
   for (auto& reader : readers) reader.join();
 }
 
+TEST(NotificationHub, ASubscriberThatOwesSomethingLags) {
+  NotificationHub hub;
+  auto s = hub.Subscribe("module/a", {"osd_map", "clog"});
+  EXPECT_EQ(s->depth().lag, absl::ZeroDuration());
+  hub.PublishState("osd_map", "1", 1);
+  EXPECT_GT(s->depth().lag, absl::ZeroDuration()) << "it has not taken what waits";
+  hub.PublishState("osd_map", "2", 2);
+  hub.PublishState("osd_map", "3", 3);
+  EXPECT_EQ(s->depth().coalesced, 2u);
+  const auto sent = s->Next();
+  EXPECT_GT(s->depth().lag, absl::ZeroDuration()) << "it has not acknowledged what it has";
+  EXPECT_EQ(s->depth().sent, 1u);
+  hub.PublishState("osd_map", "4", 4);
+  const absl::Duration lag = s->depth().lag;
+  EXPECT_GE(s->depth().lag, lag) << "the oldest counts";
+  s->Acknowledge(sent->sequence());
+  s->Acknowledge(s->Next()->sequence());
+  EXPECT_EQ(s->depth().lag, absl::ZeroDuration());
+  hub.PublishEvent({.type = "clog", .id = "", .payload_json = "{}", .only_for = ""});
+  EXPECT_GT(s->depth().lag, absl::ZeroDuration());
+  s->Acknowledge(s->Next()->sequence());
+  EXPECT_EQ(s->depth().lag, absl::ZeroDuration());
+}
+
+TEST(NotificationHub, ASubscriberThatNeverReadsCostsNobodyAnything) {
+  NotificationHub hub;
+  auto stuck = hub.Subscribe("module/stuck", {"osd_map", "clog"});
+  auto well = hub.Subscribe("module/well", {"osd_map", "clog"});
+  for (uint64_t v = 1; v <= 10'000; ++v) {
+    hub.PublishState("osd_map", "", v);
+    hub.PublishEvent({.type = "clog", .id = absl::StrCat(v), .payload_json = "{}", .only_for = ""});
+    uint64_t newest = 0;
+    while (auto next = well->Next()) {
+      if (next->type() == "osd_map") newest = next->version();
+      EXPECT_EQ(next->missed(), 0u);
+      well->Acknowledge(next->sequence());
+    }
+    EXPECT_EQ(newest, v);
+  }
+  EXPECT_EQ(stuck->depth().waiting, 1 + Subscription::kEventRing);
+  EXPECT_EQ(stuck->depth().missed, 10'000 - Subscription::kEventRing);
+  EXPECT_GT(stuck->depth().lag, well->depth().lag);
+  // It comes back: the newest state, the ring, and how much is missing.
+  const auto state = stuck->Next();
+  EXPECT_EQ(state->version(), 10'000u);
+  EXPECT_EQ(stuck->Next()->missed(), 10'000 - Subscription::kEventRing);
+}
+
 }  // namespace
 }  // namespace outpost::notify

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/event/proto_time.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
@@ -118,8 +119,9 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* NotificationsService::Subscribe
   if (!caller.ok()) return new RefusedSubscription(caller.status());
   absl::StatusOr<std::set<std::string>> types = Types(*request, *cluster_);
   if (!types.ok()) return new RefusedSubscription(types.status());
-  return new SubscribeReactor(hub_->Subscribe(caller->name, *std::move(types)),
-                              request->explicit_acks());
+  return new SubscribeReactor(
+      hub_->Subscribe(caller->name, *std::move(types), request->explicit_acks()),
+      request->explicit_acks());
 }
 
 grpc::ServerUnaryReactor* NotificationsService::Acknowledge(grpc::CallbackServerContext* context,
@@ -134,6 +136,31 @@ grpc::ServerUnaryReactor* NotificationsService::Acknowledge(grpc::CallbackServer
                                                   " has ended; subscribe again")));
   }
   subscription->Acknowledge(request->ack().sequence());
+  return FinishNow(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* NotificationsService::ListSubscriptions(
+    grpc::CallbackServerContext* context, const v1::ListSubscriptionsRequest* request,
+    v1::ListSubscriptionsResponse* response) {
+  for (const auto& subscription : hub_->Subscriptions()) {
+    if (!request->module().empty() &&
+        subscription->owner() != absl::StrCat("module/", request->module())) {
+      continue;
+    }
+    const notify::Subscription::Depth depth = subscription->depth();
+    v1::SubscriptionInfo& info = *response->add_subscriptions();
+    info.set_subscription_id(subscription->id());
+    info.set_owner(subscription->owner());
+    for (const std::string& type : subscription->types()) info.add_types(type);
+    info.set_explicit_acks(subscription->explicit_acks());
+    *info.mutable_since() = event::ToProto(subscription->since());
+    info.set_waiting(depth.waiting);
+    info.set_unacknowledged(depth.unacknowledged);
+    info.set_sent(depth.sent);
+    info.set_missed(depth.missed);
+    info.set_coalesced(depth.coalesced);
+    if (depth.lag > absl::ZeroDuration()) *info.mutable_lag() = event::ToProto(depth.lag);
+  }
   return FinishNow(context, grpc::Status::OK);
 }
 

@@ -22,6 +22,10 @@ class NotificationsService final : public v1::Notifications::CallbackService {
                                         const v1::AcknowledgeRequest* request,
                                         v1::AcknowledgeResponse* response) override;
 
+  grpc::ServerUnaryReactor* ListSubscriptions(grpc::CallbackServerContext* context,
+                                              const v1::ListSubscriptionsRequest* request,
+                                              v1::ListSubscriptionsResponse* response) override;
+
  private:
   notify::NotificationHub* const hub_;
   const cluster::ClusterState* const cluster_;

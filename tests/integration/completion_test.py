@@ -71,6 +71,12 @@ def test_what_the_cluster_has(manager: Manager) -> None:
     assert list(complete(manager, "health", "mute", "OSDMAP")) == ["OSDMAP_FLAGS"]
 
 
+def test_counters(manager: Manager) -> None:
+    assert "osd.0" in complete(manager, "perf", "osd.")
+    assert "osd.op_w" in complete(manager, "counter", "osd.0", "osd.op_")
+    assert "--verbose" in complete(manager, "module", "ls", "--")
+
+
 def test_keys(manager: Manager) -> None:
     manager.check("config-key", "set", "mgr/hello/some/key", "12")
     assert complete(manager, "config-key", "get", "mgr/h") == {"mgr/hello/some/key": "2 bytes"}
