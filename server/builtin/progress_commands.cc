@@ -72,10 +72,14 @@ std::string ProgressText(const std::vector<v1::ProgressEvent>& events, bool in_s
   return text;
 }
 
+// Ceph's module `progress` may provide them instead: its view of the cluster is another one.
 void AddProgressCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
   progress::ProgressRegistry* const progress = subjects.progress;
   dispatcher->AddBuiltin(
-      {"progress", "show how far the modules' long work is, and what was done", "r"},
+      {.signature = "progress",
+       .description = "show how far the modules' long work is, and what was done",
+       .permissions = "r",
+       .yields = true},
       [progress](const BuiltinCall& call, ResultCallback done) {
         done(Render(call.format, AllJson(*progress), [&] {
           std::string text = ProgressText(progress->Events(), /*in_status=*/false);
@@ -84,11 +88,17 @@ void AddProgressCommands(const Subjects& subjects, command::Dispatcher* dispatch
           return absl::StrCat(text, text.empty() || completed.empty() ? "" : "\n", completed);
         }));
       });
-  dispatcher->AddBuiltin({"progress json", "show all progress as JSON", "r"},
+  dispatcher->AddBuiltin({.signature = "progress json",
+                          .description = "show all progress as JSON",
+                          .permissions = "r",
+                          .yields = true},
                          [progress](const BuiltinCall&, ResultCallback done) {
                            done(Render("json-pretty", AllJson(*progress), nullptr));
                          });
-  dispatcher->AddBuiltin({"progress clear", "forget all work that goes on", "rw"},
+  dispatcher->AddBuiltin({.signature = "progress clear",
+                          .description = "forget all work that goes on",
+                          .permissions = "rw",
+                          .yields = true},
                          [progress](const BuiltinCall&, ResultCallback done) {
                            progress->Clear("");
                            done({});

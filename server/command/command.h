@@ -49,6 +49,7 @@ struct Declaration {
   std::string description;
   std::string permissions;  // some of "rwx"
   bool poll = false;
+  bool yields = false;  // of the manager: a module may provide the prefix in its place
 };
 
 // One request to run a command, checked and routed.

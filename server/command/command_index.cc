@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -52,23 +52,25 @@ void AddClosest(const std::vector<CommandPtr>& commands, const std::vector<std::
   }
 }
 
+// Of those with the same prefix, the command of the higher rank hides the other.
+int Rank(const Command& command) {
+  if (command.provider.kind == Provider::Kind::kCluster) return 0;
+  return command.declaration.yields ? 1 : 2;
+}
+
 }  // namespace
 
 CommandTable::Index::Index(Providers providers) : providers_(std::move(providers)) {
-  absl::flat_hash_set<absl::string_view> taken;  // by the manager or a module
+  absl::flat_hash_map<absl::string_view, int> highest;  // rank, by prefix
   for (const auto& [name, commands] : providers_) {
     for (const CommandPtr& command : commands) {
-      if (command->provider.kind != Provider::Kind::kCluster) {
-        taken.insert(command->signature.prefix());
-      }
+      int& rank = highest[command->signature.prefix()];
+      rank = std::max(rank, Rank(*command));
     }
   }
   for (const auto& [name, commands] : providers_) {
     for (const CommandPtr& command : commands) {
-      if (command->provider.kind != Provider::Kind::kCluster ||
-          !taken.contains(command->signature.prefix())) {
-        visible_.push_back(command);
-      }
+      if (Rank(*command) == highest[command->signature.prefix()]) visible_.push_back(command);
     }
   }
   std::stable_sort(visible_.begin(), visible_.end(), [](const CommandPtr& a, const CommandPtr& b) {

@@ -140,7 +140,8 @@ absl::Status CommandTable::SetCommands(const Provider& provider,
   if (provider.kind != Provider::Kind::kCluster) {
     for (const CommandPtr& command : *commands) {
       for (const CommandPtr& other : present->Find(command->signature.prefix())) {
-        if (other->provider.kind == Provider::Kind::kCluster || other->provider == provider) {
+        if (other->provider.kind == Provider::Kind::kCluster || other->provider == provider ||
+            other->declaration.yields || command->declaration.yields) {
           continue;
         }
         return absl::AlreadyExistsError(absl::StrCat("command \"", command->signature.prefix(),

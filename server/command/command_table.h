@@ -2,14 +2,15 @@
 // caller means.
 //
 // Providers may offer the same prefix: the manager's commands hide the cluster's, and
-// so do a module's. Two modules, or a module and the manager, may not.
+// so do a module's, which also hide those of the manager's that yield. Two modules, or a
+// module and the manager otherwise, may not.
 //
 // **Thread safety.** All methods may be called from any thread. Lookups work on an
 // immutable index; a change builds a new one and swaps it in.
 //
 // **Invariants.**
 // 1. A provider's commands change together or not at all.
-// 2. Of the manager and the modules, one at most provides a prefix, once.
+// 2. Of the manager (without what yields) and the modules, one at most provides a prefix, once.
 // 3. A Command never changes; a holder may keep it after its provider has gone.
 #ifndef OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_
 #define OUTPOST_SERVER_COMMAND_COMMAND_TABLE_H_

@@ -241,6 +241,29 @@ TEST_F(CommandTableTest, TheClustersCommandsGiveWay) {
   EXPECT_THAT(Listed("", true), IsEmpty());
 }
 
+TEST_F(CommandTableTest, WhatYieldsGivesWayToAModule) {
+  const Provider manager{.kind = Provider::Kind::kManager, .module = ""};
+  std::vector<Declaration> own = Declare({"progress", "progress json", "version"});
+  own[0].yields = own[1].yields = true;
+  Set(kCluster, {"progress"});
+  ASSERT_TRUE(table_.SetCommands(manager, own).ok());
+  EXPECT_EQ(Words({"progress"}), "manager: progress {}") << "it hides the cluster's";
+  Set(Module("progress"), {"progress", "progress on"});
+  EXPECT_THAT(Listed("progress", true),
+              ElementsAre("module/progress: progress", "manager: progress json",
+                          "module/progress: progress on"));
+  // Of two modules, one; and what does not yield is the manager's alone.
+  EXPECT_EQ(table_.SetCommands(Module("other"), Declare({"progress"})).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(table_.SetCommands(Module("other"), Declare({"version"})).code(),
+            absl::StatusCode::kAlreadyExists);
+  // In either order; and it comes back.
+  ASSERT_TRUE(table_.SetCommands(manager, own).ok());
+  EXPECT_EQ(Words({"progress"}), "module/progress: progress {}");
+  table_.RemoveCommands(Module("progress"));
+  EXPECT_EQ(Words({"progress"}), "manager: progress {}");
+}
+
 TEST_F(CommandTableTest, AMatchOutlivesItsProvider) {
   Set(Module("m"), {"m do"});
   const absl::StatusOr<Match> match = table_.ResolveWords({"m", "do"});
