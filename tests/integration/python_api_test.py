@@ -218,8 +218,8 @@ def test_counters(manager: Manager) -> None:
 
 
 def test_options_of_the_cluster(manager: Manager) -> None:
-    assert manager.call("api", "get_ceph_option", "mon_allow_pool_delete") == "false"
-    assert manager.call("api", "get_foreign_ceph_option", "osd.0", "osd_max_backfills") == "1"
+    assert manager.call("api", "get_ceph_option", "mon_allow_pool_delete") is False
+    assert manager.call("api", "get_foreign_ceph_option", "osd.0", "osd_max_backfills") == 1
     for method, args in (("get_ceph_option", []), ("get_foreign_ceph_option", ["osd.0"])):
         kinds, message = manager.call("api", "attempt", method, *args, "nosuch")
         assert kinds[0] == "KeyError" and "nosuch" in message

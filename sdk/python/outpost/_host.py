@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,7 +11,13 @@ from outpost import _rpc
 from outpost._client import Client, Link
 from outpost._errors import CallError, NotFoundError
 from outpost._logs import LogShipper
-from outpost._options import OptionTable, OptionValue, option_text, option_value
+from outpost._options import (
+    OptionTable,
+    OptionValue,
+    cluster_option_value,
+    option_text,
+    option_value,
+)
 from outpost._reports import Reports
 from outpost._settings import Settings
 from outpost._structures import Structures
@@ -18,6 +25,7 @@ from outpost._tagged_commands import TaggedCommands
 from outpost._watch import Watch, WatchCalls, Watched, Watcher, option_calls, store_calls
 from outpost._work import current_work
 from outpost.v1 import (
+    commands_pb2,
     config_pb2,
     key_value_pb2,
     module_host_pb2,
@@ -55,6 +63,7 @@ class Host:
         self.run_on_cue_thread: Callable[[Callable[[], None]], None] = _run_at_once
         """Runs a job on the thread of notify()."""
         self._option_names = frozenset(option_names)
+        self._cluster_option_types: dict[str, str] = {}
 
     def configure(self, configure: module_host_pb2.Configure, link: Link) -> bool:
         """Take what the manager said; returns whether any option changed. Raises ValueError."""
@@ -115,8 +124,8 @@ class Host:
         if module == self.settings.name and effective.name == name:
             self.options.update([effective], instance=manager.manager_instance)
 
-    def cluster_option(self, entity: str, name: str) -> str | None:
-        """Return an option of the cluster, as `entity` sees it ("": the manager).
+    def cluster_option(self, entity: str, name: str) -> OptionValue:
+        """Return an option of the cluster, typed, as `entity` sees it ("": the manager).
 
         Raises KeyError: there is none of this name.
         """
@@ -125,7 +134,26 @@ class Host:
             response = self.client.call(_rpc.GET_CLUSTER_OPTION, request)
         except NotFoundError as error:
             raise KeyError(str(error)) from None
-        return response.value if response.HasField("value") else None
+        if not response.HasField("value"):
+            return None
+        return cluster_option_value(response.value, self._cluster_option_type(name))
+
+    def _cluster_option_type(self, name: str) -> str:
+        """Return the type of an option of the cluster, in Ceph's words; asked for once."""
+        kind = self._cluster_option_types.get(name)
+        if kind is None:
+            command = {"prefix": "config help", "key": name, "format": "json"}
+            request = commands_pb2.SendClusterCommandRequest(
+                service_type="mon", command_json=json.dumps(command)
+            )
+            result = self.client.call(_rpc.SEND_CLUSTER_COMMAND, request).result
+            kind = "str"  # a cluster that is no Ceph may know no types
+            if result.retval == 0:
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    text = result.stdout or result.stdout_bytes.decode()
+                    kind = str(json.loads(text)["type"])
+            self._cluster_option_types[name] = kind
+        return kind
 
     # keys
 

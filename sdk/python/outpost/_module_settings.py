@@ -69,12 +69,18 @@ class ModuleSettings(BoundToManager):
         host.require_option(key)
         host.set_option(self.module_name, key, val, localized=True)
 
-    def get_ceph_option(self, key: str) -> str | None:
-        """Return an option of the cluster, as the manager sees it. Raises KeyError: unknown."""
+    def get_ceph_option(self, key: str) -> OptionValue:
+        """Return an option of the cluster, typed, as the manager sees it.
+
+        Raises KeyError: there is none of this name.
+        """
         return self._reach("get_ceph_option").cluster_option("", key)
 
-    def get_foreign_ceph_option(self, entity: str, key: str) -> str | None:
-        """Return an option of the cluster, as a daemon ("osd.0") sees it. Raises KeyError."""
+    def get_foreign_ceph_option(self, entity: str, key: str) -> OptionValue:
+        """Return an option of the cluster, typed, as a daemon ("osd.0") sees it.
+
+        Raises KeyError: there is none of this name.
+        """
         return self._reach("get_foreign_ceph_option").cluster_option(entity, key)
 
     # keys

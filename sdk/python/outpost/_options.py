@@ -117,6 +117,21 @@ def option_value(option: types_pb2.OptionValue) -> OptionValue:
         raise ValueError(f"option {option.name}: the manager sent {text!r} as {kind}") from None
 
 
+def cluster_option_value(text: str, kind: str) -> OptionValue:
+    """Read an option of the cluster, whose type is in Ceph's words; text where it can't be."""
+    try:
+        match kind:
+            case "bool":
+                return {"true": True, "false": False, "1": True, "0": False}[text]
+            case "int" | "uint" | "size":
+                return int(text)
+            case "float" | "secs" | "millisecs":
+                return float(text)
+    except (KeyError, ValueError):
+        pass
+    return text
+
+
 def describe_options(
     declared: Iterable[Mapping[str, Any]], *, lenient: bool = False
 ) -> list[types_pb2.OptionDescriptor]:

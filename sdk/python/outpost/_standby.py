@@ -82,8 +82,11 @@ class MgrStandbyModule(BoundToManager):
         value = self._reach("get_localized_module_option").option(key)
         return default if value is None else value
 
-    def get_ceph_option(self, key: str) -> str | None:
-        """Return an option of the cluster, as the manager sees it. Raises KeyError: unknown."""
+    def get_ceph_option(self, key: str) -> OptionValue:
+        """Return an option of the cluster, typed, as the manager sees it.
+
+        Raises KeyError: there is none of this name.
+        """
         return self._reach("get_ceph_option").cluster_option("", key)
 
     def get_store(self, key: str) -> str | None:

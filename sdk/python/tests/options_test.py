@@ -91,6 +91,13 @@ def test_options_of_the_cluster(probe: Probe) -> None:
     probe.manager.cluster_options = {"fsid": "abc", "osd.3/debug_osd": "1/5"}
     assert probe("self.get_ceph_option('fsid')") == "abc"
     assert probe("self.get_foreign_ceph_option('osd.3', 'debug_osd')") == "1/5"
+    probe.manager.cluster_options.update(
+        {"ratio": 0.05, "count": 250, "allow": True, "deny": False, "osd.1/count": 3}
+    )
+    for name, value in (("ratio", 0.05), ("count", 250), ("allow", True), ("deny", False)):
+        assert probe(f"self.get_ceph_option('{name}')") == value
+    assert probe("type(self.get_ceph_option('allow')).__name__") == "bool"
+    assert probe("self.get_foreign_ceph_option('osd.1', 'count')") == 3
     kinds, message = probe.raised("self.get_ceph_option('nosuch')")
     assert kinds[0] == "KeyError"
     assert "no option nosuch" in message

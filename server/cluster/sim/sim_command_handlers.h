@@ -29,6 +29,7 @@ command::Result ConfigRemove(Model& model, const Arguments& arguments);
 
 // That report.
 command::Result ConfigGet(Model& model, const Arguments& arguments);
+command::Result ConfigHelp(Model& model, const Arguments& arguments);
 command::Result PoolList(Model& model, const Arguments& arguments);
 command::Result OsdDump(Model& model, const Arguments& arguments);
 command::Result OsdTree(Model& model, const Arguments& arguments);

@@ -34,6 +34,7 @@ constexpr const char* kRemove =
 constexpr MonCommand kMonCommands[] = {
     {"config get", "name=who,type=CephString name=key,type=CephString",
      "Show the value of an option for an entity", "r", ConfigGet},
+    {"config help", "name=key,type=CephString", "Describe a configuration option", "r", ConfigHelp},
     {"config rm", "name=who,type=CephString name=name,type=CephString",
      "Clear a configuration option for one or more entities", "rw", ConfigRemove},
     {"config set",

@@ -244,6 +244,13 @@ TEST_F(SimCommandsTest, OptionsOfDaemons) {
   EXPECT_EQ(get("osd.0", "debug_osd").out, "3/5\n");
   EXPECT_EQ(get("mgr", "fsid").out, Run({{"prefix", "fsid"}}).out);
 
+  EXPECT_EQ(Run({{"prefix", "config help"}, {"key", "mon_max_pg_per_osd"}}).out,
+            R"({"name":"mon_max_pg_per_osd","type":"uint","default":250})");
+  EXPECT_EQ(Run({{"prefix", "config help"}, {"key", "debug_osd"}}).out,
+            R"({"name":"debug_osd","type":"str","default":"1/5"})");
+  Expect({{"prefix", "config help"}, {"key", "nosuch"}}, -ENOENT,
+         "configuration option 'nosuch' not recognized");
+
   Expect({{"prefix", "config get"}, {"who", "mgr"}, {"key", "nosuch"}}, -ENOENT,
          "unrecognized key 'nosuch'");
   for (const char* who : {"rgw", "osd.", ""}) {

@@ -1,4 +1,4 @@
-// config get, set and rm of a simulated cluster: options of its daemons. They are kept and
+// config get, set, rm and help of a simulated cluster: options of its daemons. They are kept and
 // told, and nothing obeys them.
 #include <cerrno>
 #include <string>
@@ -11,11 +11,8 @@
 #include "server/cluster/sim/sim_daemon_options.h"
 
 namespace outpost::cluster::sim {
-namespace {
 
 using command::Result;
-
-}  // namespace
 
 Result ConfigGet(Model& model, const Arguments& arguments) {
   const absl::StatusOr<std::string> who = arguments.Text("who");
@@ -35,6 +32,22 @@ Result ConfigGet(Model& model, const Arguments& arguments) {
     }
   }
   return {0, absl::StrCat(option->value, "\n"), ""};
+}
+
+Result ConfigHelp(Model&, const Arguments& arguments) {
+  const absl::StatusOr<std::string> key = arguments.Text("key");
+  if (!key.ok()) return Invalid(key.status());
+  const DaemonOption* const option = FindDaemonOption(*key);
+  if (option == nullptr) {
+    return Fail(ENOENT, absl::StrCat("configuration option '", *key, "' not recognized"));
+  }
+  // A default in JSON is of the option's type; no text here needs escapes.
+  const bool quoted = option->type == "str";
+  return {
+      0,
+      absl::StrCat(R"({"name":")", option->name, R"(","type":")", option->type, R"(","default":)",
+                   quoted ? "\"" : "", option->value, quoted ? "\"" : "", "}"),
+      ""};
 }
 
 Result ConfigSet(Model& model, const Arguments& arguments) {

@@ -14,6 +14,7 @@ namespace outpost::cluster::sim {
 struct DaemonOption {
   absl::string_view name;
   absl::string_view value;  // the default, as a monitor prints it
+  absl::string_view type;   // Ceph's name for it: "str", "uint", "secs", …
 };
 
 // What modules ask for most, of the thousands that a Ceph has; by name.

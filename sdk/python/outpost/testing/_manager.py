@@ -22,6 +22,7 @@ import grpc
 from google.protobuf.message import Message
 
 from outpost._mgr_module import MgrModule
+from outpost._options import OptionValue
 from outpost.testing import _services
 from outpost.testing._options import LOG_OPTIONS, canonical
 from outpost.testing._refusal import Refusal
@@ -101,7 +102,7 @@ class FakeManager:
         """By name: version, and JSON text; see set_structure()."""
         self.options: dict[str, str] = {}
         """Text by key, "mgr/hello/place"; see RunningModule.set_option()."""
-        self.cluster_options: dict[str, str] = {}
+        self.cluster_options: dict[str, OptionValue] = {}
         """Text by name, "fsid", or by daemon and name, "osd.3/debug_osd"."""
         self.keys: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
         """By module, by key."""

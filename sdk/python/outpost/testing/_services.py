@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from outpost._options import option_text
 from outpost.testing._cluster_service import Cluster
 from outpost.testing._refusal import Refusal, find
 from outpost.v1 import (
@@ -125,12 +126,14 @@ class Commands(commands_pb2_grpc.CommandsServicer):
     ) -> commands_pb2.SendClusterCommandResponse:
         """Ask FakeManager.cluster_command, then notify the sender of its tag."""
         session = self.manager.check("Commands.SendClusterCommand", context, request)
-        retval, output, status = self.manager.cluster_command(
-            request.service_type,
-            request.service_id,
-            json.loads(request.command_json),
-            request.inbuf,
-        )
+        command = json.loads(request.command_json)
+        if command["prefix"] == "config help" and command["key"] in self.manager.cluster_options:
+            kind = type(self.manager.cluster_options[command["key"]]).__name__
+            retval, output, status = 0, json.dumps({"type": kind}), ""
+        else:
+            retval, output, status = self.manager.cluster_command(
+                request.service_type, request.service_id, command, request.inbuf
+            )
         if request.tag:
             self.manager.notify("command", request.tag, only=session)
         result = types_pb2.CommandResult(retval=retval, stdout=output, stderr=status)
@@ -232,7 +235,7 @@ class Config(config_pb2_grpc.ConfigServicer):
         self.manager.check("Config.GetClusterOption", context, request)
         key = f"{request.entity}/{request.name}" if request.entity else request.name
         value = find(self.manager.cluster_options, key, f"no option {key}", context)
-        return config_pb2.GetClusterOptionResponse(value=value)
+        return config_pb2.GetClusterOptionResponse(value=option_text(value))
 
 
 class KeyValue(key_value_pb2_grpc.KeyValueServicer):
