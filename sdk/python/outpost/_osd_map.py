@@ -13,11 +13,25 @@ from outpost._map_encoding import (
     WEIGHT_ONE,
     encode_crush_map,
     encode_osd_map,
-    fixed_point,
     group_of,
 )
 
 _REPLICATED, _ERASURE = 1, 3
+
+_LISTS = """
+new_blocklist new_last_clean_interval new_lost new_pg_temp new_pg_upmap new_pg_upmap_items
+new_pool_names new_pools new_purged_snaps new_range_blocklist new_removed_snaps new_up_osds
+new_up_thru new_uuid new_weight new_xinfo old_blocklist old_erasure_code_profiles old_pg_upmap
+old_pg_upmap_items old_pools old_range_blocklist osd_state_xor primary_temp
+"""
+_NO_CHANGE: dict[str, Any] = {
+    **{name: [] for name in _LISTS.split()},
+    **dict.fromkeys(("new_flags", "new_max_osd", "new_pool_max"), -1),
+    **{f"new_{name}_ratio": -1.0 for name in ("backfillfull", "full", "nearfull")},
+    **dict.fromkeys(("modified", "new_last_in_change", "new_last_up_change"), "0.000000"),
+    **dict.fromkeys(("new_require_min_compat_client", "new_require_osd_release"), 255),
+    "erasure_code_profiles": {},
+}
 
 
 class OSDMap:
@@ -218,7 +232,7 @@ class OSDMapIncremental:
         self._epoch = epoch
         self._fsid = fsid
         self._crush = crush
-        self._weights: dict[int, float] = {}
+        self._weights: dict[int, int] = {}  # fixed-point, cut as Ceph does
         self._upmaps = _placement.Upmaps()
 
     def get_epoch(self) -> int:
@@ -226,27 +240,14 @@ class OSDMapIncremental:
         return self._epoch
 
     def dump(self) -> dict[str, Any]:
-        """Return the change, in the shape of Ceph's; what it can't change is empty."""
+        """Return the change, in the shape of Ceph's; what it can't change is as in no change."""
         return {
+            **_NO_CHANGE,
             "epoch": self._epoch,
             "fsid": self._fsid,
-            "modified": "0.000000",
-            "new_pool_max": -1,
-            "new_flags": -1,
-            "new_max_osd": -1,
-            "new_pools": [],
-            "new_pool_names": [],
-            "old_pools": [],
-            "new_up_osds": [],
-            "osd_state_xor": [],
             "new_weight": [
-                {"osd": osd, "weight": fixed_point(weight)}
-                for osd, weight in sorted(self._weights.items())
+                {"osd": osd, "weight": weight} for osd, weight in sorted(self._weights.items())
             ],
-            "new_pg_temp": [],
-            "primary_temp": [],
-            "new_pg_upmap": [],
-            "old_pg_upmap": [],
             "new_pg_upmap_items": [
                 {
                     "pgid": group,
@@ -255,17 +256,13 @@ class OSDMapIncremental:
                 for group, moves in _in_order(self._upmaps.new_items.items())
             ],
             "old_pg_upmap_items": sorted(self._upmaps.old_items, key=group_of),
-            "new_up_thru": [],
-            "new_lost": [],
-            "new_last_clean_interval": [],
-            "new_erasure_code_profiles": {},
-            "old_erasure_code_profiles": [],
             "crush": self._crush,
         }
 
     def set_osd_reweights(self, weightmap: Mapping[int, float]) -> None:
         """Give OSDs other reweights, from 0 to 1: {0: 0.9, 1: 1.0}. Raises ValueError."""
-        self._weights.update(_weights(weightmap, highest=1.0))
+        weights = _weights(weightmap, highest=1.0)
+        self._weights.update((osd, int(weight * WEIGHT_ONE)) for osd, weight in weights.items())
 
     def set_crush_compat_weight_set_weights(self, weightmap: Mapping[int, float]) -> None:
         """Give devices other weights in the CRUSH compat weight-set: {0: 3.4, 1: 3.3}.
@@ -291,9 +288,7 @@ class OSDMapIncremental:
             items.pop(group, None)
         items.update((entry["pgid"], entry) for entry in self.dump()["new_pg_upmap_items"])
         osds = [
-            osd | {"weight": self._weights[osd["osd"]], "in": int(self._weights[osd["osd"]] > 0)}
-            if osd["osd"] in self._weights
-            else osd
+            osd | _weighted(self._weights[osd["osd"]]) if osd["osd"] in self._weights else osd
             for osd in dump["osds"]
         ]
         changed = {
@@ -308,6 +303,10 @@ class OSDMapIncremental:
 
 def _in_order(groups: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return sorted(groups, key=lambda entry: group_of(entry[0]))
+
+
+def _weighted(weight: int) -> dict[str, float]:
+    return {"weight": weight / WEIGHT_ONE, "in": int(weight > 0)}
 
 
 def _weights(weightmap: Mapping[int, float], highest: float | None = None) -> dict[int, float]:
