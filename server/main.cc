@@ -103,6 +103,7 @@ absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& sett
   options.osds = settings.sim_osds;
   options.seed = settings.sim_seed;
   options.speed = settings.sim_speed;
+  options.script = settings.sim_script;
   return std::make_unique<cluster::sim::SimSource>(options, *state, *counters);
 }
 
@@ -173,19 +174,24 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   progress::ProgressRegistry progress;
   log::LogHistory& log_history = log::History();
   const notify::ClusterLogForwarder cluster_log(&log_history, &hub);
-  health::HealthRegistry health(store->get(), &timers,
-                                {.changed =
-                                     [&] {
-                                       // The structure is the cluster's own part of it: its version
-                                       // stays.
-                                       const auto snapshot = cluster.Get("health");
-                                       hub.PublishState("health", "",
-                                                        snapshot.ok() ? (*snapshot)->version : 0);
-                                     },
-                                 .event =
-                                     [&](const v1::HealthEvent& event) {
-                                       notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
-                                     }});
+  std::atomic<bool> cluster_keeps_log = false;
+  health::HealthRegistry health(
+      store->get(), &timers,
+      {.changed =
+           [&] {
+             // The structure is the cluster's own part of it: its version
+             // stays.
+             const auto snapshot = cluster.Get("health");
+             hub.PublishState("health", "", snapshot.ok() ? (*snapshot)->version : 0);
+           },
+       .event =
+           [&](const v1::HealthEvent& event) {
+             // What the cluster tells itself is not told twice.
+             if (cluster_keeps_log && event.check().source() == "cluster") {
+               return;
+             }
+             notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
+           }});
   cluster::StructureParts structure_parts;
   module::StructureWatches watches;
   cluster.AddListener([&](const cluster::SnapshotPtr& snapshot) {
@@ -232,6 +238,9 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   cluster::DaemonHealth daemon_health;
   auto source = MakeSource(settings, &cluster, &counters);
   if (!source.ok()) return source.status();
+  cluster_keeps_log = (*source)->keeps_log();
+  (*source)->OnLog(
+      [](const std::string& who, v1::LogRecord line) { log::Write(who, std::move(line)); });
   cluster::report::ReportedDaemons reports(
       MakeReportOptions(settings, instance),
       {.state = &cluster,
@@ -257,6 +266,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   options.address = absl::StrCat("unix:", socket);
   options.log_file = settings.log_file;
   options.manager_ip = HostAddress();
+  options.cluster_log = [&](const v1::LogRecord& line) { (*source)->WriteLog(line); };
   options.cluster = [&cluster] {
     return module::ClusterIdentity{.id = cluster.cluster_id(), .release = ReleaseOf(cluster)};
   };

@@ -59,6 +59,8 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--sim-speed", s.sim_speed, "sim: simulated seconds in a second; 0: stand still")
       ->capture_default_str();
+  app.add_option("--sim-script", s.sim_script,
+                 "sim: a file that tells what befalls the cluster, and when");
   app.add_option("--ceph-conf", s.ceph_conf, "ceph: the configuration file")->capture_default_str();
   app.add_option("--ceph-name", s.ceph_name, "ceph: the client to be")->capture_default_str();
   app.add_option("--ceph-keyring", s.ceph_keyring, "ceph: its keyring, if ceph.conf does not say");

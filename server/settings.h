@@ -24,6 +24,7 @@ struct Settings {
   int sim_osds = 3;
   uint64_t sim_seed = 1;
   double sim_speed = 1.0;  // simulated seconds a second
+  std::string sim_script;  // a file; empty: none
   std::string ceph_conf = "/etc/ceph/ceph.conf";
   std::string ceph_name = "client.admin";
   std::string ceph_keyring;       // empty: as ceph.conf says

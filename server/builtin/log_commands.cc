@@ -82,11 +82,12 @@ void AddLogCommands(const Subjects& subjects, command::Dispatcher* dispatcher) {
       });
   dispatcher->AddBuiltin(
       {"log name=logtext,type=CephString,n=N", "write a line into the cluster log", "rw"},
-      [](const BuiltinCall& call, ResultCallback done) {
+      [source = subjects.source](const BuiltinCall& call, ResultCallback done) {
         v1::LogRecord record;
         record.set_channel("cluster");
         record.set_message(
             absl::StrJoin(call.args["logtext"].get<std::vector<std::string>>(), " "));
+        source->WriteLog(record);
         log::Write(call.caller, std::move(record));
         done({});
       });

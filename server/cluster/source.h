@@ -2,7 +2,7 @@
 //
 // It publishes each structure into the ClusterState that it was made with, again
 // whenever that changes, and says there whether it reaches the cluster. It must
-// never write to the cluster except by RunCommand.
+// never write to the cluster except by RunCommand and WriteLog.
 //
 // **Thread safety.** RunCommand and Commands may be called from any thread
 // between Start and Stop. Start and Stop are called once each, by one thread.
@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "outpost/v1/types.pb.h"
 #include "server/command/command.h"
 
 namespace outpost::cluster {
@@ -56,6 +57,18 @@ class Source {
 
   // Calls `listener` when Commands() has changed. Before Start.
   virtual void OnCommandsChanged(std::function<void()> listener) = 0;
+
+  // The cluster's own log, of a source whose cluster keeps one; others leave these as they are.
+
+  // Whether it keeps one, in which it says itself how its health changes.
+  virtual bool keeps_log() const { return false; }
+  // Calls `listener` with each line from Start on, and who wrote it ("mon.a"), but those of
+  // WriteLog. It must not block. Before Start.
+  virtual void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
+    (void)listener;
+  }
+  // Writes a line there. What can't be written is told in the manager's log. Never blocks.
+  virtual void WriteLog(const v1::LogRecord& line) { (void)line; }
 };
 
 }  // namespace outpost::cluster

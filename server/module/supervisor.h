@@ -72,6 +72,8 @@ struct SupervisorOptions {
   std::string log_file;                           // of the manager; empty: it logs to stderr
   std::string manager_ip;                         // of the host; empty: not known
   std::function<ClusterIdentity()> cluster = {};  // not blocking
+  // A line of a module's for the cluster log, which the manager's own has already.
+  std::function<void(const v1::LogRecord&)> cluster_log = {};  // not blocking
   std::string address;        // the gRPC target that modules are told to connect to
   std::string run_directory;  // for the modules' output FIFOs
   std::vector<std::string> module_path;

@@ -207,7 +207,13 @@ void Supervisor::SendConfigure(Module& m) {
 }
 
 void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message) {
-  if (message.has_log()) return WriteLog(session->name(), message.log());
+  if (message.has_log()) {
+    WriteLog(session->name(), message.log());
+    for (const auto& record : message.log().records()) {
+      if (!record.channel().empty() && options_.cluster_log) options_.cluster_log(record);
+    }
+    return;
+  }
   Locked([&] {
     mu_.AssertHeld();
     Module* m = Find(session->name());

@@ -126,6 +126,49 @@ void CephSource::OnCommandsChanged(std::function<void()> listener) {
   on_commands_changed_ = std::move(listener);
 }
 
+void CephSource::OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
+  on_log_ = std::move(listener);
+}
+
+void CephSource::FollowLog(Clients* clients) {
+  log_lines_.SetOwnAddress(clients->commands->own_addresses());
+  const absl::Status status = clients->polls->FollowLog(
+      [this](const char* channel, const char* rank, const char* name, absl::Time time,
+             uint64_t sequence, const char* level, const char* message) {
+        std::optional<v1::LogRecord> line = log_lines_.Received({.channel = channel,
+                                                                 .rank = rank,
+                                                                 .name = name,
+                                                                 .time = time,
+                                                                 .sequence = sequence,
+                                                                 .level = level,
+                                                                 .message = message});
+        if (line.has_value() && on_log_) on_log_(name, *std::move(line));
+      });
+  if (!status.ok()) log::Get("cluster").warn("ceph: {}", std::string(status.message()));
+}
+
+void CephSource::WriteLog(const v1::LogRecord& line) {
+  const auto complain = [this](absl::string_view why) {
+    if (complained_of_log_.exchange(true)) return;
+    log::Get("cluster").warn("ceph: lines of modules do not reach the cluster's log: {}",
+                             std::string(why));
+  };
+  std::optional<std::string> text = log_lines_.Send(line);
+  if (!text.has_value()) return complain("too many at once");
+  const nlohmann::json command = {{"prefix", "log"}, {"logtext", {*text}}};
+  RunCommand(
+      {.service_type = "mon",
+       .service_id = "",
+       .command_json = command.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+       .inbuf = "",
+       .deadline = absl::Now() + options_.command_timeout},
+      [this, complain, text = *std::move(text)](const command::Result& result) {
+        log_lines_.Sent(text, result.retval == 0);
+        if (result.retval != 0) return complain(result.err);
+        complained_of_log_ = false;
+      });
+}
+
 std::vector<command::Declaration> CephSource::Commands() const {
   absl::MutexLock lock(&mu_);
   return descriptions_.commands;
@@ -251,6 +294,7 @@ absl::Status CephSource::Connect() {
     if (stopping()) return absl::CancelledError("the source stops");
     if (absl::Status status = (*client)->Connect(); !status.ok()) return status;
   }
+  FollowLog(made.get());
   state_.SetClusterId(made->polls->fsid());
   state_.Publish("mgr_ips", MgrIpsStructure(made->polls->own_addresses()));
   absl::MutexLock lock(&mu_);

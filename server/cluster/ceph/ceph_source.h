@@ -17,12 +17,13 @@
 // **Thread safety.** As Source.
 //
 // **Invariants.**
-// 1. A polled cluster is never written to.
+// 1. A cluster is written to by RunCommand and WriteLog, and by nothing else.
 // 2. Stop waits for what is under way in librados, and begins nothing more: it
 //    returns at the latest after the longer of the timeouts in CephOptions.
 #ifndef OUTPOST_SERVER_CLUSTER_CEPH_CEPH_SOURCE_H_
 #define OUTPOST_SERVER_CLUSTER_CEPH_CEPH_SOURCE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -39,6 +40,7 @@
 #include "server/cluster/ceph/command_descriptions.h"
 #include "server/cluster/ceph/command_pool.h"
 #include "server/cluster/ceph/counter_poller.h"
+#include "server/cluster/ceph/log_lines.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/rados_client.h"
 #include "server/cluster/cluster_state.h"
@@ -81,6 +83,9 @@ class CephSource final : public Source {
   void RunCommand(ClusterCommand command, command::ResultCallback done) override;
   std::vector<command::Declaration> Commands() const override;
   void OnCommandsChanged(std::function<void()> listener) override;
+  bool keeps_log() const override { return true; }
+  void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) override;
+  void WriteLog(const v1::LogRecord& line) override;
 
  private:
   // The connections: one for polls, of the monitors and of counters; one for
@@ -106,6 +111,7 @@ class CephSource final : public Source {
   command::Result Ask(const Clients& clients, absl::string_view command_json) const;
   command::Result AskForCounters(const std::string& type, const std::string& id,
                                  absl::string_view command_json) const;
+  void FollowLog(Clients* clients);
   command::Result Execute(const ClusterCommand& command);
   void NoteExecuted(const ClusterCommand& command);
 
@@ -119,6 +125,9 @@ class CephSource final : public Source {
   const CephOptions options_;
   ClusterState& state_;
   std::function<void()> on_commands_changed_;
+  std::function<void(const std::string& who, v1::LogRecord line)> on_log_;
+  LogLines log_lines_;
+  std::atomic<bool> complained_of_log_ = false;  // lines that can't be written
 
   mutable absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

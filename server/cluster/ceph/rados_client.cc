@@ -169,6 +169,23 @@ absl::Status RadosClient::Connect() {
                                              " and ", Option("keyring")));
 }
 
+absl::Status RadosClient::FollowLog(LogLine line) {
+  log_line_ = std::move(line);
+  const rados_log_callback2_t callback = [](void* client, const char*, const char* channel,
+                                            const char* rank, const char* name, uint64_t seconds,
+                                            uint64_t nanoseconds, uint64_t sequence,
+                                            const char* level, const char* message) {
+    const absl::Time time = absl::FromUnixSeconds(static_cast<int64_t>(seconds)) +
+                            absl::Nanoseconds(static_cast<int64_t>(nanoseconds));
+    static_cast<RadosClient*>(client)->log_line_(channel, rank, name, time, sequence, level,
+                                                 message);
+  };
+  const int r = rados_monitor_log2(handle_, "info", callback, this);
+  if (r == 0) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the cluster's log can't be followed: ", ErrorText(r)));
+}
+
 command::Result RadosClient::Run(
     absl::string_view who, absl::string_view command_json,
     absl::FunctionRef<int(const char** command, Buffers* buffers)> call) const {

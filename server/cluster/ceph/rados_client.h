@@ -18,6 +18,8 @@
 
 #include <rados/librados.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -64,6 +66,15 @@ class RadosClient {
   command::Result PgCommand(absl::string_view pg, absl::string_view command_json,
                             absl::string_view inbuf);
 
+  // What rados_monitor_log2 tells of a line of the cluster's log.
+  using LogLine =
+      std::function<void(const char* channel, const char* rank, const char* name, absl::Time time,
+                         uint64_t sequence, const char* level, const char* message)>;
+  // Calls `line` with each line of the cluster's log from level "info" on, from a thread of
+  // librados; it must not block. librados goes on with it through outages. After Connect, once.
+  // UNAVAILABLE: why that can't be.
+  absl::Status FollowLog(LogLine line);
+
   // The addresses of the monitors, as configured: for messages.
   const std::string& monitors() const { return monitors_; }
   // The addresses from which it reaches the cluster, as Ceph writes them; empty before Connect.
@@ -90,6 +101,7 @@ class RadosClient {
   std::string monitors_;
   std::string fsid_;
   std::string own_addresses_;
+  LogLine log_line_;
 };
 
 }  // namespace outpost::cluster::ceph

@@ -11,8 +11,6 @@ namespace {
 
 // An OSD's own needs: its journal and its map of objects.
 constexpr uint64_t kOsdOverheadBytes = 64u << 20;
-// Ceph keeps the last twentieth of an OSD free.
-constexpr double kFullRatio = 0.95;
 constexpr int kPingPeers = 10;
 
 struct NamedFlag {

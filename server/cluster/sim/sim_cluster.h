@@ -113,7 +113,9 @@ struct Pool {
   int64_t last_change = 0;  // epoch
   uint64_t objects = 0;
   uint64_t wanted_objects = 0;  // around which `objects` drifts
-  double read_rate = 0;         // operations a second
+  double filling = 0;           // how many of `objects` clients add each second, up to:
+  uint64_t fill_to = 0;
+  double read_rate = 0;  // operations a second
   double write_rate = 0;
   ClientIo io;                  // since the pool was created
   ClientIo last_io;             // during the last step
@@ -149,6 +151,9 @@ struct Cluster {
 };
 
 inline constexpr uint64_t kObjectBytes = 4u << 20;
+// Ceph keeps the last twentieth of an OSD free, and warns from here on.
+inline constexpr double kFullRatio = 0.95;
+inline constexpr double kNearFullRatio = 0.85;
 inline constexpr absl::string_view kVersion =
     "ceph version 16.2.15 (618f440892089921c3e944a991122ddc44e60516) pacific (stable)";
 inline constexpr absl::string_view kVersionShort = "16.2.15";

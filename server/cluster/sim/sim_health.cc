@@ -68,6 +68,45 @@ void CheckOsds(const Cluster& cluster, std::vector<HealthCheck>& checks) {
                     {absl::StrCat("root default (", osds_on_them, " osds) is down")}});
 }
 
+// OSDs and pools that are full, or nearly.
+void CheckSpace(const Cluster& cluster, std::vector<HealthCheck>& checks) {
+  HealthCheck full{"OSD_FULL", "", 0, {}};
+  HealthCheck near_full{"OSD_NEARFULL", "", 0, {}};
+  const std::vector<OsdUsage> usages = CountOsds(cluster);
+  for (const Osd& osd : cluster.osds) {
+    if (!osd.in) continue;
+    const double used =
+        static_cast<double>(usages[osd.id].used_bytes) / static_cast<double>(osd.total_bytes);
+    if (used >= kFullRatio) {
+      full.detail.push_back(absl::StrCat("osd.", osd.id, " is full"));
+    } else if (used >= kNearFullRatio) {
+      near_full.detail.push_back(absl::StrCat("osd.", osd.id, " is near full"));
+    }
+  }
+  HealthCheck pools_near_full{"POOL_NEARFULL", "", 0, {}};
+  HealthCheck pools_full{"POOL_FULL", "", 0, {}};
+  // As in Ceph, a pool is as full as the fullest of its OSDs: here, all have all.
+  for (const Pool& pool : cluster.pools) {
+    HealthCheck* const check = !full.detail.empty()        ? &pools_full
+                               : !near_full.detail.empty() ? &pools_near_full
+                                                           : nullptr;
+    if (check == nullptr) continue;
+    check->detail.push_back(
+        absl::StrCat("pool '", pool.name, "' is ", check == &pools_full ? "full" : "nearfull"));
+  }
+  const auto add = [&](HealthCheck& check, const char* what) {
+    if (check.detail.empty()) return;
+    check.count = static_cast<int64_t>(check.detail.size());
+    check.summary = absl::StrCat(check.count, " ", what);
+    check.detail.resize(std::min(check.detail.size(), kMaxDetail));
+    checks.push_back(std::move(check));
+  };
+  add(full, "full osd(s)");
+  add(near_full, "nearfull osd(s)");
+  add(pools_full, "pool(s) full");
+  add(pools_near_full, "pool(s) nearfull");
+}
+
 // A check of PGs in the making: how many of them have which word in their state.
 class PgCheck {
  public:
@@ -173,6 +212,7 @@ std::vector<HealthCheck> HealthChecks(const Cluster& cluster) {
   CheckOsds(cluster, checks);
   CheckPgs(cluster, checks);
   CheckSlowOps(cluster, checks);
+  CheckSpace(cluster, checks);
   std::sort(checks.begin(), checks.end(),
             [](const HealthCheck& a, const HealthCheck& b) { return a.code < b.code; });
   return checks;

@@ -179,6 +179,52 @@ void Model::MarkDown(const std::vector<int>& osds) {
   NewEpoch();
 }
 
+void Model::FailOsds(const std::vector<int>& osds, absl::Duration time) {
+  if ((cluster_.flags & kNoDown) != 0) return;
+  bool changed = false;
+  for (const int id : osds) {
+    if (!cluster_.osds[id].up) continue;
+    changed = true;
+    TakeDown(cluster_.osds[id], time);
+  }
+  if (!changed) return;
+  PlaceAll();
+  NewEpoch();
+}
+
+void Model::StartOsds(const std::vector<int>& osds) {
+  for (const int id : osds) {
+    if (!cluster_.osds[id].up) cluster_.osds[id].boots_at = cluster_.now;
+  }
+}
+
+void Model::FillPool(absl::string_view name, double share, absl::Duration time) {
+  for (Pool& pool : cluster_.pools) {
+    if (pool.name != name) continue;
+    // Of the raw capacity that others do not use, less what Ceph keeps free, as MaxAvailable.
+    const Capacity capacity = CountCapacity(cluster_);
+    const auto copies = static_cast<double>(CountPool(pool).copies) * kObjectBytes;
+    const double room = std::max(0.0, static_cast<double>(capacity.available_bytes()) + copies);
+    const double used = kFullRatio * share * room / (1 - (1 - kFullRatio) * share);
+    pool.fill_to = static_cast<uint64_t>(used / (kObjectBytes * pool.size));
+    const double objects = static_cast<double>(pool.fill_to) - static_cast<double>(pool.objects);
+    pool.filling = objects / std::max(1.0, absl::ToDoubleSeconds(time));
+  }
+}
+
+void Model::StepFilling(Pool& pool, absl::Duration step) {
+  if (pool.filling == 0) return;
+  const double left = static_cast<double>(pool.fill_to) - static_cast<double>(pool.objects);
+  const double made = pool.filling * absl::ToDoubleSeconds(step);
+  if (std::abs(made) >= std::abs(left)) {
+    pool.objects = pool.fill_to;
+    pool.filling = 0;
+  } else {
+    pool.objects = static_cast<uint64_t>(static_cast<int64_t>(pool.objects) + std::llround(made));
+  }
+  pool.wanted_objects = pool.objects;
+}
+
 void Model::CreatePool(absl::string_view name, int pg_num, int size) {
   Pool pool;
   pool.id = ++cluster_.last_pool_id;
@@ -258,6 +304,7 @@ void Model::StepClients(absl::Duration step) {
   const double seconds = absl::ToDoubleSeconds(step);
   for (Pool& pool : cluster_.pools) {
     pool.last_io = ClientIo{};
+    StepFilling(pool, step);
     if (pool.application.empty()) continue;
     // A random walk, which a pull to the middle keeps from running away.
     const auto osds = static_cast<double>(cluster_.osds.size());

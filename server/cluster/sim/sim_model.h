@@ -56,6 +56,16 @@ class Model {
   void MarkIn(const std::vector<int>& osds);
   void MarkDown(const std::vector<int>& osds);
 
+  // Daemons that run end, and start again after `time` (InfiniteDuration: at StartOsds). Ceph marks
+  // them down, unless a flag forbids it.
+  void FailOsds(const std::vector<int>& osds, absl::Duration time);
+  // Those that are down start with the next step.
+  void StartOsds(const std::vector<int>& osds);
+
+  // Clients write to the pool (or delete from it) until it uses `share` (0 to 1) of what it could,
+  // evenly during `time`. Nothing happens if there is no such pool.
+  void FillPool(absl::string_view name, double share, absl::Duration time);
+
   // There is no pool of that name yet. It has no application and gets no clients.
   void CreatePool(absl::string_view name, int pg_num, int size);
   void RemovePool(int64_t id);
@@ -71,6 +81,7 @@ class Model {
   void TakeDown(Osd& osd, absl::Duration for_how_long);
   bool StepDaemons(absl::Duration step);  // whether the OSD map changed
   void StepClients(absl::Duration step);
+  static void StepFilling(Pool& pool, absl::Duration step);
   bool StepRecovery(absl::Duration step);  // whether a PG's acting set changed
   bool MayCopy(const Pool& pool, const Pg& pg) const;
   void PlaceAll();

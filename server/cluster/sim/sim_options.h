@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -26,6 +27,8 @@ struct SimOptions {
   double failures_per_hour = 1.0;
   // The simulated clock's beginning. Fixed, so that equal options give equal texts.
   absl::Time start = absl::FromUnixSeconds(1767225600);  // 2026-01-01 00:00:00 UTC
+  // A file that tells what befalls the cluster (see Script); empty: none.
+  std::string script;
   // How many commands may wait.
   size_t queue_limit = 256;
 };

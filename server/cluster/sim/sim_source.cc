@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -35,6 +37,7 @@ SimSource::~SimSource() { Stop(); }
 absl::Status SimSource::Start() {
   if (absl::Status status = Validate(options_); !status.ok()) return status;
   model_ = std::make_unique<Model>(options_);
+  if (absl::Status status = ReadScript(); !status.ok()) return status;
   published_.assign(Structures().size(), 0);
   state_.SetClusterId(model_->cluster().fsid);
   counters_.Sample(model_->cluster(), absl::Now());
@@ -84,6 +87,37 @@ std::vector<command::Declaration> SimSource::Commands() const { return MonComman
 
 void SimSource::OnCommandsChanged(std::function<void()>) {}
 
+void SimSource::OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
+  on_log_ = std::move(listener);
+}
+
+absl::Status SimSource::ReadScript() {
+  if (options_.script.empty()) return absl::OkStatus();
+  std::ifstream file(options_.script);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file.is_open() || file.bad()) {
+    return absl::NotFoundError(
+        absl::StrCat("the script of the simulated cluster, ", options_.script, ", can't be read"));
+  }
+  absl::StatusOr<Script> script = Script::Parse(options_.script, text.str(), model_->cluster());
+  if (!script.ok()) return script.status();
+  script_ = *std::move(script);
+  return absl::OkStatus();
+}
+
+void SimSource::WriteLine(absl::string_view level, absl::string_view text) {
+  if (!on_log_) return;
+  v1::LogRecord line;
+  line.set_channel("cluster");
+  line.set_message(std::string(text));
+  line.set_level(level == "debug"   ? v1::LOG_LEVEL_DEBUG
+                 : level == "warn"  ? v1::LOG_LEVEL_WARNING
+                 : level == "error" ? v1::LOG_LEVEL_ERROR
+                                    : v1::LOG_LEVEL_INFO);
+  on_log_(absl::StrCat("mon.", model_->cluster().mons.front().name), std::move(line));
+}
+
 void SimSource::Run() {
   const Clock::duration tick = absl::ToChronoNanoseconds(options_.tick);
   Clock::time_point next_tick = Clock::now() + tick;
@@ -114,6 +148,9 @@ void SimSource::Run() {
 
 void SimSource::Tick() {
   model_->Advance(options_.tick * options_.speed);
+  const Cluster& cluster = model_->cluster();
+  script_.Run(cluster.now - cluster.created, *model_,
+              [this](absl::string_view level, absl::string_view text) { WriteLine(level, text); });
   counters_.Sample(model_->cluster(), absl::Now());
   Publish(Clock::now() < figures_due_ ? What::kNoFigures : What::kAll, /*confirm=*/true);
 }

@@ -31,6 +31,7 @@
 #include "server/cluster/sim/sim_counters.h"
 #include "server/cluster/sim/sim_model.h"
 #include "server/cluster/sim/sim_options.h"
+#include "server/cluster/sim/sim_script.h"
 #include "server/cluster/source.h"
 #include "server/command/command.h"
 
@@ -45,7 +46,8 @@ class SimSource final : public Source {
 
   absl::string_view name() const override { return "sim"; }
 
-  // INVALID_ARGUMENT: an option is out of its range. When it returns OK, everything
+  // INVALID_ARGUMENT: an option is out of its range, or the script is wrong; NOT_FOUND: it can't be
+  // read. When it returns OK, everything
   // is published and connected.
   absl::Status Start() override;
   void Stop() override;
@@ -56,6 +58,8 @@ class SimSource final : public Source {
   std::vector<command::Declaration> Commands() const override;
   // The commands are always the same: `listener` is never called.
   void OnCommandsChanged(std::function<void()> listener) override;
+  // Lines that the script tells; the health is left to the manager.
+  void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) override;
 
  private:
   enum class Phase { kNew, kRunning, kStopped };
@@ -64,6 +68,8 @@ class SimSource final : public Source {
     command::ResultCallback done;
   };
 
+  absl::Status ReadScript();
+  void WriteLine(absl::string_view level, absl::string_view text);
   void Run();
   void Tick();
   void Obey(Waiting waiting);
@@ -77,6 +83,8 @@ class SimSource final : public Source {
   // Of Start, and then of the thread.
   SimCounters counters_;
   std::unique_ptr<Model> model_;
+  Script script_;
+  std::function<void(const std::string& who, v1::LogRecord line)> on_log_;
   std::vector<uint64_t> published_;  // the revision of each of Structures(); 0: none yet
   std::chrono::steady_clock::time_point figures_due_;
 
