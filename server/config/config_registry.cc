@@ -92,7 +92,7 @@ absl::Status ConfigRegistry::DeclareModule(absl::string_view module,
   }
   // Under the lock, so that declarations are stored in the order in which they hold.
   store_.Write({{}, {{absl::StrCat(kDeclarations, name), stored.SerializeAsString()}}},
-               [name](absl::Status status) {
+               [name](const absl::Status& status) {
                  if (status.ok()) return;
                  log::Get("config").warn(
                      "the options of module {} were not stored; after a restart they can't be set "

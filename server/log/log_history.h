@@ -46,7 +46,7 @@ struct LineFilter {
 class LogHistory {
  public:
   static constexpr size_t kMaxLines = 20000;
-  static constexpr size_t kMaxBytes = 16 << 20;  // of their text
+  static constexpr size_t kMaxBytes = size_t{16} << 20;  // of their text
 
   // Lines are removed in the order in which they came when there are too many.
   void Append(std::string source, v1::LogRecord record);

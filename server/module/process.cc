@@ -31,8 +31,8 @@ namespace {
 
 constexpr int kTokenFd = 3;
 constexpr uint64_t kStopKey = 0;
-constexpr size_t kReadAtOnce = 64 * 1024;           // of one process, before others have their turn
-constexpr size_t kReadAtEnd = 1024 * 1024;          // no FIFO holds more
+constexpr size_t kReadAtOnce = size_t{64} << 10;    // of one process, before others have their turn
+constexpr size_t kReadAtEnd = size_t{1} << 20;      // no FIFO holds more
 constexpr uint64_t kOutputBit = uint64_t{1} << 63;  // in an epoll key: the output, not the pidfd
 
 std::string ErrnoText(int error) { return strerrordesc_np(error); }

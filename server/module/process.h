@@ -103,7 +103,7 @@ struct ProcessCallbacks {
 
 class ProcessRunner {
  public:
-  static constexpr size_t kMaxLine = 16 * 1024;  // a longer line is cut into several
+  static constexpr size_t kMaxLine = size_t{16} << 10;  // a longer line is cut into several
 
   ProcessRunner();
   // Leaves the processes alone.

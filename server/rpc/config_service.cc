@@ -136,11 +136,12 @@ grpc::ServerUnaryReactor* ConfigService::Set(grpc::CallbackServerContext* contex
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   config_->Set(key, request->value(), caller->name,
                [reactor, response, key, config = config_](absl::StatusOr<v1::OptionValue> value) {
+                 const absl::Status status = value.status();
                  if (value.ok()) {
                    *response->mutable_option() = *std::move(value);
                    if (auto now = config->Get(key); now.ok()) *response->mutable_effective() = *now;
                  }
-                 reactor->Finish(ToGrpc(value.status()));
+                 reactor->Finish(ToGrpc(status));
                });
   return reactor;
 }
@@ -153,8 +154,9 @@ grpc::ServerUnaryReactor* ConfigService::Remove(grpc::CallbackServerContext* con
   const std::string key = WholeKey(*caller, request->key());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   config_->Remove(key, caller->name, [reactor, response](absl::StatusOr<v1::OptionValue> value) {
+    const absl::Status status = value.status();
     if (value.ok()) *response->mutable_option() = *std::move(value);
-    reactor->Finish(ToGrpc(value.status()));
+    reactor->Finish(ToGrpc(status));
   });
   return reactor;
 }

@@ -36,8 +36,9 @@ template <typename Response>
 module::Supervisor::ModuleInfoCallback FinishWith(grpc::ServerUnaryReactor* reactor,
                                                   Response* response) {
   return [reactor, response](absl::StatusOr<v1::ModuleInfo> module) {
+    const absl::Status status = module.status();
     if (module.ok()) *response->mutable_module() = *std::move(module);
-    reactor->Finish(ToGrpc(module.status()));
+    reactor->Finish(ToGrpc(status));
   };
 }
 

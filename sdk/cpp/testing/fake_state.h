@@ -44,7 +44,8 @@ struct FakeState {
 
   // The session.
   FakeAttach* stream ABSL_GUARDED_BY(mu) = nullptr;
-  bool attached ABSL_GUARDED_BY(mu) = false;  // Configured came
+  bool attached ABSL_GUARDED_BY(mu) = false;      // Configured came
+  bool hold_options ABSL_GUARDED_BY(mu) = false;  // keep ConfigChanged in held_options
   bool goodbye ABSL_GUARDED_BY(mu) = false;
   int open_calls ABSL_GUARDED_BY(mu) = 0;  // streams whose reactors live
   int attach_count ABSL_GUARDED_BY(mu) = 0;
@@ -88,7 +89,6 @@ struct FakeState {
   bool connected ABSL_GUARDED_BY(mu) = true;
   std::map<std::string, std::string> options_set ABSL_GUARDED_BY(mu);  // by full key
   uint64_t revision ABSL_GUARDED_BY(mu) = 1;  // of options_set, in this instance
-  bool hold_options ABSL_GUARDED_BY(mu) = false;
   std::deque<v1::AttachResponse> held_options ABSL_GUARDED_BY(mu);  // ConfigChanged
   // By entity and name.
   std::map<std::pair<std::string, std::string>, std::string> cluster_options ABSL_GUARDED_BY(mu);
