@@ -1,6 +1,6 @@
 // bench: what Outpost costs, as ratios to a bare gRPC echo taken in the same run.
 //
-//     bench [--json FILE] [--seconds S] [--rounds N]
+//     bench [--json FILE] [--seconds S] [--rounds N] [--fanout-seconds S] [--peer[=OSDS]]
 //
 // Starts an echo server and an outpostd (simulated cluster of 1,000 OSDs, SQLite)
 // on unix sockets in a directory of its own, with a C++ and a Python module that
@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
@@ -36,6 +37,7 @@
 #include "outpost/v1/key_value.pb.h"
 #include "tests/bench/echo.pb.h"
 #include "tests/bench/load.h"
+#include "tests/bench/read_rows.h"
 #include "tests/bench/rows.h"
 
 extern char** environ;
@@ -79,6 +81,7 @@ class Child {
     kill(pid_, SIGTERM);
     waitpid(pid_, nullptr, 0);
   }
+  pid_t pid() const { return pid_; }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
@@ -204,6 +207,7 @@ class Manager {
     channel_ = Connect(directory + "/run/outpost.sock");
   }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  pid_t pid() const { return child_->pid(); }
 
  private:
   std::unique_ptr<Child> child_;
@@ -214,6 +218,8 @@ struct Settings {
   std::string json_file;
   double seconds = 1.0;
   int rounds = 5;
+  double fanout_seconds = 10;
+  int peer = 0;  // how many OSDs the real ceph-mgr has; 0: it is not measured
 };
 
 std::vector<Row> Measurements(
@@ -326,6 +332,82 @@ std::vector<Row> Disturbances(const Settings& settings,
   return rows;
 }
 
+// What modules read, at sizes of the cluster, and who is told of changes.
+std::vector<Row> ReadsAndFanout(const Settings& settings, const std::string& directory,
+                                const std::string& data) {
+  const fs::path here = fs::current_path();
+  std::vector<Row> rows;
+  for (const int osds : {1000, 5000, 10000}) {
+    const std::string name = absl::StrCat("/r", osds);
+    const Manager manager(here, directory + name, data + name,
+                          {"--module-path", (here / "tests/bench/modules").string(),
+                           "--initial-modules", "noop_cpp,noop_py", "--python-path",
+                           (here / "sdk/python").string(), "--sim-osds", absl::StrCat(osds)},
+                          "");
+    for (const char* prefix : {"noop-cpp", "noop-py"}) WaitForModule(manager.channel(), prefix);
+    std::unique_ptr<Child> echo;
+    const std::vector<Row> more =
+        ReadRows(manager.channel(), osds, std::min(settings.rounds, 3),
+                 absl::Seconds(settings.seconds), [&](size_t bytes) {
+                   const std::string socket = directory + name + "/echo.sock";
+                   echo = std::make_unique<Child>(
+                       std::vector<std::string>{(here / "tests/bench/echo_server").string(), socket,
+                                                absl::StrCat(bytes)},
+                       directory + "/echo.log");
+                   WaitForFile(socket);
+                   return Connect(socket);
+                 });
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  const Manager manager(here, directory + "/f", data + "/f", {"--module-path", "/nowhere"}, "");
+  int connections = 0;
+  const auto connect = [&] {
+    grpc::ChannelArguments arguments;
+    // Each a connection of its own, as each module has.
+    arguments.SetInt("outpost.connection", ++connections);
+    auto channel = grpc::CreateCustomChannel("unix:" + directory + "/f/run/outpost.sock",
+                                             grpc::InsecureChannelCredentials(), arguments);
+    channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    return channel;
+  };
+  const std::vector<Row> more =
+      FanoutRows(connect, manager.pid(), absl::Seconds(settings.fanout_seconds));
+  rows.insert(rows.end(), more.begin(), more.end());
+  return rows;
+}
+
+// What the command prints. Dies where it fails.
+std::string OutputOf(const std::string& command) {
+  FILE* const pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) Die(command + " can't be started");
+  std::string output;
+  for (int c = fgetc(pipe); c != EOF; c = fgetc(pipe)) output.push_back(static_cast<char>(c));
+  if (pclose(pipe) != 0) Die(command + " fails");
+  return output;
+}
+
+// The same get() inside of the real ceph-mgr, as the unit of ours, which `rows` has.
+std::vector<Row> PeerRows(const Settings& settings, const std::vector<Row>& rows) {
+  const std::string at = absl::StrCat(", ", settings.peer, " OSDs");
+  const auto ours = [&](const std::string& begin) {
+    for (const Row& row : rows) {
+      if (absl::StartsWith(row.name, begin) && absl::EndsWith(row.name, at)) return row.ours;
+    }
+    Die("--peer: no rows are measured with so many OSDs");
+  };
+  const auto told = nlohmann::json::parse(OutputOf(
+      absl::StrCat((fs::current_path() / "tests/bench/peer").string(), " ", settings.peer)));
+  const double peer = told["get_us"];
+  const double first = ours("first get after a change, Python");
+  const double next = ours("get of an unchanged osd_map, Python");
+  return {
+      {"real ceph-mgr over ours, first get after a change, Python" + at, first, peer, "us",
+       peer / first, 3, false},
+      {"real ceph-mgr over ours, the next get, Python" + at, next, peer, "us", peer / next, 1000,
+       false},
+  };
+}
+
 int Main(const Settings& settings) {
   char pattern[] = "/tmp/outpost-bench-XXXXXX";
   const std::string directory = mkdtemp(pattern);
@@ -370,6 +452,10 @@ int Main(const Settings& settings) {
     const std::vector<Row> more = Disturbances(settings, manager.channel());
     rows.insert(rows.end(), more.begin(), more.end());
   }
+  for (const Row& row : ReadsAndFanout(settings, directory, data)) rows.push_back(row);
+  if (settings.peer > 0) {
+    for (const Row& row : PeerRows(settings, rows)) rows.push_back(row);
+  }
   fs::remove_all(directory);
   fs::remove_all(data);
 
@@ -387,6 +473,10 @@ int main(int argc, char** argv) {
   app.add_option("--json", settings.json_file, "also write the rows to this file, as JSON");
   app.add_option("--seconds", settings.seconds, "of each measurement")->capture_default_str();
   app.add_option("--rounds", settings.rounds, "of each row")->capture_default_str();
+  app.add_option("--fanout-seconds", settings.fanout_seconds, "of changes to 1,000 subscribers")
+      ->capture_default_str();
+  app.add_flag("--peer{5000}", settings.peer,
+               "also measure the real ceph-mgr, with so many OSDs: --peer=1000, 5000, 10000");
   CLI11_PARSE(app, argc, argv);
   return outpost::bench::Main(settings);
 }

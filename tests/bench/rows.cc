@@ -46,12 +46,14 @@ bool Report(const std::vector<Row>& rows, const std::string& json_file) {
   bool all_hold = true;
   for (const Row& row : rows) {
     all_hold &= row.Holds();
-    table.AddRow({row.name, row.what, absl::StrFormat("%.0f", row.ours),
-                  absl::StrFormat("%.0f", row.unit), absl::StrFormat("%.2f", row.ratio),
-                  row.bar == 0 ? "-" : absl::StrCat(row.at_most ? "<= " : ">= ", row.bar),
-                  row.bar == 0  ? ""
-                  : row.Holds() ? "holds"
-                                : "MISSED"});
+    table.AddRow(
+        {row.name, row.what,
+         row.ours < 10 ? absl::StrFormat("%.2f", row.ours) : absl::StrFormat("%.0f", row.ours),
+         absl::StrFormat("%.0f", row.unit), absl::StrFormat("%.2f", row.ratio),
+         row.bar == 0 ? "-" : absl::StrCat(row.at_most ? "<= " : ">= ", row.bar),
+         row.bar == 0  ? ""
+         : row.Holds() ? "holds"
+                       : "MISSED"});
     json.push_back({{"measured", row.name},
                     {"unit", row.what},
                     {"outpost", row.ours},
