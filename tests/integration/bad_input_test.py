@@ -54,7 +54,7 @@ def others_still_answer(request: pytest.FixtureRequest) -> Iterator[None]:
         (["hell"], "hello [<person_name>]"),
         (["hello!", "count", "3"], "hello count <num:int>"),
         (["osd", "stats"], "osd stat"),
-        (["moduel", "ls"], "module ls [detail]"),
+        (["moduel", "ls"], "module ls [detail] [--verbose]"),
     ],
 )
 def test_unknown_command(manager: Manager, words: list[str], nearest: str) -> None:
