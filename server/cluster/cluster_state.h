@@ -62,8 +62,8 @@ class ClusterState {
   using Listener = std::function<void(const SnapshotPtr&)>;
   using RemovalListener = std::function<void(absl::string_view name, uint64_t version)>;
 
-  // From this size, in bytes, a structure lies in a SealedText. Below it the stream
-  // is as fast; see docs/performance.md.
+  // From this size, in bytes, a structure lies in a SealedText, and is mapped by those
+  // who read it on this host; see docs/performance.md.
   static constexpr size_t kSealedSize = 128 << 10;
 
   // Makes `json` (valid JSON text, below protobuf's limit of 2 GiB) the newest

@@ -33,26 +33,29 @@ Reporter::Reporter(ReporterOptions options)
 
 Reporter::~Reporter() = default;
 
-absl::StatusOr<ReportGauge> Reporter::AddGauge(absl::string_view path, CounterOptions options) {
+absl::StatusOr<ReportGauge> Reporter::AddGauge(absl::string_view path,
+                                               const CounterOptions& options) {
   auto cell = Declare(*session_, path, options, Description::KIND_GAUGE);
   if (!cell.ok()) return cell.status();
   return ReportGauge(*std::move(cell));
 }
 
-absl::StatusOr<ReportCounter> Reporter::AddCounter(absl::string_view path, CounterOptions options) {
+absl::StatusOr<ReportCounter> Reporter::AddCounter(absl::string_view path,
+                                                   const CounterOptions& options) {
   auto cell = Declare(*session_, path, options, Description::KIND_COUNTER);
   if (!cell.ok()) return cell.status();
   return ReportCounter(*std::move(cell));
 }
 
-absl::StatusOr<ReportAverage> Reporter::AddAverage(absl::string_view path, CounterOptions options) {
+absl::StatusOr<ReportAverage> Reporter::AddAverage(absl::string_view path,
+                                                   const CounterOptions& options) {
   auto cell = Declare(*session_, path, options, Description::KIND_LONG_RUNNING_AVERAGE);
   if (!cell.ok()) return cell.status();
   return ReportAverage(*std::move(cell));
 }
 
 absl::StatusOr<ReportTimeAverage> Reporter::AddTimeAverage(absl::string_view path,
-                                                           CounterOptions options) {
+                                                           const CounterOptions& options) {
   auto cell = Declare(*session_, path, options, Description::KIND_LONG_RUNNING_AVERAGE,
                       Description::VALUE_TYPE_TIME);
   if (!cell.ok()) return cell.status();

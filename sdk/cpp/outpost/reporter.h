@@ -75,11 +75,13 @@ class Reporter {
   // Declare counters, before Start or after. The same declaration again gives the same
   // counter. INVALID_ARGUMENT: there is no path, the priority is over 10, or the path was
   // declared as something else.
-  absl::StatusOr<ReportGauge> AddGauge(absl::string_view path, CounterOptions options = {});
-  absl::StatusOr<ReportCounter> AddCounter(absl::string_view path, CounterOptions options = {});
-  absl::StatusOr<ReportAverage> AddAverage(absl::string_view path, CounterOptions options = {});
+  absl::StatusOr<ReportGauge> AddGauge(absl::string_view path, const CounterOptions& options = {});
+  absl::StatusOr<ReportCounter> AddCounter(absl::string_view path,
+                                           const CounterOptions& options = {});
+  absl::StatusOr<ReportAverage> AddAverage(absl::string_view path,
+                                           const CounterOptions& options = {});
   absl::StatusOr<ReportTimeAverage> AddTimeAverage(absl::string_view path,
-                                                   CounterOptions options = {});
+                                                   const CounterOptions& options = {});
 
   // What the daemon is made of, does, and what ails it. Each replaces what was said before.
   void SetMetadata(std::map<std::string, std::string> entries);
