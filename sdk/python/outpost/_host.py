@@ -167,6 +167,14 @@ class Host:
         value = self.get_key_bytes(key)
         return None if value is None else _text(key, value)
 
+    def get_localized_key(self, key: str) -> str | None:
+        """Return a key's value for this manager, or else for all; None if there is neither.
+
+        Raises ValueError: it is not text.
+        """
+        value = self.get_key(f"{self.manager.manager_id}/{key}")
+        return self.get_key(key) if value is None else value
+
     def get_keys(self, prefix: str) -> dict[str, str]:
         """Return the keys that begin with a prefix. Raises ValueError: a value is not text."""
         response = self.client.call(

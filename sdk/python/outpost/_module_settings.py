@@ -149,10 +149,7 @@ class ModuleSettings(BoundToManager):
 
     def get_localized_store(self, key: str, default: str | None = None) -> str | None:
         """Return the value of a key for this manager, or else for all; `default` if none."""
-        host = self._reach("get_localized_store")
-        value = host.get_key(f"{host.manager.manager_id}/{key}")
-        if value is None:
-            value = host.get_key(key)
+        value = self._reach("get_localized_store").get_localized_key(key)
         return default if value is None else value
 
     def set_localized_store(self, key: str, val: str | bytes | None) -> None:
