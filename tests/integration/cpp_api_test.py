@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fixture import Manager, run_tests, until
+from watches import watches_hear_all_changes
 
 OK = ["OK", ""]
 
@@ -316,32 +317,7 @@ def test_a_tagged_command_comes_back_to_its_sender(manager: Manager) -> None:
 
 
 def test_what_changes_is_heard_also_after_a_restart_of_the_manager() -> None:
-    with Manager("api_cpp", "probe", flags=["--sim-speed", "0"]) as manager:
-        key = "mgr/api_cpp/watched"
-        manager.check("config-key", "set", f"{key}/a", "1")
-        manager.call("api_cpp", "watch")
-
-        def heard() -> list[Any]:
-            told = manager.call("api_cpp", "heard")
-            return [[name, value] for name, value in told if "log_" not in name]
-
-        assert sorted(heard(), key=str) == [["probe.number", "7"], ["watched/a", "1"]]
-        manager.check("config-key", "set", f"{key}/b", "2")
-        until("the key", lambda: heard()[2:] == [["watched/b", "2"]])
-        manager.check("config", "set", "mgr/probe/number", "8")
-        until("the option", lambda: heard()[3:] == [["probe.number", "8"]])
-        manager.check("config-key", "rm", f"{key}/a")
-        until("the removal", lambda: heard()[4:] == [["watched/a", None]])
-        manager.kill9()
-        manager.restart()
-        manager.check("config", "set", "mgr/probe/number", "9")
-        manager.check("config-key", "set", f"{key}/b", "3")
-
-        def told() -> bool:
-            news = heard()[5:]
-            return sorted(news, key=str) == [["probe.number", "9"], ["watched/b", "3"]]
-
-        until("what has changed, and nothing else", told)
+    watches_hear_all_changes("api_cpp", str)
 
 
 if __name__ == "__main__":
