@@ -1,6 +1,6 @@
 #include "outpost/internal/completion_loop.h"
 
-#include "absl/time/clock.h"
+#include <chrono>
 
 namespace outpost::internal {
 namespace {
@@ -93,10 +93,10 @@ void CompletionLoop::RunTask(size_t self) {
   if (!tasks_.empty() || !(led_ || unled)) follower_.Signal();
   mu_.Unlock();
   if (unled) watch_.Begin(self);
-  const absl::Time begin = absl::Now();
+  const auto begin = std::chrono::steady_clock::now();
   task();
   task = nullptr;
-  const absl::Duration time = absl::Now() - begin;
+  const absl::Duration time = absl::FromChrono(std::chrono::steady_clock::now() - begin);
   if (unled) watch_.End(self);
   mu_.Lock();
   task_time_ += (time - task_time_) / 8;
