@@ -57,7 +57,9 @@ struct ReporterOptions {
   std::function<void(const ReportRejection&)> on_rejected = {};
 };
 
-// One number that ails the daemon: {"SLOW_OPS", 3, 40}.
+// One number that ails the daemon, or a pair: {"SLOW_OPS", 3, 40} are 3 operations, of which
+// the oldest is 40 s old. Of types that the manager does not know the numbers mean what
+// those who read them take them for; see IngestHealthMetric.
 struct ReportHealthMetric {
   std::string type;
   uint64_t n1 = 0;
@@ -88,7 +90,8 @@ class Reporter {
   void SetStatus(std::map<std::string, std::string> entries);
   void SetHealthMetrics(std::vector<ReportHealthMetric> metrics);
 
-  // Publishes a whole piece of cluster data, or takes it back.
+  // Publishes a whole piece of cluster data, or takes it back. What the manager does not take
+  // (another's structure, one that is too big) goes to ReporterOptions::on_rejected.
   void SetStructure(absl::string_view name, const Json& value);
   void RemoveStructure(absl::string_view name);
 
