@@ -113,6 +113,9 @@ cluster::report::ReportOptions MakeReportOptions(const Settings& settings,
   options.interval = absl::Seconds(settings.report_interval);
   options.lease = absl::Seconds(settings.report_lease);
   options.stale_time = absl::Seconds(settings.report_drop_after - settings.report_lease);
+  options.min_priority = static_cast<uint32_t>(settings.report_min_priority);
+  options.max_lag = absl::Seconds(settings.report_max_lag);
+  options.max_interval = absl::Seconds(settings.report_max_interval);
   options.max_daemons = static_cast<size_t>(settings.report_max_daemons);
   options.manager_instance = manager_instance;
   if (settings.source != "report") options.beside = settings.source;
@@ -298,6 +301,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   });
   module::CallRouter router(&supervisor);
   command::Dispatcher dispatcher(&table, &router, source->get());
+  const bool take_reports = settings.take_reports || settings.source == "report";
   const builtin::Subjects subjects = {.manager_id = settings.id,
                                       .version = Product(),
                                       .started = started,
@@ -309,6 +313,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                       .cluster = &cluster,
                                       .structure_parts = &structure_parts,
                                       .counters = &counters,
+                                      .reports = take_reports ? &reports : nullptr,
                                       .source = source->get(),
                                       .hub = &hub,
                                       .store = store->get()};
@@ -320,6 +325,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddConfigCommands(subjects, &dispatcher);
   builtin::AddConfigReportCommands(subjects, &dispatcher);
   builtin::AddCounterCommands(subjects, &dispatcher);
+  builtin::AddReportCommands(subjects, &dispatcher);
   builtin::AddKeyValueCommands(subjects, &dispatcher);
   builtin::AddClusterCommands(subjects, &dispatcher);
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
@@ -358,7 +364,6 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .health = &health,
                                .log = &log_history});
   rpc::ProgressService progress_service(&progress, &supervisor);
-  const bool take_reports = settings.take_reports || settings.source == "report";
   rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
   rpc::FutureOrchestratorService orchestrator;
 

@@ -70,6 +70,15 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("--report-interval", s.report_interval,
                  "seconds from one report of a daemon to the next")
       ->capture_default_str();
+  app.add_option("--report-min-priority", s.report_min_priority,
+                 "report only counters of at least this priority (0 to 10)")
+      ->capture_default_str();
+  app.add_option("--report-max-lag", s.report_max_lag,
+                 "when most reports come more seconds late than this, daemons report less often")
+      ->capture_default_str();
+  app.add_option("--report-max-interval", s.report_max_interval,
+                 "the most seconds to which the interval grows then")
+      ->capture_default_str();
   app.add_option(
          "--report-lease", s.report_lease,
          "seconds without a report after which a daemon is stale, unless it asks for others")
@@ -204,10 +213,16 @@ absl::Status Validate(const Settings& s) {
   }
   for (const auto& [flag, seconds] : {std::pair("--ready-timeout", s.ready_timeout),
                                       std::pair("--shutdown-grace", s.shutdown_grace),
-                                      std::pair("--report-interval", s.report_interval)}) {
+                                      std::pair("--report-interval", s.report_interval),
+                                      std::pair("--report-max-lag", s.report_max_lag),
+                                      std::pair("--report-max-interval", s.report_max_interval)}) {
     if (seconds > 0) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(flag, " ", seconds, " is not a number of seconds greater than 0"));
+  }
+  if (s.report_min_priority < 0 || s.report_min_priority > 10) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--report-min-priority ", s.report_min_priority, " is not between 0 and 10"));
   }
   if (s.report_lease < 2 * s.report_interval) {
     return absl::InvalidArgumentError(absl::StrCat("--report-lease ", s.report_lease,

@@ -27,11 +27,14 @@ struct Settings {
   std::string sim_script;  // a file; empty: none
   std::string ceph_conf = "/etc/ceph/ceph.conf";
   std::string ceph_name = "client.admin";
-  std::string ceph_keyring;       // empty: as ceph.conf says
-  bool take_reports = false;      // beside another source than "report"
-  double report_interval = 5;     // seconds
-  double report_lease = 15;       // seconds
-  double report_drop_after = 60;  // seconds
+  std::string ceph_keyring;    // empty: as ceph.conf says
+  bool take_reports = false;   // beside another source than "report"
+  double report_interval = 5;  // seconds
+  int report_min_priority = 0;
+  double report_max_lag = 1;        // seconds
+  double report_max_interval = 60;  // seconds
+  double report_lease = 15;         // seconds
+  double report_drop_after = 60;    // seconds
   int report_max_daemons = 20000;
   std::string log_file;                            // empty: stderr
   std::vector<std::string> log_levels = {"info"};  // level, or component=level

@@ -133,6 +133,10 @@ TEST_F(SettingsTest, ABadValueOfAFlagIsNamed) {
             "--report-lease 9 is not at least twice --report-interval 5");
   EXPECT_EQ(Error({"--report-drop-after", "15"}),
             "--report-drop-after 15 is not greater than --report-lease 15");
+  EXPECT_EQ(Error({"--report-min-priority", "11"}),
+            "--report-min-priority 11 is not between 0 and 10");
+  EXPECT_EQ(Error({"--report-max-lag", "0"}),
+            "--report-max-lag 0 is not a number of seconds greater than 0");
   EXPECT_EQ(Error({"--report-max-daemons", "0"}), "--report-max-daemons 0 is less than 1");
   EXPECT_EQ(Error({"--id", "a/b"}), "--id \"a/b\": a manager's name is not empty and has no slash");
   EXPECT_THAT(Error({"--id", ""}), HasSubstr("--id \"\""));

@@ -1,5 +1,6 @@
 // The commands that the manager itself provides: status, health …, progress …,
-// log …, module …, config …, config-key …, get, structures, tell, counter, perf, version.
+// log …, module …, config …, config-key …, get, structures, tell, counter, perf, report …,
+// version.
 #ifndef OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 #define OUTPOST_SERVER_BUILTIN_BUILTIN_COMMANDS_H_
 
@@ -8,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/perf_counters.h"
+#include "server/cluster/report/reported_daemons.h"
 #include "server/cluster/source.h"
 #include "server/cluster/structure_parts.h"
 #include "server/command/dispatcher.h"
@@ -34,6 +36,7 @@ struct Subjects {
   cluster::ClusterState* cluster;
   cluster::StructureParts* structure_parts;
   const cluster::PerfCounters* counters;
+  cluster::report::ReportedDaemons* reports;  // null: the manager takes none
   cluster::Source* source;
   const notify::NotificationHub* hub;
   store::StateStore* store;
@@ -48,6 +51,7 @@ void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher
 void AddConfigReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddCounterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddKeyValueCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddClusterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 
 }  // namespace outpost::builtin

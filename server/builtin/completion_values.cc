@@ -34,6 +34,7 @@ CompletionValues::Candidates CompletionValues::Of(const command::Command& comman
   if (name == "structure") return Structures();
   if (name == "daemon") return Daemons();
   if (name == "counter") return Counters(given);
+  if (name == "reporter") return Reporters();
   if (name == "code" && absl::StartsWith(prefix, "health ")) return HealthChecks();
   if (absl::StartsWith(prefix, "config-key ") && name == "key") return Keys();
   if (absl::StartsWith(prefix, "config ")) {
@@ -106,6 +107,16 @@ CompletionValues::Candidates CompletionValues::Daemons() const {
                        absl::StrCat(schema.counters_size(), " counters")});
   }
   return daemons;
+}
+
+CompletionValues::Candidates CompletionValues::Reporters() const {
+  Candidates reporters;
+  if (s_.reports == nullptr) return reporters;
+  for (const auto& daemon : s_.reports->List()) {
+    reporters.push_back(
+        {absl::StrCat(daemon.type, ".", daemon.id), daemon.live ? "live" : "stale"});
+  }
+  return reporters;
 }
 
 CompletionValues::Candidates CompletionValues::Counters(

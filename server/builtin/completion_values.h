@@ -38,6 +38,7 @@ class CompletionValues {
   Candidates Structures() const;
   Candidates Daemons() const;
   Candidates Counters(const std::vector<std::string>& given) const;
+  Candidates Reporters() const;
   Candidates HealthChecks() const;
   Candidates Pools() const;
   Candidates Osds() const;

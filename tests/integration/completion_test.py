@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from fixture import DEADLINE, Manager, run_tests
+from outpost import report
 from outpost.v1 import commands_pb2, commands_pb2_grpc
 
 
@@ -75,6 +76,14 @@ def test_counters(manager: Manager) -> None:
     assert "osd.0" in complete(manager, "perf", "osd.")
     assert "osd.op_w" in complete(manager, "counter", "osd.0", "osd.op_")
     assert "--verbose" in complete(manager, "module", "ls", "--")
+
+
+def test_daemons_that_report() -> None:
+    with Manager(flags=["--source", "report"]) as manager:
+        assert complete(manager, "report", "ls", "b") == {}
+        with report.Reporter("backup", "a", address=manager.address) as reporter:
+            assert reporter.flush()
+            assert complete(manager, "report", "ls", "b") == {"backup.a": "live"}
 
 
 def test_keys(manager: Manager) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import queue
+import signal
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -235,6 +240,116 @@ def test_who_does_not_read_is_not_read_from(manager: Manager) -> None:
     assert answers[0].HasField("welcome")
     assert sum(answer.HasField("rejected") for answer in answers) == many
     assert answers[-1].ack.sequence == many + 1
+
+
+def sampled_counters(value: int, ahead: float = 0) -> ingest_pb2.IngestCounters:
+    batch = ingest_pb2.IngestCounters(schema_version=1, indexes=[0], values=[value])
+    batch.sampled_at.FromNanoseconds(time.time_ns() + round(ahead * 1e9))
+    return batch
+
+
+def one_counter() -> ingest_pb2.IngestPerfSchema:
+    kind = ingest_pb2.IngestCounterDescription
+    counter = kind(path="backup.files", kind=kind.KIND_COUNTER, priority=8)
+    return ingest_pb2.IngestPerfSchema(version=1, counters=[counter])
+
+
+def test_the_list_of_those_who_report(manager: Manager) -> None:
+    stream = Stream(manager, "h", lease=duration_pb2.Duration(seconds=60))
+    stream.send(perf_schema=one_counter())
+    stream.send(status=ingest_pb2.IngestStatus(entries={"": "x"}))
+    stream.acknowledged(stream.send(counters=sampled_counters(1, ahead=3600)))
+    (daemon,) = json.loads(manager.check("report", "ls", "backup.h", "--format", "json"))
+    assert daemon["daemon"] == "backup.h"
+    assert (daemon["hostname"], daemon["state"], daemon["lease"]) == (HOST, "live", 60)
+    assert (daemon["counters"], daemon["reports"], daemon["rejected"]) == (1, 4, 1)
+    assert daemon["last_rejection"].startswith("backup.h: status.entries")
+    assert daemon["bytes"] > 0
+    assert daemon["lag"] == 0
+    assert 3500 < daemon["clock_ahead"] < 3700
+    lines = manager.check("report", "ls", "backup.h").splitlines()
+    assert lines[0].split() == [
+        *("DAEMON", "HOST", "STATE", "AGE", "LEASE", "COUNTERS", "BYTES/S", "REPORTS"),
+        *("REJECTED", "LAG", "CLOCK"),
+    ]
+    assert lines[1].split()[:3] == ["backup.h", HOST, "live"]
+    assert lines[1].split()[-3:-1] == ["1", "0s"]
+    assert lines[2].startswith("last rejected: backup.h: status.entries")
+    assert "backup.h" in manager.check("report", "ls")
+    stream.send(goodbye=ingest_pb2.IngestGoodbye(restarting=True))
+    stream.half_close()
+    assert stream.end() is grpc.StatusCode.OK
+    assert manager.check("report", "ls", "backup.h").splitlines()[1].split()[2] == "away"
+    outcome = manager.outpost("report", "ls", "backup.hh")
+    assert outcome.rc == errno.ENOENT
+    assert "the nearest are backup.h" in outcome.err
+
+
+def test_the_operator_sets_the_pace() -> None:
+    flags = ["--source", "report", "--report-interval", "7", "--report-min-priority", "3"]
+    with Manager(flags=flags) as manager:
+        stream = Stream(manager, "i")
+        welcome = stream.receive().welcome
+        assert (welcome.report_interval.seconds, welcome.min_priority) == (7, 3)
+        assert manager.check("report", "pace").startswith(
+            "a report every 7s, of counters with a priority of at least 3; of the last 0 reports"
+        )
+        manager.check("report", "configure", "--interval", "2.5", "--min-priority", "8")
+        configure = stream.receive().configure
+        assert configure.report_interval == duration_pb2.Duration(seconds=2, nanos=500_000_000)
+        assert configure.min_priority == 8
+        manager.check("report", "configure", "--min-priority", "0")
+        configure = stream.receive().configure
+        assert (configure.report_interval.seconds, configure.min_priority) == (2, 0)
+        outcome = manager.outpost("report", "configure", "--interval", "0")
+        assert (outcome.rc, outcome.err) == (
+            errno.EINVAL,
+            "Error EINVAL: an interval of 0: it is from 10ms to 1h\n",
+        )
+        assert manager.outpost("report", "configure", "--min-priority", "11").rc == errno.EINVAL
+        stream.half_close()
+
+
+def test_a_manager_that_falls_behind_asks_for_fewer_reports() -> None:
+    flags = ["--source", "report", "--report-interval", "0.3", "--report-max-lag", "0.2"]
+    with Manager(flags=flags) as manager:
+        stream = Stream(manager, "j")
+        assert stream.receive().HasField("welcome")
+        stream.send(perf_schema=one_counter())
+        over = threading.Event()
+
+        def report() -> None:
+            while not over.wait(0.05):
+                stream.send(counters=sampled_counters(1))
+
+        def configured() -> float:
+            while not (response := stream.receive()).HasField("configure"):
+                assert not response.HasField("rejected")
+            return response.configure.report_interval.ToMilliseconds() / 1000
+
+        reporting = threading.Thread(target=report)
+        reporting.start()
+        try:
+            stream.acknowledged(5)
+            assert manager.process is not None
+            manager.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.5)  # the reports of so long come late
+            manager.process.send_signal(signal.SIGCONT)
+            assert configured() >= 0.6
+            assert "daemons are asked for one every" in manager.wait_for_log(".*asked for.*")[0]
+            while configured() != 0.3:  # and in time again
+                pass
+        finally:
+            over.set()
+            reporting.join()
+        stream.half_close()
+
+
+def test_a_manager_that_takes_no_reports_says_so() -> None:
+    with Manager() as manager:
+        outcome = manager.outpost("report", "ls")
+        assert outcome.rc == errno.EOPNOTSUPP
+        assert "--take-reports" in outcome.err
 
 
 def test_the_manager_ends_at_once_though_daemons_report() -> None:

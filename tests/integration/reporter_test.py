@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -197,6 +198,34 @@ def test_beside_a_simulated_cluster(language: str, daemons: list[Background]) ->
             **{f"osd.{osd}": ["SLOW_OPS", "PENDING_CREATING_PGS"] for osd in range(3)},
             f"backup-agent.{language}": ["SLOW_OPS"],
         }
+
+
+def test_daemons_obey_the_pace(language: str, daemons: list[Background]) -> None:
+    flags = ["--source", "report", "--report-interval", "60", "--report-lease", "120",
+             "--report-drop-after", "180", "--report-min-priority", "8"]  # fmt: skip
+    with Manager(flags=flags) as manager:
+        start(manager, language, daemons)
+        reader = Reader(manager, language)
+        assert len(reader.samples("backup.files")) == 1, "of the flush; the next is far away"
+        assert reader.samples("backup.queue") == [], "nobody is interested"
+        manager.check("report", "configure", "--interval", "0.02", "--min-priority", "0")
+        until("samples", lambda: len(reader.samples("backup.files")) == 20)
+        until("the other counter", lambda: len(reader.samples("backup.queue")) > 2)
+        manager.check("report", "configure", "--min-priority", "8")
+        until("no more of it", lambda: reader.samples("backup.queue") == [])
+        assert len(reader.samples("backup.files")) == 20
+        manager.check("report", "configure", "--interval", "60")
+
+        def reports() -> int:
+            (daemon,) = json.loads(manager.check("report", "ls", "--format", "json"))
+            return int(daemon["reports"])
+
+        def still() -> bool:
+            before = reports()
+            time.sleep(0.5)  # 25 reports at the old pace
+            return reports() == before
+
+        until("the slow pace", still)
 
 
 def test_a_daemon_without_a_manager_ends_when_it_is_told() -> None:

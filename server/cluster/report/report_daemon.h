@@ -17,6 +17,8 @@
 #include "absl/time/time.h"
 #include "outpost/v1/cluster.pb.h"
 #include "server/cluster/perf_counters.h"
+#include "server/cluster/report/byte_rate.h"
+#include "server/cluster/report/report_delay.h"
 #include "server/cluster/report/report_link.h"
 #include "server/cluster/report/report_schema.h"
 #include "server/log/rate_limit.h"
@@ -29,10 +31,14 @@ class ReportDaemon;
 struct ReportStream {
   std::shared_ptr<ReportDaemon> const daemon;
   std::shared_ptr<ReportLink> const link;
-  uint64_t next_sequence = 2;                            // after Hello
-  uint32_t newest_schema = 0;                            // the greatest version of this stream
-  bool schema_asked_for = false;                         // by IngestResendSchema
-  bool said_goodbye = false;                             // no message follows
+  uint64_t next_sequence = 2;     // after Hello
+  uint32_t newest_schema = 0;     // the greatest version of this stream
+  bool schema_asked_for = false;  // by IngestResendSchema
+  bool said_goodbye = false;      // no message follows
+  uint64_t pace = 0;              // the version of it that it was told
+  uint32_t min_priority = 0;      // of that pace
+  bool tells_time = false;        // when its values were taken
+  ReportDelay delay = {};
   absl::Duration interval_began = absl::ZeroDuration();  // for max_messages_per_interval
   uint32_t messages_in_interval = 0;
 };
@@ -73,6 +79,10 @@ class ReportDaemon {
   std::shared_ptr<const ReportSchema> schema ABSL_GUARDED_BY(mu);
   std::shared_ptr<PerfCounters::Samples> samples ABSL_GUARDED_BY(mu);
   log::RateLimit rejections_to_log ABSL_GUARDED_BY(mu){5, 0.1};
+  std::string last_rejection ABSL_GUARDED_BY(mu);  // its words; empty: none
+  uint64_t bytes ABSL_GUARDED_BY(mu) = 0;          // of all messages
+  ByteRate byte_rate ABSL_GUARDED_BY(mu);
+  absl::Duration clock_ahead ABSL_GUARDED_BY(mu);  // of the manager's, when it told last
 };
 
 }  // namespace outpost::cluster::report

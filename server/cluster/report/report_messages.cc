@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/cluster/report/reported_daemons.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
@@ -24,6 +23,8 @@ void ReportedDaemons::Handle(const std::shared_ptr<ReportStream>& stream,
   ReportDaemon& daemon = *stream->daemon;
   absl::MutexLock lock(&daemon.mu);
   if (!Accept(stream, request)) return;
+  daemon.bytes += bytes;
+  daemon.byte_rate.Add(clock_.Now(), bytes);
   Touch(daemon);
   if (const Outcome rejection = Apply(*stream, request, bytes)) {
     Reject(*stream, request.sequence(), *rejection);
@@ -73,6 +74,7 @@ void ReportedDaemons::Reject(ReportStream& stream, uint64_t sequence, const Reje
   rejected.set_reason(rejection.reason);
   rejected.set_message(absl::StrCat(daemon.name, ": ", rejection.field,
                                     rejection.field.empty() ? "" : ": ", rejection.message));
+  daemon.last_rejection = rejected.message();
   if (daemon.rejections_to_log.Take(absl::UnixEpoch() + clock_.Now())) {
     const uint64_t left_out = daemon.rejections_to_log.TakeRefused();
     log::Get("cluster").warn(
@@ -152,7 +154,7 @@ ReportedDaemons::Outcome ReportedDaemons::ApplyHealthMetrics(
     kept.set_n1(metric.n1());
     kept.set_n2(metric.n2());
   }
-  daemon.health_metrics_time = absl::Now();
+  daemon.health_metrics_time = wall_();
   ShowHealth(daemon);
   health_changed_ = true;
   return std::nullopt;
@@ -200,11 +202,20 @@ ReportedDaemons::Outcome ReportedDaemons::ApplyBatch(ReportStream& stream,
                                       : absl::StrCat("; the last was ", daemon.schema_version))};
   }
   if (auto rejection = CheckCounters(batch, *daemon.schema)) return rejection;
-  daemon.samples->Add(batch.has_sampled_at() ? event::FromProto(batch.sampled_at()) : absl::Now(),
-                      [&](absl::Span<double> values, absl::Span<uint64_t> counts) {
-                        ApplyCounters(batch, *daemon.schema, values, counts);
-                      });
+  const absl::Time sampled =
+      batch.has_sampled_at() ? event::FromProto(batch.sampled_at()) : wall_();
+  if (batch.has_sampled_at()) NoteTime(stream, sampled);
+  daemon.samples->Add(sampled, [&](absl::Span<double> values, absl::Span<uint64_t> counts) {
+    LeaveOut(stream.min_priority, *daemon.schema, values);
+    ApplyCounters(batch, *daemon.schema, values, counts);
+  });
   return std::nullopt;
+}
+
+void ReportedDaemons::NoteTime(ReportStream& stream, absl::Time sampled) {
+  stream.tells_time = true;
+  stream.daemon->clock_ahead = sampled - wall_();
+  pace_.Came(stream.delay.Add(monotonic_(), sampled));
 }
 
 ReportedDaemons::Outcome ReportedDaemons::ApplyStructure(

@@ -15,6 +15,11 @@ namespace outpost::cluster::report {
 struct ReportOptions {
   // Told to each daemon.
   absl::Duration interval = absl::Seconds(5);
+  uint32_t min_priority = 0;  // counters below it are not reported
+  // When more than half of the reports come later than this, the interval grows, up to
+  // max_interval; see report_pace.h.
+  absl::Duration max_lag = absl::Seconds(1);
+  absl::Duration max_interval = absl::Seconds(60);
   // Of a daemon that asks for none. Others get what they ask for, from twice the interval
   // to kMaxLease.
   absl::Duration lease = absl::Seconds(15);
@@ -40,7 +45,6 @@ struct ReportOptions {
   uint32_t max_messages_per_interval = 1024;
 
   // For IngestWelcome.
-  uint32_t min_priority = 0;
   std::string manager_instance = "";
 
   // The source that daemons report beside, such as "ceph": what it tells of is not theirs

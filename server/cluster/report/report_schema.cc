@@ -245,6 +245,13 @@ std::optional<Rejection> CheckCounters(const v1::IngestCounters& batch,
   return std::nullopt;
 }
 
+void LeaveOut(uint32_t min_priority, const ReportSchema& schema, absl::Span<double> values) {
+  if (min_priority == 0) return;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if ((*schema.counters)[i].priority() < min_priority) values[i] = PerfCounters::kNoValue;
+  }
+}
+
 void ApplyCounters(const v1::IngestCounters& batch, const ReportSchema& schema,
                    absl::Span<double> values, absl::Span<uint64_t> counts) {
   for (int i = 0; i < batch.indexes_size(); ++i) {

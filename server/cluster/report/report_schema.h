@@ -62,6 +62,10 @@ class ReportSchemas {
 // What is wrong with a batch of counters for `schema`; nullopt: it fits.
 std::optional<Rejection> CheckCounters(const v1::IngestCounters& batch, const ReportSchema& schema);
 
+// Of a sample, the counters with a priority below `min_priority` have no value: the daemon may
+// have left them out. What it tells of them all the same is applied after this.
+void LeaveOut(uint32_t min_priority, const ReportSchema& schema, absl::Span<double> values);
+
 // Writes a batch that fits into a sample; see PerfCounters::Samples::Add.
 void ApplyCounters(const v1::IngestCounters& batch, const ReportSchema& schema,
                    absl::Span<double> values, absl::Span<uint64_t> counts);

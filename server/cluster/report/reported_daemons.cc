@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "server/cluster/report/report_health.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
@@ -32,10 +31,15 @@ std::string Listed(const std::vector<std::string>& names) {
 }  // namespace
 
 ReportedDaemons::ReportedDaemons(ReportOptions options, Sinks sinks,
-                                 std::function<absl::Duration()> monotonic)
+                                 std::function<absl::Duration()> monotonic,
+                                 std::function<absl::Time()> wall)
     : options_(std::move(options)),
       sinks_(std::move(sinks)),
-      clock_(std::move(monotonic)),
+      monotonic_(std::move(monotonic)),
+      wall_(std::move(wall)),
+      clock_(monotonic_),
+      pace_(options_),
+      pace_told_(pace_.version()),
       schemas_(options_) {}
 
 ReportedDaemons::~ReportedDaemons() {
@@ -142,10 +146,13 @@ std::shared_ptr<ReportStream> ReportedDaemons::Open(const v1::ReportRequest& fir
   welcome.set_protocol_version(kProtocolVersion);
   welcome.set_session(absl::StrCat("report-", ++sessions_));
   welcome.set_manager_instance(options_.manager_instance);
-  *welcome.mutable_report_interval() = event::ToProto(options_.interval);
+  const ReportPace::Pace pace = pace_.now();
+  stream->pace = pace.version;
+  stream->min_priority = pace.min_priority;
+  *welcome.mutable_report_interval() = event::ToProto(pace.interval);
   *welcome.mutable_lease() = event::ToProto(absl::Nanoseconds(daemon->lease.load()));
   *welcome.mutable_drop_after() = event::ToProto(absl::Nanoseconds(daemon->drop_after.load()));
-  welcome.set_min_priority(options_.min_priority);
+  welcome.set_min_priority(pace.min_priority);
   v1::IngestLimits& limits = *welcome.mutable_limits();
   limits.set_max_unacknowledged(options_.max_unacknowledged);
   limits.set_max_message_bytes(options_.max_message_bytes);
@@ -210,7 +217,7 @@ void ReportedDaemons::Touch(ReportDaemon& daemon) {
 void ReportedDaemons::MakeStale(ReportDaemon& daemon) {
   daemon.state = State::kStale;
   const absl::Duration silent = clock_.Now() - absl::Nanoseconds(daemon.last_message.load());
-  daemon.stale_since = absl::Now() - silent;
+  daemon.stale_since = wall_() - silent;
   health_changed_ = true;
   Show(daemon);
   sinks_.health->Remove(daemon.type, daemon.id);
@@ -319,6 +326,8 @@ void ReportedDaemons::Tick() {
     }
   }
   if (health_changed_.exchange(false)) TellHealth();
+  pace_.Look(monotonic_());
+  TellPace();
 }
 
 void ReportedDaemons::TellHealth() {

@@ -24,6 +24,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "outpost/v1/health.pb.h"
 #include "outpost/v1/ingest.pb.h"
@@ -42,6 +44,7 @@
 #include "server/cluster/report/report_checks.h"
 #include "server/cluster/report/report_daemon.h"
 #include "server/cluster/report/report_options.h"
+#include "server/cluster/report/report_pace.h"
 #include "server/event/timer_queue.h"
 
 namespace outpost::cluster::report {
@@ -58,8 +61,10 @@ class ReportedDaemons {
     std::function<void(std::vector<v1::HealthCheck>)> checks;
   };
 
-  // `monotonic`: the time since any moment, which never goes back.
-  ReportedDaemons(ReportOptions options, Sinks sinks, std::function<absl::Duration()> monotonic);
+  // `monotonic`: the time since any moment, which never goes back. `wall`: what time it is,
+  // for people and to compare daemons' clocks with; it may jump.
+  ReportedDaemons(ReportOptions options, Sinks sinks, std::function<absl::Duration()> monotonic,
+                  std::function<absl::Time()> wall = &absl::Now);
   ~ReportedDaemons();
 
   // Calls Tick again and again. `timers` is stopped before this goes.
@@ -81,6 +86,39 @@ class ReportedDaemons {
 
   // Looks at the leases.
   void Tick();
+
+  // Asks all daemons for another interval, or for the counters from another priority on, from
+  // the next Tick on. Nullopt: as it is. INVALID_ARGUMENT: outside what is possible.
+  absl::Status Configure(std::optional<absl::Duration> interval,
+                         std::optional<uint32_t> min_priority);
+  // How often daemons are asked to report, and why.
+  ReportPace::State pace() const { return pace_.state(); }
+  const ReportOptions& options() const { return options_; }
+
+  // One of the daemons, for people.
+  struct Info {
+    std::string type;
+    std::string id;
+    std::string hostname;
+    std::string version;
+    bool live = false;       // else it is stale
+    bool connected = false;  // by a stream
+    absl::Duration age;      // since its last message
+    absl::Duration lease;
+    absl::Duration drop_after;
+    size_t counters = 0;
+    size_t structures = 0;
+    uint64_t structure_bytes = 0;
+    uint64_t messages = 0;
+    uint64_t bytes = 0;
+    double bytes_per_second = 0;
+    uint64_t rejected = 0;
+    std::string last_rejection;         // its words
+    std::optional<absl::Duration> lag;  // of its last counters, if they told their time
+    std::optional<absl::Duration> clock_ahead;
+  };
+  // All of them, by type and id.
+  std::vector<Info> List() const;
 
   // How many there are.
   struct Counts {
@@ -122,6 +160,11 @@ class ReportedDaemons {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(daemon.mu);
   void HandleGoodbye(const std::shared_ptr<ReportStream>& stream, const v1::ReportRequest& request);
   void TellHealth();
+  // Sends IngestConfigure to those who have not heard of the pace yet, a part of them at once.
+  void TellPace();
+  // Notes when the values of a batch were taken, and how late that is.
+  void NoteTime(ReportStream& stream, absl::Time sampled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stream.daemon->mu);
 
   // --- messages; nullopt: applied ---
   using Outcome = std::optional<Rejection>;
@@ -148,7 +191,11 @@ class ReportedDaemons {
 
   const ReportOptions options_;
   const Sinks sinks_;
+  const std::function<absl::Duration()> monotonic_;  // which does not stand still
+  const std::function<absl::Time()> wall_;
   AwakeClock clock_;
+  ReportPace pace_;
+  std::atomic<uint64_t> pace_told_;  // the version that all have heard of
   ReportSchemas schemas_;
   std::atomic<bool> health_changed_ = false;
   std::atomic<uint64_t> counters_of_all_ = 0;

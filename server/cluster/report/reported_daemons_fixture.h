@@ -165,7 +165,7 @@ class ReportedDaemonsTest : public testing::Test {
             .directory = &directory_,
             .health = &health_,
             .checks = [this](std::vector<v1::HealthCheck> checks) { checks_ = std::move(checks); }},
-        [this] { return clock_; });
+        [this] { return clock_; }, [this] { return wall_; });
   }
 
   // Time goes by, with ticks as the manager has them.
@@ -203,6 +203,7 @@ class ReportedDaemonsTest : public testing::Test {
   }
 
   absl::Duration clock_ = absl::Hours(1000);
+  absl::Time wall_ = absl::FromUnixSeconds(1'700'000'000);  // stands still
   ClusterState state_;
   PerfCounters counters_;
   DaemonDirectory directory_{&state_};
