@@ -38,6 +38,10 @@ def loads(text: str | bytes | memoryview) -> Any:
             return _loads(text)
         finally:
             if collects:
+                if gc.get_freeze_count() == 0:
+                    # To the oldest generation at once, or the next collection would begin with them.
+                    gc.freeze()
+                    gc.unfreeze()
                 gc.enable()
 
 
@@ -47,4 +51,4 @@ def _loads(text: str | bytes | memoryview) -> Any:
             return _fast(text)
         except ValueError:
             pass  # it knows no NaN, and json does
-    return json.loads(bytes(text) if isinstance(text, memoryview) else text)
+    return json.loads(str(text, "utf-8") if isinstance(text, memoryview) else text)

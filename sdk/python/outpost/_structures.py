@@ -95,9 +95,15 @@ class Structures:
         self._doubt = object()
 
     def changed(self, name: str, version: int) -> None:
-        """Note that there is this version of a structure, or a newer one."""
+        """Note that there is this version of a structure, or a newer one.
+
+        One that is older is kept no longer: freed here, it is not the next read that pays for it.
+        """
         with self._lock:
-            self._newest[name] = max(self._newest.get(name, 0), version)
+            newest = self._newest[name] = max(self._newest.get(name, 0), version)
+            known = self._entries.get(name)
+            if known is not None and known.version < newest:
+                del self._entries[name]
 
     def get(self, name: str) -> Any:
         """Return a structure, read-only: the same object as last time if it has not changed.

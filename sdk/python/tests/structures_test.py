@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fcntl
+import gc
 import json
 import os
 import pickle
@@ -59,6 +60,41 @@ def test_after_a_command_to_the_cluster_the_manager_is_asked_once(probe: Probe) 
     probe("self.get('mon_map')['epoch']")
     (request,) = probe.manager.requests("Cluster.Get")[before:]
     assert request.if_newer_than == 1
+
+
+def test_what_is_known_to_be_old_is_kept_no_longer(probe: Probe) -> None:
+    probe.manager.set_structure("fs_map", {"epoch": 1})
+    probe("self.get('fs_map')")
+    probe.manager.set_structure("fs_map", {"epoch": 2})
+    kept = "'fs_map' in self._host.structures._entries"
+    assert probe(kept) is False
+    assert probe("self.get('fs_map')['epoch']") == 2
+    assert probe(kept) is True
+    assert [r.if_newer_than for r in probe.manager.requests("Cluster.Get")][-2:] == [0, 0]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was_after_a_big_text(enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert len(_json.loads(json.dumps([[]] * 50_000))) == 50_000
+        with pytest.raises(ValueError, match="delimiter"):
+            _json.loads("[" + " " * 100_000 + "1 1]")
+        assert gc.isenabled() is enabled
+        assert gc.get_freeze_count() == 0
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_what_the_module_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen_before = gc.get_freeze_count()
+        _json.loads(json.dumps([[]] * 50_000))
+        assert gc.get_freeze_count() >= frozen_before - 100  # some are freed, none are taken out
+    finally:
+        gc.unfreeze()
 
 
 def test_a_lost_session_ends_all_promises(run: Runner, manager: FakeManager) -> None:

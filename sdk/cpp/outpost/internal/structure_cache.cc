@@ -1,6 +1,8 @@
 #include "outpost/internal/structure_cache.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace outpost::internal {
 
@@ -24,6 +26,7 @@ void StructureCache::SessionEnded() {
 }
 
 void StructureCache::Changed(absl::string_view name, uint64_t version) {
+  std::optional<StructureRef> outdated;  // unmapped, or freed, after the lock is
   absl::MutexLock lock(&mu_);
   const auto it = entries_.find(name);
   if (it == entries_.end()) {
@@ -33,6 +36,9 @@ void StructureCache::Changed(absl::string_view name, uint64_t version) {
   }
   Entry& entry = it->second;
   entry.newest = std::max(entry.newest, version);
+  if (entry.kept.has_value() && entry.kept->version() < entry.newest) {
+    outdated = std::exchange(entry.kept, std::nullopt);
+  }
 }
 
 bool StructureCache::Trusted() const {

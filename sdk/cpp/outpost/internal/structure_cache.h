@@ -56,7 +56,7 @@ class StructureCache {
   // The session's stream brought a message.
   void Heard() { heard_nanos_.store(MonotonicNanos(), std::memory_order_relaxed); }
 
-  // There is this version of a structure, or a newer one.
+  // There is this version of a structure, or a newer one: one that is older is kept no longer.
   void Changed(absl::string_view name, uint64_t version);
   // The module has learned something outside the session: all is asked once more.
   void Doubt() { doubt_.fetch_add(1); }
