@@ -355,7 +355,7 @@ std::vector<Row> ReadsAndFanout(const Settings& settings, const std::string& dir
                                                 absl::StrCat(bytes)},
                        directory + "/echo.log");
                    WaitForFile(socket);
-                   return Connect(socket);
+                   return EchoServer{socket, Connect(socket)};
                  });
     rows.insert(rows.end(), more.begin(), more.end());
   }

@@ -56,23 +56,22 @@ double ResidentKiB(pid_t pid) {
 
 }  // namespace
 
-std::vector<Row> ReadRows(
-    const std::shared_ptr<grpc::Channel>& manager, int osds, int rounds, absl::Duration time,
-    const std::function<std::shared_ptr<grpc::Channel>(size_t bytes)>& echo_of) {
+std::vector<Row> ReadRows(const std::shared_ptr<grpc::Channel>& manager, int osds, int rounds,
+                          absl::Duration time,
+                          const std::function<EchoServer(size_t bytes)>& echo_of) {
+  const size_t bytes = nlohmann::json::parse(Run(manager, {"reads-py"}))["bytes"];
+  const EchoServer echo = echo_of(bytes);
   std::vector<nlohmann::json> cpp;
   std::vector<nlohmann::json> python;
   // The first of each warms up.
   for (int round = 0; round <= rounds; ++round) {
-    cpp.push_back(nlohmann::json::parse(Run(manager, {"reads-cpp"})));
+    cpp.push_back(nlohmann::json::parse(Run(manager, {"reads-cpp", echo.socket})));
     python.push_back(nlohmann::json::parse(Run(manager, {"reads-py"})));
     if (round == 0) {
       cpp.clear();
       python.clear();
     }
   }
-  const size_t bytes = cpp[0]["bytes"];
-  const std::shared_ptr<grpc::Channel> echo = echo_of(bytes);
-  const Call slice = {"/outpost.bench.Echo/Slice", Always(EchoRequest().SerializeAsString())};
   EchoRequest small;
   small.set_payload("osd_map /osds/0");
   const Call unary = {"/outpost.bench.Echo/Unary", Always(small.SerializeAsString())};
@@ -99,14 +98,15 @@ std::vector<Row> ReadRows(
       Compare(
           "first get after a change, C++" + at, "MB/s", rounds,
           [&, next = each(cpp, "first_us")] { return static_cast<double>(bytes) / next(); },
-          [&] { return RunBlocking(echo, slice, time).bytes_per_second / 1e6; }, 0.85, false),
+          [&, next = each(cpp, "echo_us")] { return static_cast<double>(bytes) / next(); }, 0.85,
+          false),
       Compare("first get after a change, Python (unit: loads alone)" + at, "us", rounds,
               each(python, "first_us"), each(python, "loads_us"), 1.3, true),
   };
   rows.push_back(Compare(
       "get of one OSD by path" + at, "p50 us", rounds,
       [&] { return RunBlocking(manager, path, time).Quantile(0.5); },
-      [&] { return RunBlocking(echo, unary, time).Quantile(0.5); }, 2, true));
+      [&] { return RunBlocking(echo.channel, unary, time).Quantile(0.5); }, 2, true));
   return rows;
 }
 

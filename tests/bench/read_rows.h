@@ -17,11 +17,17 @@
 
 namespace outpost::bench {
 
+// A bare server, where it listens and a channel to it.
+struct EchoServer {
+  std::string socket;
+  std::shared_ptr<grpc::Channel> channel;
+};
+
 // Reads of the OSD map of a manager with `osds` OSDs, by its modules noop_cpp and
 // noop_py; `echo_of` gives a bare server whose Slice has that many bytes.
-std::vector<Row> ReadRows(
-    const std::shared_ptr<grpc::Channel>& manager, int osds, int rounds, absl::Duration time,
-    const std::function<std::shared_ptr<grpc::Channel>(size_t bytes)>& echo_of);
+std::vector<Row> ReadRows(const std::shared_ptr<grpc::Channel>& manager, int osds, int rounds,
+                          absl::Duration time,
+                          const std::function<EchoServer(size_t bytes)>& echo_of);
 
 // 1,000 subscribers, of which one never reads, and 100 changes a second. `pid` is the
 // manager's, `connect` gives a channel of its own to it.

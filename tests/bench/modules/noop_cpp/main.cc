@@ -1,12 +1,16 @@
 // The module noop_cpp: a command that does nothing, and one that reads, to be timed.
 #include "outpost/main.h"
 
+#include <grpcpp/create_channel.h>
+
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "outpost/module.h"
+#include "tests/bench/load.h"
 
 namespace {
 
@@ -18,38 +22,64 @@ class NoopModule : public outpost::Module {
     commands().Add("noop-cpp").Describe("Do nothing").Perm("r").Handle([] {
       return outpost::CommandResult::Ok("");
     });
-    commands().Add("reads-cpp").Describe("Time reads of the OSD map").Perm("rw").Handle([this] {
-      return Reads();
-    });
+    commands()
+        .Add("reads-cpp")
+        .Arg<std::string>("echo")
+        .Describe("Time reads of the OSD map, and a bare server of the same bytes, at that socket")
+        .Perm("rw")
+        .Handle([this](const std::string& echo) { return Reads(echo); });
   }
 
  private:
-  // {"unchanged_us": each, "first_us": each, "bytes": of the text}
-  outpost::CommandResult Reads() {
+  // {"unchanged_us": each, "first_us": after a change, "echo_us": a bare call in its place}
+  outpost::CommandResult Reads(const std::string& socket) {
     constexpr int kReads = 100'000;
-    constexpr int kChanges = 10;
+    constexpr int kChanges = 20;
+    const auto echo =
+        grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), [] {
+          grpc::ChannelArguments arguments;
+          arguments.SetMaxReceiveMessageSize(-1);
+          return arguments;
+        }());
+    const outpost::bench::Call slice = {"/outpost.bench.Echo/Slice", outpost::bench::Always("")};
+    const auto call_echo = [&] {
+      return outpost::bench::RunBlocking(echo, slice, absl::Nanoseconds(1)).Quantile(0.5);
+    };
+    call_echo();  // connects
     std::vector<double> first;
-    size_t bytes = 0;
+    std::vector<double> echoes;
     for (int i = 0; i < kChanges; ++i) {
-      const auto changed =
-          MonCommand({{"prefix", i % 2 == 0 ? "osd set" : "osd unset"}, {"key", "noout"}});
-      if (!changed.ok()) return outpost::CommandResult::Error(5, changed.status().ToString());
-      const absl::Time begin = absl::Now();
-      const auto map = Get("osd_map");
-      first.push_back(absl::ToDoubleMicroseconds(absl::Now() - begin));
-      if (!map.ok()) return outpost::CommandResult::Error(5, map.status().ToString());
-      bytes = map->json().size();
+      // By turns, so that what has run before is the same for both: the processes and the caches
+      // of the CPU are as a change leaves them, not as in a loop of the same call.
+      for (const bool bare : {false, true}) {
+        const auto changed =
+            MonCommand({{"prefix", bare ? "osd unset" : "osd set"}, {"key", "noout"}});
+        if (!changed.ok()) return outpost::CommandResult::Error(5, changed.status().ToString());
+        if (bare) {
+          echoes.push_back(call_echo());
+          continue;
+        }
+        const absl::Time begin = absl::Now();
+        const auto map = Get("osd_map");
+        first.push_back(absl::ToDoubleMicroseconds(absl::Now() - begin));
+        if (!map.ok()) return outpost::CommandResult::Error(5, map.status().ToString());
+      }
     }
     const absl::Time begin = absl::Now();
     for (int i = 0; i < kReads; ++i) {
       if (!Get("osd_map").ok()) return outpost::CommandResult::Error(5, "Get fails");
     }
     const double unchanged = absl::ToDoubleMicroseconds(absl::Now() - begin) / kReads;
-    std::sort(first.begin(), first.end());
     return outpost::CommandResult::Ok(Json{
         {"unchanged_us", unchanged},
-        {"first_us", first[first.size() / 2]},
-        {"bytes", bytes}}.dump());
+        {"first_us", Median(std::move(first))},
+        {"echo_us",
+         Median(std::move(echoes))}}.dump());
+  }
+
+  static double Median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
   }
 };
 

@@ -47,6 +47,7 @@ class Module(MgrModule):
             self.get("osd_map")
         unchanged = (time.perf_counter() - begin) / _READS
         times = {
+            "bytes": len(text),
             "unchanged_us": unchanged * 1e6,
             "first_us": statistics.median(first) * 1e6,
             "loads_us": statistics.median(alone) * 1e6,
