@@ -39,7 +39,7 @@ def loads(text: str | bytes | memoryview) -> Any:
         finally:
             if collects:
                 if gc.get_freeze_count() == 0:
-                    # To the oldest generation at once, or the next collection would begin with them.
+                    # To the oldest generation at once: else the next collection begins with them.
                     gc.freeze()
                     gc.unfreeze()
                 gc.enable()
