@@ -212,6 +212,19 @@ def test_a_serve_that_fails() -> None:
         assert manager.outpost("hello").rc == 0
 
 
+def test_libraries_that_load_once_a_process_load_in_every_module() -> None:
+    with Manager("hello") as manager:
+        text = (TEST_MODULES / "compiled/module.py").read_text()
+        names = ["compiled", "compiled_too"]
+        for name in names:
+            directory = manager.module_path / name
+            directory.mkdir()
+            directory.joinpath("module.py").write_text(text.replace('"hashed"', f'"{name} hashed"'))
+            manager.check("module", "enable", name)
+        for name in names:
+            assert manager.check(name, "hashed", "coffee") == f"{name}: True\n"
+
+
 def test_a_noisy_module() -> None:
     with Manager("noisy", "hello") as manager:
         assert manager.outpost("noisy", "2000") == (0, "all written\n", "")
