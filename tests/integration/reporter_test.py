@@ -228,6 +228,27 @@ def test_daemons_obey_the_pace(language: str, daemons: list[Background]) -> None
         until("the slow pace", still)
 
 
+def test_a_structure_goes_to_the_next_when_its_owner_ends(
+    shared: Manager, daemons: list[Background]
+) -> None:
+    first = start(shared, "python", daemons)
+    second = start(shared, "cpp", daemons)  # which says "reporting" though it was refused one
+
+    def owners() -> dict[str, int]:
+        listed = json.loads(shared.check("report", "ls", "backup-agent", "--format", "json"))
+        return {one["daemon"]: one["structures"] for one in listed}
+
+    assert owners() == {"backup-agent.python": 1, "backup-agent.cpp": 0}
+    assert first.end(signal.SIGTERM).rc == 0
+    until("the next owner", lambda: owners() == {"backup-agent.cpp": 1})
+    third = start(shared, "python", daemons)
+    second.process.kill()  # without a goodbye: it is its owner's until it is stale
+    until("the owner after it", lambda: owners().get("backup-agent.python") == 1)
+    assert Reader(shared, "python").structure() == {"sites": ["berlin", "oslo"]}
+    assert third.end(signal.SIGTERM).rc == 0
+    until("the end", lambda: Reader(shared, "cpp").metadata() is None)
+
+
 def test_a_daemon_without_a_manager_ends_when_it_is_told() -> None:
     with report.Reporter("backup-agent", "alone", address="unix:/nonexistent") as reporter:
         assert not reporter.flush(timeout=0.3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,9 @@ import grpc
 from outpost import _rpc
 from outpost._report_counters import Cell
 from outpost.v1 import ingest_pb2
+
+# messages without an answer, though the manager may allow more
+_MOST_UNDER_WAY = 64
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,19 @@ class Content:
 
 
 class Stream:
-    """One call of Report: what is sent, and what came back. Guarded by the reporter's condition."""
+    """One call of Report: what is sent, and what came back. Guarded by the reporter's condition.
 
-    def __init__(self, address: str, content: Content) -> None:
+    Nothing is made before gRPC has taken the message before it: what a manager that reads nothing
+    is not sent takes no room.
+    """
+
+    def __init__(self, address: str, content: Content, changed: threading.Condition) -> None:
         self._content = content
         self.channel = _rpc.open_channel(address)
-        self.outbox: queue.SimpleQueue[ingest_pb2.ReportRequest | None] = queue.SimpleQueue()
-        self.call = _rpc.REPORT.stream(self.channel)(iter(self.outbox.get, None))
+        self._changed = changed
+        self._outbox: queue.SimpleQueue[ingest_pb2.ReportRequest | None] = queue.SimpleQueue()
+        self._untaken = 0
+        self.call = _rpc.REPORT.stream(self.channel)(self._messages())
         self.welcome: ingest_pb2.IngestWelcome | None = None
         self.ended = False
         self.error: grpc.RpcError | None = None
@@ -71,11 +82,32 @@ class Stream:
         self.sent += 1
         self.in_flight[self.sent] = what
         self.last_sent = time.monotonic()
-        self.outbox.put(ingest_pb2.ReportRequest(sequence=self.sent, **message))
+        self._untaken += 1
+        self._outbox.put(ingest_pb2.ReportRequest(sequence=self.sent, **message))
+
+    def half_close(self) -> None:
+        """Send nothing after what is queued."""
+        self._outbox.put(None)
+
+    def _messages(self) -> Iterator[ingest_pb2.ReportRequest]:
+        """Give gRPC the messages, on a thread of its own."""
+        while (message := self._outbox.get()) is not None:
+            yield message
+            with self._changed:
+                self._untaken -= 1
+                self._changed.notify_all()
+
+    def has_room(self) -> bool:
+        """Whether a message can be sent."""
+        return len(self.in_flight) < self.window and self._untaken == 0
+
+    def is_settled(self, now: float) -> bool:
+        """Whether nothing is to be said at `now`, but for counters."""
+        return not self.due and all(when > now for when in self.due_structures.values())
 
     def close(self) -> None:
         """End it now, and free everything."""
-        self.outbox.put(None)
+        self._outbox.put(None)
         self.call.cancel()  # type: ignore[no-untyped-call]
         self.channel.close()
 
@@ -86,7 +118,8 @@ class Stream:
             self.welcome = response.welcome
             self.interval = response.welcome.report_interval.ToNanoseconds() / 1e9
             self.lease = response.welcome.lease.ToNanoseconds() / 1e9
-            self.window = response.welcome.limits.max_unacknowledged or 2**31
+            allowed = response.welcome.limits.max_unacknowledged
+            self.window = min(allowed or _MOST_UNDER_WAY, _MOST_UNDER_WAY)
             self.min_priority = response.welcome.min_priority
             self._answered(1)
         elif kind == "ack":
@@ -142,15 +175,15 @@ class Stream:
                 ("status", self._send_status),
                 ("health", self._send_health),
             ):
-                if what in self.due and len(self.in_flight) < self.window:
+                if what in self.due and self.has_room():
                     self.due.discard(what)
                     send(what)
-            if now >= self.next_counters and len(self.in_flight) < self.window:
+            if now >= self.next_counters and self.has_room():
                 self.due.discard("counters")
                 self.next_counters = now + self.interval
                 self._send_counters()
             for name, when in list(self.due_structures.items()):
-                if now >= when and len(self.in_flight) < self.window:
+                if now >= when and self.has_room():
                     del self.due_structures[name]
                     if name not in self._content.structures:
                         continue
@@ -159,10 +192,10 @@ class Stream:
                     if not structure.json:
                         del self._content.structures[name]
         keepalive_at = self.last_sent + self.lease / 3
-        if now >= keepalive_at and len(self.in_flight) < self.window:
+        if now >= keepalive_at and self.has_room():
             self.send("keepalive", keepalive=ingest_pb2.IngestKeepalive())
             keepalive_at = now + self.lease / 3
-        if len(self.in_flight) >= self.window:
+        if not self.has_room():
             return self.lease / 3  # an answer wakes us before
         wake_at = max(self.not_before, min([self.next_counters, *self.due_structures.values()]))
         return max(min(keepalive_at, wake_at), now + 0.001) - now

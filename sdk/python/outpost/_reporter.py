@@ -318,8 +318,7 @@ class Reporter:
                 if (
                     stream is not None
                     and stream.welcome is not None
-                    and not stream.due
-                    and not stream.due_structures
+                    and stream.is_settled(time.monotonic())
                     and not stream.in_flight
                 ):
                     return True
@@ -352,7 +351,7 @@ class Reporter:
         backoff = Backoff()
         failures = 0
         while True:
-            stream = Stream(self.address, self._content)
+            stream = Stream(self.address, self._content, self._changed)
             with self._changed:
                 if self._closing:
                     stream.close()
@@ -430,11 +429,16 @@ class Reporter:
                 if self._closing:
                     break
                 self._changed.wait(wait)
+            end = time.monotonic() + _GOODBYE_SECONDS
+            stream.next_counters = stream.not_before = 0.0
+            stream.due.add("counters")
+            while not stream.ended and (left := end - time.monotonic()) > 0:
+                wait = stream.send_due()
+                if stream.is_settled(time.monotonic()):
+                    break
+                self._changed.wait(min(left, wait))
             if not stream.ended:
-                stream.next_counters = stream.not_before = 0.0
-                stream.send_due()
                 stream.send("goodbye", goodbye=self._goodbye)
-                stream.outbox.put(None)
-                end = time.monotonic() + _GOODBYE_SECONDS
+                stream.half_close()
                 while not stream.ended and (left := end - time.monotonic()) > 0:
                     self._changed.wait(left)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -23,13 +26,21 @@ class ScriptedManager(ingest_pb2_grpc.IngestServicer):
     def __init__(self) -> None:
         self.received: queue.Queue[ingest_pb2.ReportRequest] = queue.Queue()
         self.answers: queue.Queue[ingest_pb2.ReportResponse] = queue.Queue()
+        self.reads = threading.Event()
+        self.reads.set()
 
     def Report(  # noqa: N802 - gRPC's name
         self, requests: Iterator[ingest_pb2.ReportRequest], context: grpc.ServicerContext
     ) -> Iterator[ingest_pb2.ReportResponse]:
         context.add_callback(lambda: self.answers.put(ingest_pb2.ReportResponse()))
         reader = futures.ThreadPoolExecutor(1)
-        reader.submit(lambda: [self.received.put(request) for request in requests])
+
+        def read() -> None:
+            for request in requests:
+                self.received.put(request)
+                self.reads.wait(DEADLINE)
+
+        reader.submit(read)
         while context.is_active():
             yield self.answers.get()
 
@@ -43,10 +54,17 @@ class ScriptedManager(ingest_pb2_grpc.IngestServicer):
             self.acknowledge(request)
         return request
 
-    def welcome(self, *, window: int = 0, interval: float = HOUR, min_priority: int = 0) -> None:
+    def welcome(
+        self,
+        *,
+        window: int = 64,
+        interval: float = HOUR,
+        lease: float = HOUR,
+        min_priority: int = 0,
+    ) -> None:
         welcome = ingest_pb2.IngestWelcome(protocol_version=1, min_priority=min_priority)
         welcome.report_interval.FromNanoseconds(round(interval * 1e9))
-        welcome.lease.FromNanoseconds(round(HOUR * 1e9))
+        welcome.lease.FromNanoseconds(round(lease * 1e9))
         welcome.limits.max_unacknowledged = window
         assert self.next().HasField("hello")
         self.answers.put(ingest_pb2.ReportResponse(welcome=welcome))
@@ -89,6 +107,73 @@ def test_what_has_no_room_is_merged(manager: tuple[ScriptedManager, str]) -> Non
         scripted.acknowledge(statuses[0])
         assert statuses[0].status.entries["n"] == "99"
         assert statuses[0].sequence <= 6, "the other 99 were never sent"
+
+
+def test_a_manager_that_reads_nothing_costs_no_memory(
+    manager: tuple[ScriptedManager, str],
+) -> None:
+    scripted, address = manager
+    scripted.reads.clear()
+    megabyte = "x" * 2**20
+    with report.Reporter("agent", "1", address=address) as reporter:
+        scripted.welcome(window=0)  # as many without an answer as it likes
+        for number in range(100):
+            reporter.set_status({"n": str(number), "x": megabyte})
+            time.sleep(0.001)  # so that each could have been sent
+        assert not reporter.flush(timeout=0.1)
+        scripted.reads.set()
+        statuses = 1
+        while scripted.skip_to("status").status.entries["n"] != "99":
+            statuses += 1
+        assert statuses <= 8, "what fits into gRPC's buffers, and not 100 MiB"
+
+
+def test_answers_that_never_come_are_waited_for(manager: tuple[ScriptedManager, str]) -> None:
+    scripted, address = manager
+    with report.Reporter("agent", "1", address=address) as reporter:
+        scripted.welcome(window=0)
+        last = 0
+        for number in range(1000):
+            reporter.set_status({"n": str(number)})
+            with contextlib.suppress(queue.Empty):
+                last = scripted.received.get(timeout=0.001).sequence
+        assert 60 < last <= 65, "hello and 64, whatever the manager allows"
+
+
+def test_the_structure_of_another_is_sent_again_and_holds_nobody_up(
+    manager: tuple[ScriptedManager, str],
+) -> None:
+    scripted, address = manager
+    with report.Reporter("agent", "1", address=address) as reporter:
+        reporter.set_structure("s", [2])
+        scripted.welcome(lease=0.3)
+        refused = 0.0
+        for _ in range(2):
+            structure = scripted.skip_to("structure")
+            assert time.monotonic() - refused >= 0.3, "not before the owner may be stale"
+            refused = time.monotonic()
+            scripted.reject(structure, ingest_pb2.IngestRejected.REASON_OWNED)
+        assert reporter.flush(), "everything is answered"
+        structure = scripted.skip_to("structure")
+        assert structure.structure.json == "[2]"
+        scripted.acknowledge(structure)
+
+
+def test_what_is_newest_goes_before_the_goodbye(manager: tuple[ScriptedManager, str]) -> None:
+    scripted, address = manager
+    reporter = report.Reporter("agent", "1", address=address).start()
+    scripted.welcome(window=1)
+    first = scripted.next()
+    reporter.set_status({"n": "last"})
+    closer = threading.Thread(target=reporter.close, args=("for a test",))
+    closer.start()
+    time.sleep(0.05)
+    scripted.acknowledge(first)
+    while (status := scripted.skip_to("status")).status.entries["n"] != "last":
+        scripted.acknowledge(status)
+    scripted.acknowledge(status)
+    assert scripted.skip_to("goodbye").goodbye.reason == "for a test"
+    closer.join()
 
 
 def test_counters_are_typed_deltas(manager: tuple[ScriptedManager, str]) -> None:

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -110,9 +111,18 @@ void ReportContent::SetMinPriority(uint32_t priority) {
   min_priority_ = priority;
 }
 
-bool ReportContent::HasDue() const {
+bool ReportContent::HasDue(absl::Time now) const {
   return metadata_due_ || (schema_due_ && !counters_.empty()) || status_due_ || health_due_ ||
-         !structures_due_.empty();
+         std::any_of(structures_due_.begin(), structures_due_.end(),
+                     [now](const auto& due) { return due.second <= now; });
+}
+
+absl::Time ReportContent::NextRetry(absl::Time now) const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [name, when] : structures_due_) {
+    if (when > now) next = std::min(next, when);
+  }
+  return next;
 }
 
 std::optional<ReportContent::About> ReportContent::Next(bool counters, absl::Time now,

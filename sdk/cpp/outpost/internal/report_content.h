@@ -42,12 +42,14 @@ class ReportContent {
   void Begin();
   // The answer to IngestResendSchema.
   void ResendSchema();
-  // Say it again, from `when` on.
+  // Say it again, from `when` on. Times are those of SteadyNow.
   void Again(const About& about, absl::Time when);
   void SetMinPriority(uint32_t priority);
 
-  // Whether something waits, but for counters whose time has not come.
-  bool HasDue() const;
+  // Whether something is to be said at `now`, but for counters.
+  bool HasDue(absl::Time now) const;
+  // When a structure that was refused is to be sent again; future: there is none.
+  absl::Time NextRetry(absl::Time now) const;
   // Fills `request` with the next message that is due, and tells what it is about; with
   // `counters`, what changed of them, too. Nullopt: nothing is due.
   std::optional<About> Next(bool counters, absl::Time now, v1::ReportRequest* request);

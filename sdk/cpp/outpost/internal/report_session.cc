@@ -9,7 +9,6 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "outpost/errors.h"
 #include "outpost/internal/backoff.h"
 #include "outpost/internal/manager_channel.h"
@@ -21,7 +20,6 @@ namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
 constexpr absl::Duration kGoodbye = absl::Seconds(2);
-constexpr size_t kNoWindow = size_t{1} << 31;
 
 // For which ingest.proto says: stop.
 constexpr std::array<absl::string_view, 6> kFinal = {
@@ -73,7 +71,7 @@ absl::Status ReportSession::status() const {
 }
 
 absl::Status ReportSession::Flush(absl::Duration timeout) {
-  const absl::Time end = absl::Now() + timeout;
+  const absl::Time end = SteadyNow() + timeout;
   absl::MutexLock lock(&mu_);
   const Stream* asked = nullptr;
   while (true) {
@@ -88,16 +86,16 @@ absl::Status ReportSession::Flush(absl::Duration timeout) {
       changed_.SignalAll();
     }
     asked = stream_;
-    if (stream_ != nullptr && stream_->welcomed && !stream_->flushing && !content_.HasDue() &&
+    const absl::Time now = SteadyNow();
+    if (stream_ != nullptr && stream_->welcomed && !stream_->flushing && !content_.HasDue(now) &&
         stream_->in_flight.empty()) {
       return absl::OkStatus();
     }
-    const absl::Duration left = end - absl::Now();
-    if (left <= absl::ZeroDuration()) {
+    if (now >= end) {
       return absl::DeadlineExceededError(absl::StrCat(
           "the manager did not acknowledge the reports within ", absl::FormatDuration(timeout)));
     }
-    changed_.WaitWithTimeout(&mu_, left);
+    changed_.WaitUntil(&mu_, end);
   }
 }
 
@@ -110,8 +108,8 @@ void ReportSession::Close(absl::string_view reason, bool restarting) {
       goodbye_.set_restarting(restarting);
     }
     changed_.SignalAll();
-    const absl::Time end = absl::Now() + kGoodbye;
-    while (started_ && !done_ && absl::Now() < end) changed_.WaitWithDeadline(&mu_, end);
+    const absl::Time end = SteadyNow() + kGoodbye;
+    while (started_ && !done_ && SteadyNow() < end) changed_.WaitUntil(&mu_, end);
     if (stream_ != nullptr) stream_->context.TryCancel();  // it does not take the goodbye
     thread = std::exchange(thread_, {});
   }
@@ -135,8 +133,8 @@ void ReportSession::Run() {
       final_ = status;
       break;
     }
-    const absl::Time end = absl::Now() + backoff.Next();
-    while (!closing_ && absl::Now() < end) changed_.WaitWithDeadline(&mu_, end);
+    const absl::Time end = SteadyNow() + backoff.Next();
+    while (!closing_ && SteadyNow() < end) changed_.WaitUntil(&mu_, end);
   }
   done_ = true;
   changed_.SignalAll();
@@ -172,7 +170,9 @@ void ReportSession::SayGoodbye(Call& call, Stream& stream) {
   while (true) {
     {
       absl::MutexLock lock(&mu_);
-      if (!FillDue(stream, &request)) break;
+      // Close waits as long for this as it has patience, and then ends the stream.
+      while (!stream.ended && stream.in_flight.size() >= stream.window) WaitUntilDue(stream);
+      if (stream.ended || !FillDue(stream, &request)) break;
     }
     if (!call.Write(request)) return;
   }
@@ -196,12 +196,16 @@ bool ReportSession::NextMessage(Stream& stream, v1::ReportRequest* request) {
 
 bool ReportSession::FillDue(Stream& stream, v1::ReportRequest* request) {
   if (stream.in_flight.size() >= stream.window) return false;  // an answer wakes us
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   request->Clear();
   std::optional<ReportContent::About> about;
   if (now >= stream.not_before) {
     const bool counters = stream.flushing || now >= stream.next_counters;
     about = content_.Next(counters, now, request);
+    // A schema makes the manager forget all values.
+    if (about.has_value() && about->topic == ReportContent::Topic::kSchema) {
+      stream.next_counters = absl::InfinitePast();
+    }
     // After counters comes the rest of this round, without them.
     const bool counted = about.has_value() && about->topic == ReportContent::Topic::kCounters;
     if (counters && (counted || !about.has_value())) {
@@ -222,14 +226,14 @@ bool ReportSession::FillDue(Stream& stream, v1::ReportRequest* request) {
 }
 
 void ReportSession::WaitUntilDue(Stream& stream) {
-  // The lease is renewed in time, whatever the wall clock does meanwhile.
-  absl::Duration wait = stream.lease / 3;
+  const absl::Time now = SteadyNow();
+  absl::Time until = now + stream.lease / 3;
   if (stream.welcomed && stream.in_flight.size() < stream.window) {
-    const absl::Time due = std::max(stream.not_before, stream.next_counters);
-    const absl::Duration until = std::min(due, stream.last_sent + stream.lease / 3) - absl::Now();
-    wait = std::clamp(until, absl::Milliseconds(1), wait);
+    const absl::Time due =
+        std::max(stream.not_before, std::min(stream.next_counters, content_.NextRetry(now)));
+    until = std::min({until, due, stream.last_sent + stream.lease / 3});
   }
-  changed_.WaitWithTimeout(&mu_, wait);
+  changed_.WaitUntil(&mu_, std::max(until, now + absl::Milliseconds(1)));
 }
 
 void ReportSession::Read(Call& call, Stream& stream) {
@@ -256,9 +260,9 @@ void ReportSession::Take(const v1::ReportResponse& response, Stream& stream,
       stream.welcomed = true;
       stream.interval = FromProto(welcome.report_interval());
       stream.lease = FromProto(welcome.lease());
-      const uint32_t window = welcome.limits().max_unacknowledged();
-      stream.window = window == 0 ? kNoWindow : window;
-      stream.last_sent = absl::Now();
+      const size_t window = welcome.limits().max_unacknowledged();
+      stream.window = window == 0 ? kMaxUnderWay : std::min(window, kMaxUnderWay);
+      stream.last_sent = SteadyNow();
       content_.SetMinPriority(welcome.min_priority());
       return;
     }
@@ -269,7 +273,7 @@ void ReportSession::Take(const v1::ReportResponse& response, Stream& stream,
     case v1::ReportResponse::kConfigure:
       if (response.configure().has_report_interval()) {
         stream.interval = FromProto(response.configure().report_interval());
-        stream.next_counters = std::min(stream.next_counters, absl::Now() + stream.interval);
+        stream.next_counters = std::min(stream.next_counters, SteadyNow() + stream.interval);
       }
       if (response.configure().has_min_priority()) {
         content_.SetMinPriority(response.configure().min_priority());
@@ -285,10 +289,10 @@ void ReportSession::Take(const v1::ReportResponse& response, Stream& stream,
       const auto about = stream.in_flight.find(rejected.sequence());
       if (about == stream.in_flight.end()) return;
       if (rejected.reason() == v1::IngestRejected::REASON_TOO_FAST) {
-        stream.not_before = absl::Now() + stream.interval;
+        stream.not_before = SteadyNow() + stream.interval;
         content_.Again(about->second, absl::InfinitePast());
       } else if (rejected.reason() == v1::IngestRejected::REASON_OWNED) {
-        content_.Again(about->second, absl::Now() + stream.lease);
+        content_.Again(about->second, SteadyNow() + stream.lease);
       }
       stream.in_flight.erase(about);
       return;

@@ -5,7 +5,10 @@
 //
 // **Invariants.**
 // 1. One thread writes; each stream has one more that reads.
-// 2. At most IngestLimits.max_unacknowledged messages are without an answer.
+// 2. At most IngestLimits.max_unacknowledged messages are without an answer, and never more
+//    than kMaxUnderWay, whatever the manager allows.
+// 3. Nothing is made before it can be sent: a manager that reads nothing costs one message.
+// 4. No wall clock decides when something is sent, or how long is waited.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_INTERNAL_REPORT_SESSION_H_
 #define OUTPOST_SDK_CPP_OUTPOST_INTERNAL_REPORT_SESSION_H_
 
@@ -22,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "outpost/internal/report_content.h"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/reporter.h"
 #include "outpost/v1/ingest.grpc.pb.h"
 
@@ -47,6 +51,8 @@ class ReportSession {
   void Close(absl::string_view reason, bool restarting);
 
  private:
+  static constexpr size_t kMaxUnderWay = 64;
+
   using Call = grpc::ClientReaderWriter<v1::ReportRequest, v1::ReportResponse>;
   // Of the stream that is open; the rest of a stream is on the thread's stack.
   struct Stream {
@@ -59,6 +65,7 @@ class ReportSession {
     absl::Duration interval = absl::Seconds(5);
     absl::Duration lease = absl::Seconds(15);
     size_t window = 1;
+    // By SteadyNow:
     absl::Time next_counters = absl::InfinitePast();
     absl::Time not_before = absl::InfinitePast();
     absl::Time last_sent = absl::InfinitePast();
@@ -80,7 +87,7 @@ class ReportSession {
   v1::IngestHello hello_;  // does not change
 
   mutable absl::Mutex mu_;
-  absl::CondVar changed_;
+  SteadyCondVar changed_;
   ReportContent content_ ABSL_GUARDED_BY(mu_);
   Stream* stream_ ABSL_GUARDED_BY(mu_) = nullptr;
   absl::Status final_ ABSL_GUARDED_BY(mu_);  // why reporting has ended
