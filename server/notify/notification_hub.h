@@ -1,13 +1,16 @@
 // NotificationHub fans cues out to subscribers without ever waiting for one.
 //
+// Who publishes only notes what there is to tell: a thread of the hub's own tells the
+// subscribers, as many as they are, all that has been published meanwhile at once.
+//
 // A subscription is pulled from: when it has something to send it calls its
 // wake function, and whoever holds it takes with Next() what is to be sent, at
 // its own pace. What is not taken does not pile up: a state-like type keeps its
 // newest version only, an event-like one a ring whose overflow is counted.
 //
 // **Thread safety.** All methods may be called from any thread. A wake function
-// runs on a publisher's (or an acknowledger's) thread, must not block, and may
-// call Next and Acknowledge.
+// runs on the hub's (or an acknowledger's) thread, must not block, and may
+// call Next, but not Acknowledge.
 //
 // **Invariants.**
 // 1. Of a state-like type, at most one notification is unacknowledged.
@@ -16,6 +19,11 @@
 // 3. An event is sent, or counted in `missed` of the next of its type.
 // 4. Sequences of a subscription grow by one.
 // 5. After Close returned, the wake function neither runs nor will.
+// 6. To publish costs the same however many subscribers there are and whatever they do. What
+//    the hub has not told yet is bounded: the newest of each state-like type, and kQueuedEvents
+//    events; those that overflow count as missed.
+// 7. A subscriber is told of what is published after it has subscribed, in that order, and of
+//    nothing before.
 #ifndef OUTPOST_SERVER_NOTIFY_NOTIFICATION_HUB_H_
 #define OUTPOST_SERVER_NOTIFY_NOTIFICATION_HUB_H_
 
@@ -27,6 +35,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -51,7 +60,9 @@ class Subscription {
   static constexpr size_t kEventRing = 1024;    // events that wait for a slow subscriber
   static constexpr size_t kUnackedEvents = 64;  // events on their way at once
 
-  Subscription(uint64_t id, std::string owner, std::set<std::string> types, bool explicit_acks);
+  // `after`: the number of the last publication before it.
+  Subscription(uint64_t id, std::string owner, std::set<std::string> types, bool explicit_acks,
+               uint64_t after);
 
   uint64_t id() const { return id_; }
   const std::string& owner() const { return owner_; }
@@ -88,6 +99,20 @@ class Subscription {
 
  private:
   friend class NotificationHub;
+  using Shared = std::shared_ptr<const v1::Notification>;
+
+  // What the hub has to tell; one for all subscribers.
+  struct Publication {
+    enum class Kind { kState, kEvent, kLost };
+    Kind kind = Kind::kState;
+    uint64_t number = 0;            // grows with each; of several that went into one, the last
+    Shared notification = nullptr;  // of lost events: its type
+    uint64_t count = 1;             // how many went into it: changes, or lost events
+    std::string only_for = {};      // of events
+    absl::Time since = {};          // when the first of them was published
+  };
+  using Batch = std::vector<Publication>;
+
   struct StateSlot {
     bool waiting = false;
     uint64_t unacknowledged = 0;                     // the sequence on its way; 0: none
@@ -96,9 +121,17 @@ class Subscription {
     absl::Time came;                                 // when what waits began to
   };
 
-  using Shared = std::shared_ptr<const v1::Notification>;
-  void OfferState(const Shared& notification, absl::Time now);
-  void OfferEvent(const Shared& notification, absl::Time now);
+  struct WaitingEvent {
+    Shared notification;
+    absl::Time since;
+    uint64_t missed = 0;  // of its type, just before it
+  };
+
+  // Takes what of `batch` concerns it.
+  void Offer(const Batch& batch);
+  // Each returns whether there may be something to take that there was not before.
+  bool TakeState(const Publication& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakeEvent(const Publication& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake();
   bool CanSend() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -106,13 +139,15 @@ class Subscription {
   const std::string owner_;
   const std::set<std::string> types_;
   const bool explicit_acks_;
+  const uint64_t after_;
   const absl::Time since_;
 
   mutable absl::Mutex mu_;
   std::map<std::string, StateSlot> states_ ABSL_GUARDED_BY(mu_);
   std::deque<std::string> order_ ABSL_GUARDED_BY(mu_);  // state-like types that wait
-  std::deque<std::pair<Shared, absl::Time>> events_ ABSL_GUARDED_BY(mu_);  // since when
-  std::map<std::string, uint64_t> missed_ ABSL_GUARDED_BY(mu_);
+  std::deque<WaitingEvent> events_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t> missed_ ABSL_GUARDED_BY(mu_);  // before the oldest that waits
+  std::map<std::string, uint64_t> lost_ ABSL_GUARDED_BY(mu_);    // behind the newest that waits
   std::deque<std::pair<uint64_t, absl::Time>> unacked_events_ ABSL_GUARDED_BY(mu_);
   uint64_t missed_total_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t coalesced_ ABSL_GUARDED_BY(mu_) = 0;
@@ -124,6 +159,14 @@ class Subscription {
 
 class NotificationHub {
  public:
+  static constexpr size_t kQueuedEvents = 4096;
+
+  NotificationHub();
+  // Tells what is published, and ends its thread.
+  ~NotificationHub();
+  NotificationHub(const NotificationHub&) = delete;
+  NotificationHub& operator=(const NotificationHub&) = delete;
+
   // A new subscription of `owner` ("module/<name>", or "client") to `types`. It
   // ends when the last shared pointer to it goes.
   std::shared_ptr<Subscription> Subscribe(std::string owner, std::set<std::string> types,
@@ -136,13 +179,38 @@ class NotificationHub {
   void PublishState(absl::string_view type, absl::string_view id, uint64_t version);
   void PublishEvent(const Event& event);
 
+  // Waits until every subscriber was told of what has been published before. Not to be called
+  // by a wake function.
+  void Settle();
+
   // By id.
   std::vector<std::shared_ptr<Subscription>> Subscriptions() const;
 
  private:
+  using Publication = Subscription::Publication;
+  using Subscribers = std::vector<std::weak_ptr<Subscription>>;
+
+  void Run();
+  void ForgetTheGone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Everything that is to be told, which then is not any more.
+  Subscription::Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Lose(Publication event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   mutable absl::Mutex mu_;
+  absl::CondVar published_;  // or stopping
+  absl::CondVar told_;
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
   std::map<uint64_t, std::weak_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mu_);
+  size_t sweep_at_ ABSL_GUARDED_BY(mu_) = 64;  // how many bring a look for the gone
+  std::shared_ptr<const Subscribers> subscribers_ ABSL_GUARDED_BY(mu_);  // null: to be made
+  uint64_t last_number_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t told_number_ ABSL_GUARDED_BY(mu_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<Publication> states_ ABSL_GUARDED_BY(mu_);                      // one a type
+  std::map<std::string, size_t, std::less<>> state_at_ ABSL_GUARDED_BY(mu_);  // where in it
+  std::deque<Publication> events_ ABSL_GUARDED_BY(mu_);
+  std::vector<Publication> lost_ ABSL_GUARDED_BY(mu_);  // one a type and owner
+  std::thread thread_;
 };
 
 }  // namespace outpost::notify
