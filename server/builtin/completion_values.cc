@@ -1,21 +1,47 @@
 #include "server/builtin/completion_values.h"
 
+#include <functional>
 #include <map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "nlohmann/json.hpp"
 #include "server/builtin/option_target.h"
+#include "server/cluster/json_scan.h"
+#include "server/cluster/report/reported_daemons.h"
 #include "server/store/module_keys.h"
 
 namespace outpost::builtin {
 namespace {
 
 using command::CompletionCandidate;
-using nlohmann::json;
+namespace json_scan = cluster::json_scan;
+
+// Where the value of the member `name` of the object at `at` begins; npos: there is none.
+size_t Member(absl::string_view text, size_t at, absl::string_view name) {
+  if (at >= text.size() || text[at] != '{') return absl::string_view::npos;
+  std::string decoded;
+  for (json_scan::Children member(text, at); !member.done(); member.Next()) {
+    if (json_scan::StringAt(text, member.key(), &decoded) == name) return member.value();
+  }
+  return absl::string_view::npos;
+}
+
+// Calls `take` with where the value of `field` begins, for each object that has it in the list
+// `list` of the object that is `text`. Parsing the whole, which may have megabytes, takes ten
+// times as long.
+void EachField(absl::string_view text, absl::string_view list, absl::string_view field,
+               const std::function<void(size_t)>& take) {
+  const size_t begin = Member(text, json_scan::SkipSpace(text, 0), list);
+  if (begin == absl::string_view::npos || text[begin] != '[') return;
+  for (json_scan::Children element(text, begin); !element.done(); element.Next()) {
+    const size_t at = Member(text, element.value(), field);
+    if (at != absl::string_view::npos) take(at);
+  }
+}
 
 // More would help nobody.
 constexpr size_t kMostKeys = 1000;
@@ -165,22 +191,15 @@ void CompletionValues::ReadOsdMap() const {
   pools_.clear();
   osds_.clear();
   const absl::string_view text = (*snapshot)->json;
-  const json map = json::parse(text.begin(), text.end(), nullptr, false);
-  if (!map.is_object()) return;
-  if (const auto pools = map.find("pools"); pools != map.end() && pools->is_array()) {
-    for (const json& pool : *pools) {
-      const auto name = pool.is_object() ? pool.find("pool_name") : pool.end();
-      if (name != pool.end() && name->is_string()) pools_.push_back({*name, ""});
-    }
-  }
-  if (const auto osds = map.find("osds"); osds != map.end() && osds->is_array()) {
-    for (const json& osd : *osds) {
-      const auto id = osd.is_object() ? osd.find("osd") : osd.end();
-      if (id != osd.end() && id->is_number_integer()) {
-        osds_.push_back({absl::StrCat("osd.", id->get<int>()), ""});
-      }
-    }
-  }
+  std::string decoded;
+  EachField(text, "pools", "pool_name", [&](size_t at) {
+    if (text[at] != '"') return;
+    pools_.push_back({std::string(json_scan::StringAt(text, at, &decoded)), ""});
+  });
+  EachField(text, "osds", "osd", [&](size_t at) {
+    const absl::string_view id = text.substr(at, json_scan::SkipValue(text, at) - at);
+    if (absl::ascii_isdigit(id[0])) osds_.push_back({absl::StrCat("osd.", id), ""});
+  });
 }
 
 }  // namespace outpost::builtin

@@ -86,6 +86,26 @@ def test_daemons_that_report() -> None:
             assert complete(manager, "report", "ls", "b") == {"backup.a": "live"}
 
 
+def test_an_osd_map_like_no_other() -> None:
+    with (
+        Manager(flags=["--source", "report"]) as manager,
+        report.Reporter("backup", "a", address=manager.address) as reporter,
+    ):
+        for osd_map, osds in (
+            (
+                {"osds": [{"up": 1, "osd": 7}, 3, [], {}, {"osd": "x"}, {"osd": {"a": [8]}}]},
+                ["osd.7"],
+            ),
+            ({"osds": {"osd": 7}, "pools": [{"pool_name": 5}, {"pool_name": "ä\n"}, None]}, []),
+            ([{"osds": [{"osd": 7}]}], []),
+            ("osds", []),
+            ({"pools": [], "osds": [{"osd": 12, "": {"osd": 13}}]}, ["osd.12"]),
+        ):
+            reporter.set_structure("osd_map", osd_map)
+            assert reporter.flush()
+            assert list(complete(manager, "tell", "osd")) == osds
+
+
 def test_keys(manager: Manager) -> None:
     manager.check("config-key", "set", "mgr/hello/some/key", "12")
     assert complete(manager, "config-key", "get", "mgr/h") == {"mgr/hello/some/key": "2 bytes"}
