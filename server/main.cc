@@ -221,6 +221,15 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       check.set_summary(absl::StrCat("the cluster can't be reached: ", connection.reason));
       check.set_count(1);
     }
+    if (const cluster::Access access = cluster.access(); !access.denied.empty()) {
+      v1::HealthCheck& check = checks.emplace_back();
+      check.set_code("CLUSTER_ACCESS_DENIED");
+      check.set_severity(v1::SEVERITY_WARNING);
+      check.set_summary(absl::StrCat(
+          access.client, " may not read all of the cluster: ", absl::StrJoin(access.denied, "; ")));
+      check.set_count(static_cast<int64_t>(access.denied.size()));
+      for (const std::string& denied : access.denied) check.add_detail(denied);
+    }
     // Not a module's name: those have no space.
     if (auto status = health.Set("the connection", std::move(checks)); !status.ok()) {
       log::Get("cluster").error("{}", status.ToString());
@@ -368,7 +377,6 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   rpc::FutureOrchestratorService orchestrator;
 
   if (auto status = (*source)->Start(); !status.ok()) return status;
-  report_connection();  // a source that never connects makes no change to hear of
   dispatcher.PublishClusterCommands();
   if (take_reports) reports.Start(&timers);
   std::vector<int> ports;

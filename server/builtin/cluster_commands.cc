@@ -11,7 +11,6 @@
 #include "server/builtin/render.h"
 #include "server/cluster/derived_structure.h"
 #include "server/command/command_table.h"
-#include "server/text/duration.h"
 
 namespace outpost::builtin {
 namespace {
@@ -19,10 +18,6 @@ namespace {
 using command::BuiltinCall;
 using command::ResultCallback;
 using nlohmann::json;
-
-std::string Age(absl::Time time) {
-  return text::DurationText(absl::Now() - time, absl::Milliseconds(100));
-}
 
 // A structure, or a part, as the caller wants it.
 command::Result Show(const std::string& format, absl::string_view text) {
@@ -68,15 +63,15 @@ void AddStructures(const Subjects& s, command::Dispatcher* dispatcher) {
                      {"BYTES", Table::Align::kRight},
                      {"CHANGED", Table::Align::kRight},
                      {"CONFIRMED", Table::Align::kRight}});
-        for (const auto& [snapshot, confirmed] : cluster->List()) {
+        for (const auto& [snapshot, changed, confirmed] : cluster->List()) {
           data.push_back({{"name", snapshot->name},
                           {"version", snapshot->version},
                           {"bytes", snapshot->json.size()},
-                          {"changed", absl::FormatTime(snapshot->changed)},
+                          {"changed", absl::FormatTime(changed)},
                           {"confirmed", absl::FormatTime(confirmed)}});
-          table.AddRow(
-              {snapshot->name, absl::StrCat(snapshot->version), absl::StrCat(snapshot->json.size()),
-               absl::StrCat(Age(snapshot->changed), " ago"), absl::StrCat(Age(confirmed), " ago")});
+          table.AddRow({snapshot->name, absl::StrCat(snapshot->version),
+                        absl::StrCat(snapshot->json.size()), HowLongAgo(changed),
+                        HowLongAgo(confirmed)});
         }
         done(Render(call.format, data, [&] { return table.Print(); }));
       });

@@ -162,16 +162,23 @@ void AddCounter(const Subjects& s, command::Dispatcher* dispatcher) {
 void AddPerf(const Subjects& s, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin(
       {"perf name=daemon,type=CephString,req=false",
-       "list the daemons that have counters, or describe those of one (osd.0)", "r"},
+       "list the daemons that have counters, and when they were last read, or describe those of "
+       "one (osd.0)",
+       "r"},
       [counters = s.counters](const BuiltinCall& call, ResultCallback done) {
         const std::string daemon = call.args.value("daemon", std::string());
         json data = json::array();
         if (daemon.empty()) {
-          Table table({{"DAEMON"}, {"COUNTERS", Table::Align::kRight}});
+          Table table(
+              {{"DAEMON"}, {"COUNTERS", Table::Align::kRight}, {"SAMPLED", Table::Align::kRight}});
           for (const auto& schema : counters->Schemas({})) {
-            data.push_back(
-                {{"daemon", NameOf(schema.daemon())}, {"counters", schema.counters_size()}});
-            table.AddRow({NameOf(schema.daemon()), absl::StrCat(schema.counters_size())});
+            const absl::Time sampled = counters->LastSample(schema.daemon());
+            const bool never = sampled == absl::InfinitePast();
+            data.push_back({{"daemon", NameOf(schema.daemon())},
+                            {"counters", schema.counters_size()},
+                            {"sampled", never ? json() : json(absl::FormatTime(sampled))}});
+            table.AddRow({NameOf(schema.daemon()), absl::StrCat(schema.counters_size()),
+                          never ? "never" : HowLongAgo(sampled)});
           }
           return done(Render(call.format, data, [&] { return table.Print(); }));
         }

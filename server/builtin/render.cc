@@ -1,9 +1,12 @@
 #include "server/builtin/render.h"
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "outpost/data_format.h"
 #include "outpost/internal/printable.h"
 #include "outpost/internal/status_errno.h"
+#include "server/text/duration.h"
 
 namespace outpost::builtin {
 
@@ -19,6 +22,10 @@ command::Result Failure(const absl::Status& status) {
   return {.retval = -internal::ErrnoOf(status.code()),
           .out = "",
           .err = internal::Printable(status.message())};
+}
+
+std::string HowLongAgo(absl::Time time) {
+  return absl::StrCat(text::DurationText(absl::Now() - time, absl::Milliseconds(100)), " ago");
 }
 
 }  // namespace outpost::builtin

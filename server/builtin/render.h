@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 #include "server/command/command.h"
 
@@ -16,6 +17,9 @@ namespace outpost::builtin {
 // for a format that there is not, naming those that there are.
 command::Result Render(const std::string& format, const nlohmann::json& data,
                        const std::function<std::string()>& plain);
+
+// "4.2s ago".
+std::string HowLongAgo(absl::Time time);
 
 // A failed command: the errno that fits the status, and its message.
 command::Result Failure(const absl::Status& status);

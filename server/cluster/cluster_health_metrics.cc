@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 
 namespace outpost::cluster {
@@ -125,7 +126,8 @@ std::vector<v1::DaemonHealthMetrics> ClusterHealthMetrics::Get(const v1::DaemonN
     v1::DaemonHealthMetrics& of_daemon = all.emplace_back();
     of_daemon.mutable_daemon()->set_type(type);
     of_daemon.mutable_daemon()->set_id(id);
-    *of_daemon.mutable_time() = event::ToProto((*health)->changed);
+    *of_daemon.mutable_time() =
+        event::ToProto(event::WallTime((*health)->changed, event::Moment::Now()));
     for (const auto& [metric_type, metrics] :
          {std::pair("SLOW_OPS", &slow_ops_), std::pair("PENDING_CREATING_PGS", &pending_pgs_)}) {
       v1::HealthMetric& metric = *of_daemon.add_metrics();

@@ -77,7 +77,7 @@ void Encode(absl::string_view json, Snapshot& snapshot) {
 }  // namespace
 
 SnapshotPtr MakeSnapshot(absl::string_view name, uint64_t version, absl::string_view id,
-                         absl::Time changed, absl::string_view json) {
+                         const event::Moment& changed, absl::string_view json) {
   // In its final place before it is encoded: `json` points into `encoded`.
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->name = std::string(name);
@@ -103,7 +103,7 @@ void ClusterState::Publish(absl::string_view name, absl::string_view json, absl:
     }
   }
   // Only a publisher changes a structure, so what was read stays true without mu_.
-  const absl::Time now = absl::Now();
+  const event::Moment now = event::Moment::Now();
   if (before != nullptr && before->json == json) {
     absl::MutexLock lock(&mu_);
     structures_.find(name)->second.confirmed = now;
@@ -112,7 +112,7 @@ void ClusterState::Publish(absl::string_view name, absl::string_view json, absl:
   const SnapshotPtr snapshot = MakeSnapshot(name, next_version, id, now, json);
   {
     absl::MutexLock lock(&mu_);
-    structures_.insert_or_assign(snapshot->name, Entry{snapshot, now});
+    structures_.insert_or_assign(snapshot->name, Known{snapshot, now});
   }
   for (const Listener& listener : listeners_) listener(snapshot);
 }
@@ -132,7 +132,7 @@ void ClusterState::Remove(absl::string_view name) {
 }
 
 void ClusterState::Confirm(absl::string_view name) {
-  const absl::Time now = absl::Now();
+  const event::Moment now = event::Moment::Now();
   absl::MutexLock lock(&mu_);
   const auto found = structures_.find(name);
   if (found != structures_.end()) found->second.confirmed = now;
@@ -162,23 +162,40 @@ absl::StatusOr<SnapshotPtr> ClusterState::Get(absl::string_view name) const {
 
 std::vector<ClusterState::Entry> ClusterState::List() const {
   std::vector<Entry> entries;
+  const event::Moment now = event::Moment::Now();
   absl::ReaderMutexLock lock(&mu_);
   entries.reserve(structures_.size());
-  for (const auto& [name, entry] : structures_) entries.push_back(entry);
+  for (const auto& [name, known] : structures_) {
+    entries.push_back({.snapshot = known.snapshot,
+                       .changed = event::WallTime(known.snapshot->changed, now),
+                       .confirmed = event::WallTime(known.confirmed, now)});
+  }
   return entries;
+}
+
+template <typename T>
+void ClusterState::ChangeAndTell(T* what, T next) {
+  absl::MutexLock publishing(&publish_mu_);
+  Connection connection;
+  {
+    absl::MutexLock lock(&mu_);
+    if (*what == next) return;
+    *what = std::move(next);
+    connection = connection_;
+  }
+  for (const auto& listener : connection_listeners_) listener(connection);
 }
 
 void ClusterState::SetConnection(Connection connection) {
   if (connection.connected) connection.reason.clear();
-  absl::MutexLock publishing(&publish_mu_);
-  bool flipped = false;
-  {
-    absl::MutexLock lock(&mu_);
-    flipped = connection_.connected != connection.connected;
-    connection_ = connection;
-  }
-  if (!flipped) return;
-  for (const auto& listener : connection_listeners_) listener(connection);
+  ChangeAndTell(&connection_, std::move(connection));
+}
+
+void ClusterState::SetAccess(Access access) { ChangeAndTell(&access_, std::move(access)); }
+
+Access ClusterState::access() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return access_;
 }
 
 Connection ClusterState::connection() const {

@@ -13,6 +13,8 @@
 //    version and no notification, but confirms it.
 // 3. A snapshot is encoded once, when it is published: what Cluster.Get sends is
 //    `encoded`, by reference. A big one lies where modules can map it.
+// 4. What is told of when something was is by the wall clock as it goes now: setting that
+//    makes nothing older or younger.
 #ifndef OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
 #define OUTPOST_SERVER_CLUSTER_CLUSTER_STATE_H_
 
@@ -29,6 +31,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/cluster/sealed_text.h"
+#include "server/event/moment.h"
 
 namespace outpost::cluster {
 
@@ -37,7 +40,7 @@ struct Snapshot {
   std::string name;
   uint64_t version = 0;
   std::string id;             // what a notification of it carries: an epoch; may be empty
-  absl::Time changed;         // when this text was first published
+  event::Moment changed;      // when this text was first published
   absl::string_view encoded;  // an outpost.v1.ClusterGetResponse, whole
   absl::string_view json;     // the text: the tail of `encoded`
 
@@ -49,12 +52,22 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 // A snapshot of `json`, encoded.
 SnapshotPtr MakeSnapshot(absl::string_view name, uint64_t version, absl::string_view id,
-                         absl::Time changed, absl::string_view json);
+                         const event::Moment& changed, absl::string_view json);
 
 // Whether the cluster answers, and if not, why.
 struct Connection {
   bool connected = false;
   std::string reason;  // empty when connected
+
+  friend bool operator==(const Connection& a, const Connection& b) = default;
+};
+
+// What the cluster does not let its source read.
+struct Access {
+  std::string client;               // as whom the source asks: "client.outpost"
+  std::vector<std::string> denied;  // a line each: what, and what right it would need
+
+  friend bool operator==(const Access& a, const Access& b) = default;
 };
 
 class ClusterState {
@@ -86,6 +99,7 @@ class ClusterState {
   // A structure and when its source last confirmed it.
   struct Entry {
     SnapshotPtr snapshot;
+    absl::Time changed;
     absl::Time confirmed;
   };
   // Every structure, by name.
@@ -96,6 +110,10 @@ class ClusterState {
   void SetConnection(Connection connection);
   Connection connection() const;
 
+  // Until a source has said otherwise, it may read everything.
+  void SetAccess(Access access);
+  Access access() const;
+
   // The cluster's own id (a Ceph fsid), once known.
   void SetClusterId(absl::string_view id);
   std::string cluster_id() const;
@@ -104,15 +122,26 @@ class ClusterState {
   void AddListener(Listener listener);
   // Calls `listener` with each structure that is removed. Before the first Remove.
   void AddRemovalListener(RemovalListener listener);
-  // Calls `listener` each time the connection comes or goes. Before the first SetConnection.
+  // Calls `listener` each time the connection (also its reason) or the access is another.
+  // Before the first SetConnection.
   void AddConnectionListener(std::function<void(const Connection&)> listener);
 
  private:
   mutable absl::Mutex mu_;
   absl::Mutex publish_mu_ ABSL_ACQUIRED_BEFORE(mu_);  // keeps listeners in order
-  std::map<std::string, Entry, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
+  struct Known {
+    SnapshotPtr snapshot;
+    event::Moment confirmed;
+  };
+  // Makes `*what`, which mu_ guards, be `next`, and tells the connection's listeners.
+  template <typename T>
+  void ChangeAndTell(T* what, T next);
+
+  std::map<std::string, Known, std::less<>> structures_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint64_t, std::less<>> removed_ ABSL_GUARDED_BY(mu_);  // last versions
-  Connection connection_ ABSL_GUARDED_BY(mu_) = {false, "no source has started yet"};
+  Connection connection_ ABSL_GUARDED_BY(mu_) = {.connected = false,
+                                                 .reason = "no source has started yet"};
+  Access access_ ABSL_GUARDED_BY(mu_);
   std::string cluster_id_ ABSL_GUARDED_BY(mu_);
   std::vector<Listener> listeners_ ABSL_GUARDED_BY(publish_mu_);
   std::vector<RemovalListener> removal_listeners_ ABSL_GUARDED_BY(publish_mu_);

@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "outpost/v1/cluster.pb.h"
+#include "server/event/stepped_clock.h"
 
 namespace outpost::cluster {
 namespace {
@@ -46,7 +47,7 @@ TEST(ClusterStateTest, WhatIsPublishedCanBeRead) {
   EXPECT_EQ(snapshot->id, "7");
   EXPECT_EQ(snapshot->json, R"({"epoch":7})");
   EXPECT_GT(snapshot->version, 0u);
-  EXPECT_LE(snapshot->changed, absl::Now());
+  EXPECT_LE(snapshot->changed.wall, absl::Now());
 }
 
 TEST(ClusterStateTest, TheEncodedFormIsTheWholeResponse) {
@@ -111,11 +112,24 @@ TEST(ClusterStateTest, ConfirmTouchesOnlyTheTime) {
   EXPECT_THAT(state.List(), IsEmpty());
   state.Publish("health", "{}");
   const ClusterState::Entry before = state.List().at(0);
-  EXPECT_EQ(before.confirmed, before.snapshot->changed);
+  EXPECT_EQ(before.confirmed, before.changed);
   state.Confirm("health");
   const ClusterState::Entry after = state.List().at(0);
   EXPECT_GT(after.confirmed, before.confirmed);
   EXPECT_EQ(after.snapshot, before.snapshot);
+}
+
+TEST(ClusterStateTest, AClockThatIsSetMakesNothingOlderOrYounger) {
+  ClusterState state;
+  state.Publish("df", "1");
+  for (const absl::Duration step : {absl::Hours(-5), absl::Hours(5), absl::ZeroDuration()}) {
+    event::StepWallClock(step);
+    const ClusterState::Entry entry = state.List().at(0);
+    for (const absl::Time time : {entry.changed, entry.confirmed}) {
+      EXPECT_GE(absl::Now() - time, absl::ZeroDuration());
+      EXPECT_LT(absl::Now() - time, absl::Minutes(1));
+    }
+  }
 }
 
 TEST(ClusterStateTest, ASnapshotOutlivesItsSuccessor) {
@@ -178,13 +192,28 @@ TEST(ClusterStateTest, ConnectionListenersHearItComeAndGo) {
   EXPECT_FALSE(state.connection().connected);
   EXPECT_FALSE(state.connection().reason.empty());
   state.SetConnection({false, "connecting"});
+  state.SetConnection({false, "connecting"});
   EXPECT_EQ(state.connection().reason, "connecting");
   state.SetConnection({true, "left over"});
   EXPECT_TRUE(state.connection().connected);
   EXPECT_EQ(state.connection().reason, "");
   state.SetConnection({true, ""});
   state.SetConnection({false, "gone"});
-  EXPECT_THAT(heard, ElementsAre("up", "gone"));
+  state.SetConnection({false, "gone for good"});
+  EXPECT_THAT(heard, ElementsAre("connecting", "up", "gone", "gone for good"));
+}
+
+TEST(ClusterStateTest, ConnectionListenersHearWhatIsDenied) {
+  ClusterState state;
+  std::vector<std::vector<std::string>> heard;
+  state.AddConnectionListener([&](const Connection&) { heard.push_back(state.access().denied); });
+  state.SetConnection({true, ""});
+  state.SetAccess({.client = "client.x", .denied = {"mon_status"}});
+  state.SetAccess({.client = "client.x", .denied = {"mon_status"}});
+  EXPECT_TRUE(state.connection().connected);
+  EXPECT_EQ(state.access().client, "client.x");
+  state.SetAccess({.client = "client.x", .denied = {}});
+  EXPECT_THAT(heard, ElementsAre(IsEmpty(), ElementsAre("mon_status"), IsEmpty()));
 }
 
 TEST(ClusterStateTest, TheClusterIdIsEmptyUntilKnown) {

@@ -46,7 +46,8 @@ std::string FieldOr(const DaemonDirectory::Fields& fields, const std::string& ke
 
 void DaemonDirectory::Refresh() {
   bool changed = false;
-  for (const auto& [snapshot, confirmed] : state_->List()) {
+  for (const ClusterState::Entry& entry : state_->List()) {
+    const SnapshotPtr& snapshot = entry.snapshot;
     const bool metadata = absl::EndsWith(snapshot->name, kMetadata);
     if (!metadata && snapshot->name != "service_map") continue;
     Source& source = sources_[snapshot->name];

@@ -32,6 +32,16 @@ PerfCounters::Samples::Samples(Schema schema)
       width_(schema_->size()),
       averages_(static_cast<size_t>(std::count_if(schema_->begin(), schema_->end(), IsAverage))) {}
 
+void PerfCounters::Samples::Follow(const event::Moment& now) {
+  if (newest_.has_value()) {
+    const absl::Duration step = event::WallClockStep(*newest_, now);
+    if (step != absl::ZeroDuration()) {
+      for (absl::Time& time : times_) time += step;
+    }
+  }
+  newest_ = now;
+}
+
 size_t PerfCounters::Samples::Begin(absl::Time time) {
   const size_t taken = times_.size();
   if (taken == 0) {
@@ -66,11 +76,21 @@ size_t PerfCounters::Samples::Begin(absl::Time time) {
   return slot;
 }
 
+absl::Time PerfCounters::Samples::Last(const event::Moment& now) const {
+  absl::MutexLock lock(&mu_);
+  if (times_.empty()) return absl::InfinitePast();
+  const absl::Time last = times_[(oldest_ + times_.size() - 1) % times_.size()];
+  return newest_.has_value() ? last + event::WallClockStep(*newest_, now) : last;
+}
+
 void PerfCounters::Samples::Read(const v1::DaemonName& name, const v1::GetCountersRequest& request,
+                                 const event::Moment& now,
                                  std::vector<v1::CounterSeries>* all) const {
   absl::MutexLock lock(&mu_);
   const size_t taken = times_.size();
   if (taken == 0) return;
+  const absl::Duration step =
+      newest_.has_value() ? event::WallClockStep(*newest_, now) : absl::ZeroDuration();
   const size_t first = request.latest_only() ? taken - 1 : 0;
   size_t average = 0;  // how many came before
   for (size_t i = 0; i < width_; ++i) {
@@ -85,7 +105,7 @@ void PerfCounters::Samples::Read(const v1::DaemonName& name, const v1::GetCounte
       const double value = values_[slot * width_ + i];
       if (std::isnan(value)) continue;
       v1::CounterSample& shown = *series.add_samples();
-      *shown.mutable_time() = event::ToProto(times_[slot]);
+      *shown.mutable_time() = event::ToProto(times_[slot] + step);
       shown.set_value(value);
       if (is_average) shown.set_count(counts_[slot * averages_ + count_at]);
     }
@@ -111,7 +131,7 @@ std::shared_ptr<PerfCounters::Samples> PerfCounters::SetSchema(const std::string
   return samples;
 }
 
-bool PerfCounters::Record(const std::string& type, const std::string& id, absl::Time time,
+bool PerfCounters::Record(const std::string& type, const std::string& id, const event::Moment& now,
                           std::vector<Value> values) {
   std::shared_ptr<Samples> samples;
   {
@@ -122,7 +142,7 @@ bool PerfCounters::Record(const std::string& type, const std::string& id, absl::
   }
   const Schema& schema = samples->schema();
   if (schema->size() != values.size()) return false;
-  samples->Add(time, [&](absl::Span<double> newest, absl::Span<uint64_t> counts) {
+  samples->Add(now, [&](absl::Span<double> newest, absl::Span<uint64_t> counts) {
     size_t average = 0;
     for (size_t i = 0; i < values.size(); ++i) {
       newest[i] = values[i].value;
@@ -166,9 +186,18 @@ std::vector<v1::DaemonPerfSchema> PerfCounters::Schemas(const v1::DaemonName& da
   return schemas;
 }
 
-std::vector<v1::CounterSeries> PerfCounters::Series(const v1::GetCountersRequest& request) const {
+absl::Time PerfCounters::LastSample(const v1::DaemonName& daemon, const event::Moment& now) const {
+  absl::Time last = absl::InfinitePast();
+  for (const auto& [name, samples] : Find(daemon)) last = std::max(last, samples->Last(now));
+  return last;
+}
+
+std::vector<v1::CounterSeries> PerfCounters::Series(const v1::GetCountersRequest& request,
+                                                    const event::Moment& now) const {
   std::vector<v1::CounterSeries> all;
-  for (const auto& [name, samples] : Find(request.daemon())) samples->Read(name, request, &all);
+  for (const auto& [name, samples] : Find(request.daemon())) {
+    samples->Read(name, request, now, &all);
+  }
   return all;
 }
 

@@ -7,7 +7,10 @@
 // 1. A daemon has one sample of all its counters for each Record (or Samples::Add), at
 //    most kSamples; the oldest goes first (Ceph's mgr keeps as many).
 // 2. A new schema of a daemon ends the series that it had.
-// 3. Whoever reads holds up one daemon's samples at a time, never all of them.
+// 3. Samples that were taken here are as old as the steady clock says, and so far from each
+//    other: they move with a wall clock that is set. Those that a daemon has told the time of
+//    keep it.
+// 4. Whoever reads holds up one daemon's samples at a time, never all of them.
 #ifndef OUTPOST_SERVER_CLUSTER_PERF_COUNTERS_H_
 #define OUTPOST_SERVER_CLUSTER_PERF_COUNTERS_H_
 
@@ -17,6 +20,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +31,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "outpost/v1/cluster.pb.h"
+#include "server/event/moment.h"
 
 namespace outpost::cluster {
 
@@ -62,24 +67,39 @@ class PerfCounters {
 
     const Schema& schema() const { return schema_; }
 
-    // Takes a sample: `change(values, counts)` gets a copy of the newest one (the first
-    // time, of kNoValue and 0) to write what is different into. `values` has one for each
-    // counter of the schema; `counts` one for each long-running average, in their order.
+    // Takes a sample, of a time that the daemon told: `change(values, counts)` gets a copy of
+    // the newest one (the first time, of kNoValue and 0) to write what is different into.
+    // `values` has one for each counter of the schema; `counts` one for each long-running
+    // average, in their order.
     template <typename F>
     void Add(absl::Time time, F change) {
       absl::MutexLock lock(&mu_);
-      const size_t slot = Begin(time);
-      change(absl::MakeSpan(values_).subspan(slot * width_, width_),
-             absl::MakeSpan(counts_).subspan(slot * averages_, averages_));
+      Change(Begin(time), change);
+    }
+    // The same of now. The samples of one daemon are all of one kind.
+    template <typename F>
+    void Add(const event::Moment& now, F change) {
+      absl::MutexLock lock(&mu_);
+      Follow(now);
+      Change(Begin(now.wall), change);
     }
 
    private:
     friend class PerfCounters;
 
+    template <typename F>
+    void Change(size_t slot, F change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      change(absl::MakeSpan(values_).subspan(slot * width_, width_),
+             absl::MakeSpan(counts_).subspan(slot * averages_, averages_));
+    }
+
+    // Moves the samples that were taken before the wall clock was set.
+    void Follow(const event::Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
     // The slot of a new sample, a copy of the newest.
     size_t Begin(absl::Time time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+    absl::Time Last(const event::Moment& now) const;
     void Read(const v1::DaemonName& name, const v1::GetCountersRequest& request,
-              std::vector<v1::CounterSeries>* all) const;
+              const event::Moment& now, std::vector<v1::CounterSeries>* all) const;
 
     const Schema schema_;
     const size_t width_;     // counters
@@ -88,8 +108,9 @@ class PerfCounters {
     mutable absl::Mutex mu_;
     size_t oldest_ ABSL_GUARDED_BY(mu_) = 0;  // slot of a full ring; else 0
     std::vector<absl::Time> times_ ABSL_GUARDED_BY(mu_);
-    std::vector<double> values_ ABSL_GUARDED_BY(mu_);    // `width_` a slot
-    std::vector<uint64_t> counts_ ABSL_GUARDED_BY(mu_);  // `averages_` a slot
+    std::optional<event::Moment> newest_ ABSL_GUARDED_BY(mu_);  // of those that were taken here
+    std::vector<double> values_ ABSL_GUARDED_BY(mu_);           // `width_` a slot
+    std::vector<uint64_t> counts_ ABSL_GUARDED_BY(mu_);         // `averages_` a slot
   };
 
   // Calls `listener` whenever a daemon has another schema, or none any more; on the thread
@@ -104,7 +125,7 @@ class PerfCounters {
 
   // Takes a sample: a value for each counter of the daemon's schema, in its order.
   // Without a schema, or with another number of values, nothing is taken: false.
-  bool Record(const std::string& type, const std::string& id, absl::Time time,
+  bool Record(const std::string& type, const std::string& id, const event::Moment& now,
               std::vector<Value> values);
 
   // The daemon is gone.
@@ -113,9 +134,14 @@ class PerfCounters {
   // The daemons that `daemon` means (an empty type or id: all), in order.
   std::vector<v1::DaemonPerfSchema> Schemas(const v1::DaemonName& daemon) const;
 
+  // When the newest sample of a daemon was taken; InfinitePast: it has none.
+  absl::Time LastSample(const v1::DaemonName& daemon,
+                        const event::Moment& now = event::Moment::Now()) const;
+
   // The series that `request` selects, the oldest sample first. A counter that
   // there is not has no series.
-  std::vector<v1::CounterSeries> Series(const v1::GetCountersRequest& request) const;
+  std::vector<v1::CounterSeries> Series(const v1::GetCountersRequest& request,
+                                        const event::Moment& now = event::Moment::Now()) const;
 
  private:
   using Key = std::pair<std::string, std::string>;  // type, id

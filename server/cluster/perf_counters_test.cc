@@ -32,7 +32,16 @@ v1::GetCountersRequest Request(const std::string& type, const std::string& id,
 class PerfCountersTest : public testing::Test {
  protected:
   void Record(const std::string& id, int second, double op) {
-    EXPECT_TRUE(counters_.Record("osd", id, absl::FromUnixSeconds(second), {{op, 0}, {op / 2, 3}}));
+    EXPECT_TRUE(counters_.Record("osd", id, At(second), {{op, 0}, {op / 2, 3}}));
+  }
+  // A moment, of a wall clock that is `ahead` seconds ahead.
+  static event::Moment At(int second, int ahead = 0) {
+    return {absl::FromUnixSeconds(1000 + second + ahead), absl::Seconds(second)};
+  }
+  static std::vector<int64_t> Times(const v1::CounterSeries& series) {
+    std::vector<int64_t> times;
+    for (const auto& sample : series.samples()) times.push_back(sample.time().seconds());
+    return times;
   }
 
   const PerfCounters::Schema schema_ = std::make_shared<const std::vector<v1::CounterSchema>>(
@@ -45,10 +54,9 @@ TEST_F(PerfCountersTest, SeriesAndLatestValues) {
   counters_.SetSchema("osd", "0", schema_);
   Record("0", 1, 10);
   Record("0", 2, 20);
-  const auto series = counters_.Series(Request("osd", "0", "osd.op"));
+  const auto series = counters_.Series(Request("osd", "0", "osd.op"), At(3));
   ASSERT_THAT(series, SizeIs(1));
-  ASSERT_EQ(series[0].samples_size(), 2);
-  EXPECT_EQ(series[0].samples(0).time().seconds(), 1);
+  EXPECT_THAT(Times(series[0]), ElementsAre(1001, 1002));
   EXPECT_EQ(series[0].samples(1).value(), 20);
   EXPECT_FALSE(series[0].samples(1).has_count());
   auto latest = Request("osd", "0", "osd.op_latency");
@@ -90,10 +98,34 @@ TEST_F(PerfCountersTest, SeriesAreBounded) {
 }
 
 TEST_F(PerfCountersTest, WhatDoesNotFitIsNotTaken) {
-  EXPECT_FALSE(counters_.Record("osd", "0", absl::UnixEpoch(), {{1, 0}, {2, 0}}));
+  EXPECT_FALSE(counters_.Record("osd", "0", At(1), {{1, 0}, {2, 0}}));
   counters_.SetSchema("osd", "0", schema_);
-  EXPECT_FALSE(counters_.Record("osd", "0", absl::UnixEpoch(), {{1, 0}}));
+  EXPECT_FALSE(counters_.Record("osd", "0", At(1), {{1, 0}}));
   EXPECT_THAT(counters_.Series(Request("osd", "0")), IsEmpty());
+}
+
+TEST_F(PerfCountersTest, SamplesMoveWithAClockThatIsSet) {
+  counters_.SetSchema("osd", "0", schema_);
+  const auto times = [&](const event::Moment& now) {
+    return Times(counters_.Series(Request("osd", "0", "osd.op"), now)[0]);
+  };
+  Record("0", 5, 1);
+  Record("0", 10, 2);
+  EXPECT_THAT(times(At(11)), ElementsAre(1005, 1010));
+  // Also before there is another sample, and after: they are five seconds from each other.
+  EXPECT_THAT(times(At(11, -700)), ElementsAre(305, 310));
+  EXPECT_TRUE(counters_.Record("osd", "0", At(15, -700), {{3, 0}, {0, 0}}));
+  EXPECT_THAT(times(At(16, -700)), ElementsAre(305, 310, 315));
+  EXPECT_THAT(times(At(17)), ElementsAre(1005, 1010, 1015));
+  EXPECT_EQ(counters_.LastSample(Request("osd", "0").daemon(), At(17)),
+            absl::FromUnixSeconds(1015));
+  EXPECT_EQ(counters_.LastSample(Request("osd", "none").daemon()), absl::InfinitePast());
+  // What a daemon told is not ours to move.
+  counters_.SetSchema("osd", "1", schema_)->Add(absl::FromUnixSeconds(7), [](auto values, auto) {
+    values[0] = 1;
+  });
+  EXPECT_THAT(Times(counters_.Series(Request("osd", "1", "osd.op"), At(9, 5000))[0]),
+              ElementsAre(7));
 }
 
 TEST_F(PerfCountersTest, ANewSchemaBeginsAnewAndRemoveEndsIt) {

@@ -114,12 +114,12 @@ grpc::ServerUnaryReactor* ClusterService::Get(grpc::CallbackServerContext* conte
 grpc::ServerUnaryReactor* ClusterService::List(grpc::CallbackServerContext* context,
                                                const v1::ClusterListRequest*,
                                                v1::ClusterListResponse* response) {
-  for (const auto& [snapshot, confirmed] : parts_.state->List()) {
+  for (const auto& [snapshot, changed, confirmed] : parts_.state->List()) {
     v1::StructureInfo& info = *response->add_structures();
     info.set_name(snapshot->name);
     info.set_version(snapshot->version);
     info.set_size(snapshot->json.size());
-    *info.mutable_changed() = event::ToProto(snapshot->changed);
+    *info.mutable_changed() = event::ToProto(changed);
     *info.mutable_confirmed() = event::ToProto(confirmed);
   }
   const cluster::Connection connection = parts_.state->connection();

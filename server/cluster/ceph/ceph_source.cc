@@ -74,6 +74,7 @@ std::optional<command::Result> Objection(const ClusterCommand& command) {
 CephSource::CephSource(CephOptions options, ClusterState* state, PerfCounters* counters)
     : options_(std::move(options)),
       state_(*state),
+      denied_(options_.name, state),
       counter_poller_(
           counters, options_.counter_interval, options_.counter_threads,
           [this](const std::string& type, const std::string& id, absl::string_view command) {
@@ -108,6 +109,7 @@ void CephSource::Stop() {
     absl::MutexLock lock(&mu_);
     if (stopping_) return;
     stopping_ = true;
+    news_.SignalAll();
   }
   pool_.Stop();
   counter_poller_.Stop();
@@ -200,20 +202,34 @@ void CephSource::RunCommand(ClusterCommand command, command::ResultCallback done
   pool_.Submit(std::move(lane), std::move(command), std::move(done));
 }
 
-command::Result CephSource::Ask(const Clients& clients, absl::string_view command_json) const {
+command::Result CephSource::Ask(const Clients& clients, absl::string_view command_json) {
   if (stopping()) return Failure(ESHUTDOWN, "the source stops");
-  return clients.polls->MonCommand(command_json, "");
+  command::Result result = clients.polls->MonCommand(command_json, "");
+  const std::optional<std::string> prefix = Prefix(std::string(command_json));
+  denied_.Note(absl::StrCat("\"", prefix.value_or(""), "\""), "mon 'allow r' or mgr 'allow r'",
+               result);
+  return result;
+}
+
+command::Result CephSource::AskMonitor(const Clients& clients, absl::string_view mon,
+                                       absl::string_view command_json) {
+  if (stopping()) return Failure(ESHUTDOWN, "the source stops");
+  command::Result result = clients.polls->TellMon(mon, command_json, "");
+  denied_.Note("mon_status", "mon 'allow *'", result);
+  return result;
 }
 
 command::Result CephSource::AskForCounters(const std::string& type, const std::string& id,
-                                           absl::string_view command_json) const {
+                                           absl::string_view command_json) {
   // Only OSDs: librados loses memory with each question to one monitor (see RadosClient).
   int osd = 0;
   const ClientsPtr clients = this->clients();
   if (stopping() || clients == nullptr || type != "osd" || !absl::SimpleAtoi(id, &osd)) {
     return Failure(ENOTCONN, "there is no way to it now");
   }
-  return clients->polls->OsdCommand(osd, command_json, "");
+  command::Result result = clients->polls->OsdCommand(osd, command_json, "");
+  denied_.Note("the counters of OSDs", "osd 'allow *'", result);
+  return result;
 }
 
 command::Result CephSource::Execute(const ClusterCommand& command) {
@@ -233,6 +249,11 @@ command::Result CephSource::Execute(const ClusterCommand& command) {
     result = client.MonCommand(command.command_json, command.inbuf);
   }
   NoteExecuted(command);
+  if (IsDenied(result)) {
+    absl::StrAppend(&result.err, result.err.empty() ? "" : ": ", options_.name,
+                    ", as which the manager asks, lacks a capability for this (`ceph auth get ",
+                    options_.name, "` shows what it has)");
+  }
   return result;
 }
 
@@ -240,7 +261,10 @@ void CephSource::NoteExecuted(const ClusterCommand& command) {
   const std::optional<std::string> prefix = Prefix(command.command_json);
   absl::MutexLock lock(&mu_);
   // What a command has changed should be seen at once, not at the next interval.
-  if (prefix.has_value() && !descriptions_.read_only.contains(*prefix)) poll_now_ = true;
+  if (prefix.has_value() && !descriptions_.read_only.contains(*prefix)) {
+    poll_now_ = true;
+    news_.SignalAll();
+  }
 }
 
 CephSource::ClientsPtr CephSource::clients() const {
@@ -254,17 +278,24 @@ bool CephSource::stopping() const {
 }
 
 bool CephSource::WaitForStop(absl::Duration time) {
+  const event::Moment begin = event::Moment::Now();
   absl::MutexLock lock(&mu_);
-  return mu_.AwaitWithTimeout(absl::Condition(&stopping_), time);
+  while (!stopping_) {
+    const absl::Duration left = time - (event::Moment::Now() - begin);
+    if (left <= absl::ZeroDuration()) break;
+    news_.Wait(&mu_, left);
+  }
+  return stopping_;
 }
 
 bool CephSource::WaitForNextPoll() {
-  const auto wanted = [this] {
-    mu_.AssertHeld();
-    return stopping_ || poll_now_;
-  };
+  const event::Moment begin = event::Moment::Now();
   absl::MutexLock lock(&mu_);
-  mu_.AwaitWithTimeout(absl::Condition(&wanted), options_.poll_interval);
+  while (!stopping_ && !poll_now_) {
+    const absl::Duration left = options_.poll_interval - (event::Moment::Now() - begin);
+    if (left <= absl::ZeroDuration()) break;
+    news_.Wait(&mu_, left);
+  }
   poll_now_ = false;
   return stopping_;
 }
@@ -312,7 +343,7 @@ void CephSource::WatchMonitors() {
       stop = WaitForNextPoll();
     } else if (const absl::Status status = Connect(); status.ok()) {
       backoff = kFirstBackoff;
-      answered_ = absl::Now();
+      answered_ = event::Moment::Now();
       stop = WaitForStop(absl::ZeroDuration());
     } else {
       if (!absl::IsCancelled(status)) NoteOutage(status.message());
@@ -326,15 +357,17 @@ void CephSource::PollMonitors(MonitorPoller* poller) {
   const ClientsPtr clients = this->clients();
   const auto ask = [&](absl::string_view command) { return Ask(*clients, command); };
   absl::StatusOr<MonitorPoller::Seen> seen = poller->Poll(ask);
-  const absl::Time now = absl::Now();
+  const event::Moment now = event::Moment::Now();
   const std::string& monitors = clients->polls->monitors();
   if (absl::IsCancelled(seen.status())) return;
   if (!seen.ok()) {
     commands_known_ = false;
-    NoteOutage(absl::IsDeadlineExceeded(seen.status())
-                   ? absl::StrCat("the monitors at ", monitors, " have not answered for ",
-                                  absl::ToInt64Seconds(now - answered_), " s")
-                   : absl::StrCat("the monitors at ", monitors, ": ", seen.status().message()));
+    NoteOutage(
+        absl::IsDeadlineExceeded(seen.status())
+            ? absl::StrCat("the monitors at ", monitors, " have not answered since ",
+                           absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", event::WallTime(answered_, now),
+                                            absl::UTCTimeZone()))
+            : absl::StrCat("the monitors at ", monitors, ": ", seen.status().message()));
     if (now - answered_ > options_.renew_after) {
       absl::MutexLock lock(&mu_);
       clients_.reset();
@@ -406,15 +439,14 @@ void CephSource::WatchDaemons() {
       clients = clients_;
     }
     if (clients == nullptr) continue;
-    const absl::Time begin = absl::Now();
+    const event::Moment begin = event::Moment::Now();
     poller.Poll(
         seen, [&](absl::string_view command) { return Ask(*clients, command); },
         [&](absl::string_view mon, absl::string_view command) {
-          return stopping() ? Failure(ESHUTDOWN, "the source stops")
-                            : clients->polls->TellMon(mon, command, "");
+          return AskMonitor(*clients, mon, command);
         });
     clients.reset();
-    if (WaitForStop((absl::Now() - begin) * kRestAfterDaemons)) return;
+    if (WaitForStop((event::Moment::Now() - begin) * kRestAfterDaemons)) return;
   }
 }
 

@@ -40,12 +40,15 @@
 #include "server/cluster/ceph/command_descriptions.h"
 #include "server/cluster/ceph/command_pool.h"
 #include "server/cluster/ceph/counter_poller.h"
+#include "server/cluster/ceph/denied_reads.h"
 #include "server/cluster/ceph/log_lines.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/rados_client.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/source.h"
 #include "server/command/command.h"
+#include "server/event/moment.h"
+#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::ceph {
 
@@ -108,9 +111,11 @@ class CephSource final : public Source {
   void UpdateCommands(const Clients& clients);
 
   // A question of a poll; -ESHUTDOWN once stopping.
-  command::Result Ask(const Clients& clients, absl::string_view command_json) const;
+  command::Result Ask(const Clients& clients, absl::string_view command_json);
+  command::Result AskMonitor(const Clients& clients, absl::string_view mon,
+                             absl::string_view command_json);
   command::Result AskForCounters(const std::string& type, const std::string& id,
-                                 absl::string_view command_json) const;
+                                 absl::string_view command_json);
   void FollowLog(Clients* clients);
   command::Result Execute(const ClusterCommand& command);
   void NoteExecuted(const ClusterCommand& command);
@@ -128,8 +133,10 @@ class CephSource final : public Source {
   std::function<void(const std::string& who, v1::LogRecord line)> on_log_;
   LogLines log_lines_;
   std::atomic<bool> complained_of_log_ = false;  // lines that can't be written
+  DeniedReads denied_;
 
   mutable absl::Mutex mu_;
+  event::SteadyCondVar news_;  // stopping_, poll_now_
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool poll_now_ ABSL_GUARDED_BY(mu_) = false;
   bool connected_ ABSL_GUARDED_BY(mu_) = false;
@@ -139,7 +146,7 @@ class CephSource final : public Source {
   std::optional<MonitorPoller::Seen> seen_ ABSL_GUARDED_BY(mu_);  // for WatchDaemons
 
   // Of the thread that runs WatchMonitors.
-  absl::Time answered_;  // when the monitors last did
+  event::Moment answered_;  // when the monitors last did
   bool outage_logged_ = false;
   bool commands_known_ = false;  // since they came back
 

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import queue
-import signal
 import subprocess
 import threading
 import time
@@ -222,7 +221,7 @@ class CephSourceTest(unittest.TestCase):
         gone = self.probe.event(event="connection", connected=False)
         self.assertRegex(
             gone["reason"],
-            rf"the monitors at .*127.0.0.1:{self.cluster.port}.* have not answered for \d+ s",
+            rf"the monitors at .*127.0.0.1:{self.cluster.port}.* have not answered since 20\S+Z",
         )
         self.assertEqual(self.probe.structure("osd_map")["epoch"], osd_map["epoch"])
         refused = self.probe.ask(run={"prefix": "osd stat"})
@@ -272,29 +271,27 @@ class CephSourceTest(unittest.TestCase):
         self.assertLess(refused.stop(), 5)
 
     def test_a_hung_monitor(self) -> None:
-        self.cluster.pause_mon()
-        self.addCleanup(self.cluster.resume_mon)
+        self.cluster.pause("mon.a")
+        self.addCleanup(self.cluster.resume, "mon.a")
         begin = time.monotonic()
         hung = self.probe.ask(run={"prefix": "osd stat"}, timeout_s=0.5)
         self.assertEqual(hung["retval"], -errno.ETIMEDOUT)
         self.assertLess(time.monotonic() - begin, 1.5)
         self.probe.event(event="connection", connected=False)
-        self.cluster.resume_mon()
+        self.cluster.resume("mon.a")
         self.probe.event(event="connection", connected=True)
 
     def test_stop_with_a_hung_monitor(self) -> None:
-        self.cluster.pause_mon()
-        self.addCleanup(self.cluster.resume_mon)
+        self.cluster.pause("mon.a")
+        self.addCleanup(self.cluster.resume, "mon.a")
         tag = self.probe.send(run={"prefix": "osd stat"})
         self.assertLess(self.probe.stop(), 6)
         self.assertEqual(self.probe.answer(tag)["retval"], -errno.ESHUTDOWN)
 
     def test_hung_daemons_delay_nobody_else(self) -> None:
-        osd = int((self.cluster.dir / "run" / "osd.1.pid").read_text())
-        mgr = int((self.cluster.dir / "run" / "mgr.x.pid").read_text())
-        for pid in (osd, mgr):
-            os.kill(pid, signal.SIGSTOP)
-            self.addCleanup(os.kill, pid, signal.SIGCONT)
+        for daemon in ("osd.1", "mgr.x"):
+            self.cluster.pause(daemon)
+            self.addCleanup(self.cluster.resume, daemon)
         hung = [
             self.probe.send(run={"prefix": "version"}, type="osd", id="1", timeout_s=3)
             for _ in range(8)

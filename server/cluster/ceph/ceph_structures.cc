@@ -172,15 +172,43 @@ absl::StatusOr<std::string> ConfigStructure(absl::string_view options, absl::str
   return Dump(structure);
 }
 
-absl::StatusOr<std::vector<std::string>> OptionNames(absl::string_view options) {
+absl::StatusOr<std::vector<std::string>> LocalOptionNames(absl::string_view options) {
   const absl::StatusOr<Json> json = Parse("config show", options);
   if (!json.ok()) return json.status();
   if (!json->is_array()) return Malformed("config show", "not a list");
   std::vector<std::string> names;
   for (const Json& option : *json) {
-    if (!ReadText(option, {"name"}, &names.emplace_back())) {
-      return Malformed("config show", "an option without name");
+    std::string name;
+    std::string source;
+    if (!ReadText(option, {"name"}, &name) || !ReadText(option, {"source"}, &source)) {
+      return Malformed("config show", "an option without name or source");
     }
+    // Under the monitors' value there may be one of a conf file.
+    bool local = source != "mon";
+    if (const auto overridden = option.find("overrides"); overridden != option.end()) {
+      for (const Json& under : *overridden) {
+        local = local || (ReadText(under, {"source"}, &source) && source != "default");
+      }
+    }
+    if (local) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> CentralOptionNames(absl::string_view options) {
+  const absl::StatusOr<Json> json = Parse("config dump", options);
+  if (!json.ok()) return json.status();
+  if (!json->is_array()) return Malformed("config dump", "not a list");
+  std::vector<std::string> names;
+  for (const Json& option : *json) {
+    std::string name;
+    std::string section;
+    if (!ReadText(option, {"name"}, &name) || !ReadText(option, {"section"}, &section)) {
+      return Malformed("config dump", "an option without name or section");
+    }
+    const std::string type = section.substr(0, section.find('.'));
+    const bool of_daemons = type == "global" || type == "mon" || type == "mgr" || type == "osd";
+    if (of_daemons && !absl::StrContains(name, '/')) names.push_back(std::move(name));
   }
   return names;
 }

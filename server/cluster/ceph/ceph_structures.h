@@ -74,7 +74,6 @@ absl::StatusOr<std::string> NamedMetadataStructure(absl::string_view query,
 
 // osd_map_tree, from "osd dump" and "osd crush dump". Not from "osd tree": of a CRUSH map with a
 // device beyond max_osd, that aborts the monitor. Here such a device does not exist, and is down.
-// The weights that balancers set for pools are left out.
 absl::StatusOr<std::string> OsdTreeStructure(absl::string_view osd_dump,
                                              absl::string_view crush_dump);
 
@@ -86,8 +85,12 @@ absl::StatusOr<std::string> ListStructure(absl::string_view what, absl::string_v
 absl::StatusOr<std::string> ConfigStructure(absl::string_view options, absl::string_view name,
                                             absl::string_view cluster, absl::string_view fsid);
 
-// The names of the options that "config show" lists.
-absl::StatusOr<std::vector<std::string>> OptionNames(absl::string_view options);
+// The names of the options that "config show" lists, but for those that are only set centrally.
+absl::StatusOr<std::vector<std::string>> LocalOptionNames(absl::string_view options);
+
+// The names of the options that "config dump" says are set for monitors, mgrs and OSDs, without
+// those of modules.
+absl::StatusOr<std::vector<std::string>> CentralOptionNames(absl::string_view options);
 
 std::string ModifiedOptionsStructure(const std::set<std::string>& names);
 

@@ -206,6 +206,35 @@ TEST_F(CephStructuresTest, ATreeOfAMapThatDoesNotFitIsData) {
   EXPECT_EQ(stray[0].at("status"), "destroyed");
 }
 
+// As a monitor of Ceph 16.2.15 said of such a map.
+TEST_F(CephStructuresTest, TheTreeHasTheWeightsThatAreSetForPools) {
+  const absl::StatusOr<std::string> tree = OsdTreeStructure(
+      R"({"osds":[{"osd":0,"up":1,"weight":1},{"osd":1,"up":1,"weight":1}],
+          "pools":[{"pool":1,"pool_name":"rbd"},{"pool":2,"pool_name":"other"}]})",
+      R"({"types":[{"type_id":0,"name":"osd"}],
+          "devices":[{"id":0,"name":"osd.0"},{"id":1,"name":"osd.1"}],
+          "buckets":[
+            {"id":-1,"name":"default","type_id":11,"type_name":"root",
+             "items":[{"id":-2,"weight":131072,"pos":0}]},
+            {"id":-2,"name":"localhost","type_id":1,"type_name":"host",
+             "items":[{"id":0,"weight":65536,"pos":0},{"id":1,"weight":65536,"pos":1}]}],
+          "choose_args":{
+            "-1":[{"bucket_id":-1,"weight_set":[[1.75]]},{"bucket_id":-2,"weight_set":[[1,0.75]]}],
+            "1":[{"bucket_id":-1,"weight_set":[[1.5],[1.25]]},
+                 {"bucket_id":-2,"weight_set":[[0.5,1],[0.25,1]]}],
+            "7":[{"bucket_id":-2,"weight_set":[[2,"x"],[]]},{"bucket_id":-1,"ids":[-1]},{},3]}})");
+  ASSERT_TRUE(tree.ok()) << tree.status();
+  const json nodes = json::parse(*tree).at("nodes");
+  ASSERT_EQ(nodes.size(), 4u) << nodes;
+  EXPECT_FALSE(nodes[0].contains("pool_weights")) << "a root has none";
+  EXPECT_EQ(nodes[1].at("pool_weights"), json::parse(R"x({"(compat)":[1.75],"rbd":[1.5,1.25]})x"));
+  EXPECT_EQ(nodes[2].at("pool_weights"),
+            json::parse(R"x({"(compat)":[1.0],"rbd":[0.5,0.25],"7":[2.0]})x"));
+  EXPECT_EQ(nodes[3].at("pool_weights"),
+            json::parse(R"x({"(compat)":[0.75],"rbd":[1.0,1.0],"7":[]})x"));
+  EXPECT_THAT(*tree, HasSubstr(R"x("pool_weights":{"(compat)":[1.0],"rbd")x"));
+}
+
 TEST_F(CephStructuresTest, MgrIpsAreOfEachFormOfAddress) {
   const std::pair<const char*, const char*> cases[] = {
       {"127.0.0.1:0/123", R"({"ips":["127.0.0.1"]})"},
@@ -233,6 +262,10 @@ TEST_F(CephStructuresTest, WholeNumbersThatAreNoIntegersGetAPoint) {
                                   R"("b":{"weight": 0.5},"full_ratio":1e3,"primary_affinity":-1})"),
             R"({"weight":1.0,"up":1,"a":["weight",1,"x\"weight"],)"
             R"("b":{"weight": 0.5},"full_ratio":1e3,"primary_affinity":-1.0})");
+  EXPECT_EQ(WithPoints("osd_map_crush", R"({"a":[{"weight_set": [[1,0.75],[ 2] ],"b":[1]},{}]})"),
+            R"({"a":[{"weight_set": [[1.0,0.75],[ 2.0] ],"b":[1]},{}]})");
+  EXPECT_EQ(WithPoints("osd_map_crush", R"({"weight_set":[],"weight_set":[[1,)"),
+            R"({"weight_set":[],"weight_set":[[1.0,)");
   EXPECT_EQ(WithPoints("mon_map", R"({"weight":1})"), R"({"weight":1})");
   EXPECT_EQ(WithPoints("osd_map", R"({"weight":"1","weight)"), R"({"weight":"1","weight)");
   EXPECT_EQ(WithPoints("osd_map", ""), "");
@@ -251,8 +284,9 @@ TEST_F(CephStructuresTest, BadTextsAreErrorsThatNameWhatIsMissing) {
   for (const char* text : {"", "{}", "[{}]", R"([{"id":"0"}])", "[1]"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(OsdMetadataStructure(text).status())) << text;
   }
-  for (const char* text : {"", "{}", "{]", R"([{"name":1}])"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(OptionNames(text).status())) << text;
+  for (const char* text : {"", "{}", "{]", R"([{"name":1}])", R"([{"name":"x"}])", "[1]"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(LocalOptionNames(text).status())) << text;
+    EXPECT_TRUE(absl::IsInvalidArgument(CentralOptionNames(text).status())) << text;
     EXPECT_TRUE(absl::IsInvalidArgument(OsdTreeStructure(text, text).status())) << text;
   }
   for (const char* text : {"", "{}", R"([{}])", R"([{"version":"1"}])"}) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "server/event/moment.h"
 #include "server/log/log.h"
 
 namespace outpost::cluster::ceph {
@@ -96,7 +96,10 @@ absl::StatusOr<std::vector<PerfCounters::Value>> ParsePerfDump(
 
 CounterPoller::CounterPoller(PerfCounters* counters, absl::Duration interval, size_t threads,
                              Tell tell)
-    : counters_(*counters), interval_(interval), tell_(std::move(tell)) {
+    : counters_(*counters),
+      interval_(interval),
+      max_doubtful_(std::max<size_t>(threads, 2) - 1),
+      tell_(std::move(tell)) {
   threads_.reserve(threads);
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
 }
@@ -149,23 +152,41 @@ void CounterPoller::SetDaemons(const std::vector<Daemon>& daemons) {
   for (const auto& [type, id] : removed) counters_.Remove(type, id);
 }
 
+CounterPoller::Queue::const_iterator CounterPoller::Next(absl::Duration now,
+                                                         absl::Duration* wait) const {
+  *wait = absl::InfiniteDuration();
+  auto next = queue_.begin();
+  for (; next != queue_.end(); ++next) {
+    if (next->first > now) {
+      *wait = next->first - now;
+      return queue_.end();
+    }
+    if (doubtful_ < max_doubtful_ || daemons_.at(next->second).failures == 0) break;
+  }
+  return next;
+}
+
 void CounterPoller::Run() {
   absl::MutexLock lock(&mu_);
   while (!stopping_) {
-    const absl::Time now = absl::Now();
-    const absl::Time due = queue_.empty() ? absl::InfiniteFuture() : queue_.begin()->first;
-    if (due > now) {
-      changed_.WaitWithDeadline(&mu_, due);
+    const absl::Duration now = event::Moment::Now().steady;
+    absl::Duration wait;
+    const auto next = Next(now, &wait);
+    if (next == queue_.end()) {
+      changed_.Wait(&mu_, wait);
       continue;
     }
-    const Key key = queue_.begin()->second;
-    queue_.erase(queue_.begin());
+    const Key key = next->second;
+    queue_.erase(next);
     daemons_[key].asked = true;
     const uint64_t start = daemons_[key].start;
     PerfCounters::Schema schema = daemons_[key].schema;
+    const size_t doubtful = daemons_[key].failures > 0 ? 1 : 0;
+    doubtful_ += doubtful;
     mu_.Unlock();
     const bool answered = Ask(key, &schema);
     mu_.Lock();
+    doubtful_ -= doubtful;
     State& state = daemons_[key];  // nobody erases it while it is asked
     state.asked = false;
     if (state.gone) {
@@ -181,7 +202,7 @@ void CounterPoller::Run() {
       state.due = now + std::min(interval_ * (1 << std::min(state.failures, 10)), kLongestRest);
     }
     queue_.insert({state.due, key});
-    changed_.Signal();
+    changed_.SignalAll();
   }
 }
 
@@ -205,7 +226,7 @@ bool CounterPoller::Ask(const Key& key, PerfCounters::Schema* schema) {
     log::Get("cluster").warn("the counters of {}.{}: {}", type, id, values.status().ToString());
     return false;
   }
-  return counters_.Record(type, id, absl::Now(), *std::move(values));
+  return counters_.Record(type, id, event::Moment::Now(), *std::move(values));
 }
 
 PerfCounters::Schema CounterPoller::Shared(std::vector<v1::CounterSchema> schema) {

@@ -9,11 +9,13 @@
 //
 // **Invariants.**
 // 1. A daemon is asked by one thread at a time, and not before its interval is over.
-// 2. One that does not answer is asked ever less often, up to kLongestRest.
+// 2. One that does not answer is asked ever less often, up to kLongestRest; and of those
+//    that did not answer the last time, so many at once that a thread is left for the others.
 // 3. Counters below kMinPriority are not kept (as Ceph's mgr has it by default).
 #ifndef OUTPOST_SERVER_CLUSTER_CEPH_COUNTER_POLLER_H_
 #define OUTPOST_SERVER_CLUSTER_CEPH_COUNTER_POLLER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,6 +32,7 @@
 #include "absl/time/time.h"
 #include "server/cluster/perf_counters.h"
 #include "server/command/command.h"
+#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::ceph {
 
@@ -71,16 +74,20 @@ class CounterPoller {
 
  private:
   using Key = std::pair<std::string, std::string>;  // type, id
+  using Queue = std::set<std::pair<absl::Duration, Key>>;
   struct State {
     uint64_t start = 0;
-    bool asked = false;  // a thread has it now
-    bool gone = false;   // forget it when that thread is done
-    absl::Time due = absl::InfinitePast();
-    int failures = 0;             // in a row
-    PerfCounters::Schema schema;  // null: not read since its start
+    bool asked = false;                              // a thread has it now
+    bool gone = false;                               // forget it when that thread is done
+    absl::Duration due = -absl::InfiniteDuration();  // by the steady clock
+    int failures = 0;                                // in a row
+    PerfCounters::Schema schema;                     // null: not read since its start
   };
 
   void Run();
+  // Whom to ask now; end(): nobody, until `*wait` is over or something changes.
+  Queue::const_iterator Next(absl::Duration now, absl::Duration* wait) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Asks a daemon, and keeps what it says. False: it did not answer.
   bool Ask(const Key& key, PerfCounters::Schema* schema);
   // One schema for all daemons that have the same.
@@ -88,12 +95,14 @@ class CounterPoller {
 
   PerfCounters& counters_;
   const absl::Duration interval_;
+  const size_t max_doubtful_;  // asked at once
   const Tell tell_;
   absl::Mutex mu_;
-  absl::CondVar changed_;
+  event::SteadyCondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::map<Key, State> daemons_ ABSL_GUARDED_BY(mu_);
-  std::set<std::pair<absl::Time, Key>> queue_ ABSL_GUARDED_BY(mu_);  // those not asked, by due
+  Queue queue_ ABSL_GUARDED_BY(mu_);          // those not asked, by due
+  size_t doubtful_ ABSL_GUARDED_BY(mu_) = 0;  // those asked that did not answer the last time
   std::map<std::string, PerfCounters::Schema> schemas_ ABSL_GUARDED_BY(mu_);  // by their bytes
   std::vector<std::thread> threads_;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -11,6 +12,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "server/event/stepped_clock.h"
 
 namespace outpost::cluster::ceph {
 namespace {
@@ -93,6 +96,8 @@ class CounterPollerTest : public testing::Test {
   absl::Mutex mu_;
   bool hang_ ABSL_GUARDED_BY(mu_) = true;
   std::map<std::string, int> asked_ ABSL_GUARDED_BY(mu_);
+  int asking_ ABSL_GUARDED_BY(mu_) = 0;
+  int most_ ABSL_GUARDED_BY(mu_) = 0;
   PerfCounters counters_;
 };
 
@@ -126,6 +131,40 @@ TEST_F(CounterPollerTest, AHungDaemonAndADeadOneDelayNobodyElse) {
     hang_ = false;
   }
   AwaitAsked("osd.hung", 1);
+}
+
+TEST_F(CounterPollerTest, ManyThatDoNotAnswerLeaveAThreadForTheOthers) {
+  // Each of the dead ones keeps a thread for some time, of two.
+  CounterPoller poller(&counters_, absl::Milliseconds(1), 2,
+                       [this, tell = Tell()](const std::string& type, const std::string& id,
+                                             absl::string_view command) {
+                         if (!absl::StartsWith(id, "dead")) return tell(type, id, command);
+                         bool again = false;
+                         {
+                           absl::MutexLock lock(&mu_);
+                           again = ++asked_[id] > 1;
+                           if (again) most_ = std::max(most_, ++asking_);
+                         }
+                         absl::SleepFor(absl::Milliseconds(20));
+                         absl::MutexLock lock(&mu_);
+                         if (again) --asking_;
+                         return command::Result{-ETIMEDOUT, "", "no answer"};
+                       });
+  poller.SetDaemons(
+      {{"osd", "dead1", 1}, {"osd", "dead2", 1}, {"osd", "dead3", 1}, {"osd", "well", 1}});
+  for (const char* dead : {"dead1", "dead2", "dead3"}) AwaitAsked(dead, 3);
+  AwaitAsked("osd.well", 20);
+  absl::MutexLock lock(&mu_);
+  EXPECT_EQ(most_, 1) << "so many were asked at once that had not answered before";
+}
+
+TEST_F(CounterPollerTest, AClockThatIsSetStopsNothing) {
+  CounterPoller poller(&counters_, absl::Milliseconds(5), 2, Tell());
+  poller.SetDaemons({{"osd", "0", 1}});
+  for (const absl::Duration step : {absl::Hours(5), absl::Hours(-5), absl::ZeroDuration()}) {
+    event::StepWallClock(step);
+    AwaitAsked("osd.0", Asked("osd.0") + 5);
+  }
 }
 
 TEST_F(CounterPollerTest, WhoIsGoneIsForgottenAlsoWhileItIsAsked) {

@@ -1,5 +1,9 @@
 #include "server/cluster/ceph/daemon_poller.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,10 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "server/cluster/ceph/ceph_structures.h"
 #include "server/cluster/ceph/pg_structures.h"
 #include "server/cluster/ceph/whole_floats.h"
+#include "server/event/moment.h"
 #include "server/log/log.h"
 
 namespace outpost::cluster::ceph {
@@ -25,7 +29,7 @@ std::string RunningOsds(const MonitorPoller::Seen& seen) {
 }  // namespace
 
 bool Review::Due(absl::string_view key) {
-  const absl::Time now = absl::Now();
+  const absl::Duration now = event::Moment::Now().steady;
   const bool changed = absl::string_view(key_) != key;
   if (changed) {
     key_ = std::string(key);
@@ -121,7 +125,7 @@ void DaemonPoller::PollConfig(const MonitorPoller::Seen& seen, MonitorCommand mo
     Note("config", status);
     if (!status.ok()) config_.Again();
   }
-  PollModifiedOptions(seen, absl::StrCat(key, " ", RunningOsds(seen)), monitors);
+  PollModifiedOptions(seen, *version, monitors);
 }
 
 absl::Status DaemonPoller::FetchConfig(const MgrStat& mgr, MonitorCommand monitors) {
@@ -136,29 +140,54 @@ absl::Status DaemonPoller::FetchConfig(const MgrStat& mgr, MonitorCommand monito
   return absl::OkStatus();
 }
 
-void DaemonPoller::PollModifiedOptions(const MonitorPoller::Seen& seen, absl::string_view key,
+absl::Status DaemonPoller::FetchCentralOptions(MonitorCommand monitors) {
+  const absl::StatusOr<std::string> dump = Query(monitors, {"config dump"});
+  if (!dump.ok()) return dump.status();
+  absl::StatusOr<std::vector<std::string>> names = CentralOptionNames(*dump);
+  if (!names.ok()) return names.status();
+  modified_.SetCentral(*std::move(names));
+  return absl::OkStatus();
+}
+
+void DaemonPoller::PollModifiedOptions(const MonitorPoller::Seen& seen, uint64_t version,
                                        MonitorCommand monitors) {
-  if (to_ask_.empty()) {
-    if (!modified_.Due(key)) return;
-    modified_options_.clear();
-    to_ask_.push_back(absl::StrCat("mgr.", seen.mgr.active));
-    for (const std::string& mon : seen.status.quorum) to_ask_.push_back(absl::StrCat("mon.", mon));
-    for (const auto& [osd, up_from] : seen.osds_up) to_ask_.push_back(absl::StrCat("osd.", osd));
+  if (central_options_ != version) {
+    const absl::Status status = FetchCentralOptions(monitors);
+    Note("the central options of modified_config_options", status);
+    if (!status.ok()) return;
+    central_options_ = version;
   }
-  for (size_t i = 0; i < kOptionsPerPoll && !to_ask_.empty(); ++i) {
+  std::vector<ModifiedOptions::Daemon> daemons = {
+      {absl::StrCat("mgr.", seen.mgr.active), seen.mgr.epoch}};
+  // One that has started again has made an election.
+  const uint64_t election = std::hash<std::string>()(seen.status.quorum_text);
+  for (const std::string& mon : seen.status.quorum) {
+    daemons.emplace_back(absl::StrCat("mon.", mon), election);
+  }
+  for (const auto& [osd, up_from] : seen.osds_up) {
+    daemons.emplace_back(absl::StrCat("osd.", osd), up_from);
+  }
+  modified_.SetDaemons(daemons);
+  const absl::Duration now = event::Moment::Now().steady;
+  const size_t questions = std::max(kOptionsPerPoll, daemons.size() / kPollsForOptions);
+  for (size_t i = 0; i < questions; ++i) {
+    const std::optional<std::string> daemon = modified_.Next(now);
+    if (!daemon.has_value()) break;
     const absl::StatusOr<std::string> shown =
-        Query(monitors, {"config show", absl::StrCat(R"("who":")", to_ask_.back(), "\"")});
+        Query(monitors, {"config show", absl::StrCat(R"("who":")", *daemon, "\"")});
     // No answer: it is asked again with the next poll. A refusal: the mgr has not heard of the
     // daemon yet, or it has gone.
     if (absl::IsDeadlineExceeded(shown.status()) || absl::IsCancelled(shown.status())) return;
-    to_ask_.pop_back();
-    const absl::StatusOr<std::vector<std::string>> names =
-        shown.ok() ? OptionNames(*shown) : absl::StatusOr<std::vector<std::string>>(shown.status());
-    if (names.ok()) modified_options_.insert(names->begin(), names->end());
+    absl::StatusOr<std::vector<std::string>> names =
+        shown.ok() ? LocalOptionNames(*shown)
+                   : absl::StatusOr<std::vector<std::string>>(shown.status());
+    if (names.ok()) {
+      modified_.Told(*daemon, *std::move(names), now);
+    } else {
+      modified_.NotKnown(*daemon, now);
+    }
   }
-  if (to_ask_.empty()) {
-    state_.Publish("modified_config_options", ModifiedOptionsStructure(modified_options_));
-  }
+  state_.Publish("modified_config_options", ModifiedOptionsStructure(modified_.Names()));
 }
 
 void DaemonPoller::PollMonStatus(const StatusSummary& status, TellMonitor tell) {
@@ -168,12 +197,15 @@ void DaemonPoller::PollMonStatus(const StatusSummary& status, TellMonitor tell) 
     state_.Confirm("mon_status");
     return;
   }
+  // librados loses memory with each question to one monitor, also a refused one.
+  if (current == mon_status_denied_) return;
   const absl::StatusOr<std::string> text =
       Query([&](absl::string_view command) { return tell(status.quorum.front(), command); },
             {"mon_status"});
   const absl::StatusOr<std::string> structure =
       text.ok() ? TextStructure(*text) : absl::StatusOr<std::string>(text.status());
   Note("mon_status", structure.status());
+  if (absl::IsPermissionDenied(structure.status())) mon_status_denied_ = current;
   if (!structure.ok()) return;
   state_.Publish("mon_status", *structure);
   mon_status_ = current;

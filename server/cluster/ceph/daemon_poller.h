@@ -4,8 +4,10 @@
 // osd_pool_stats, devices, config, modified_config_options, have_local_config_map; a monitor gives
 // mon_status.
 //
-// modified_config_options needs a question about each daemon: kOptionsPerPoll of them with each
-// poll, after something has changed, so that a cluster of thousands is not asked all at once.
+// modified_config_options has what the monitors say is set centrally, as soon as that changes, and
+// what is not set there: of that the mgr is asked for one daemon after another (ModifiedOptions),
+// kOptionsPerPoll with each poll, or more in a cluster of thousands, where it grows for
+// kPollsForOptions polls until all were asked for.
 //
 // **Thread safety.** For one thread.
 //
@@ -17,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/cluster/ceph/modified_options.h"
 #include "server/cluster/ceph/monitor_poller.h"
 #include "server/cluster/ceph/monitor_query.h"
 #include "server/cluster/cluster_state.h"
@@ -49,18 +53,20 @@ class Review {
   // Whether to ask now. `key` is new with each change of what it is about.
   bool Due(absl::string_view key);
   // It was asked, and there was no answer: ask again next time.
-  void Again() { asked_ = absl::InfinitePast(); }
+  void Again() { asked_ = -absl::InfiniteDuration(); }
 
  private:
   const DaemonPollerOptions& options_;
   std::string key_;
-  absl::Time changed_ = absl::InfinitePast();
-  absl::Time asked_ = absl::InfinitePast();
+  // By the steady clock.
+  absl::Duration changed_ = -absl::InfiniteDuration();
+  absl::Duration asked_ = -absl::InfiniteDuration();
 };
 
 class DaemonPoller {
  public:
   static constexpr size_t kOptionsPerPoll = 10;
+  static constexpr size_t kPollsForOptions = 100;
 
   // Runs a command on the monitor of that name; blocks.
   using TellMonitor =
@@ -77,12 +83,13 @@ class DaemonPoller {
   void PollPgs(const MonitorPoller::Seen& seen, MonitorCommand monitors);
   void PollDevices(const MonitorPoller::Seen& seen, MonitorCommand monitors);
   void PollConfig(const MonitorPoller::Seen& seen, MonitorCommand monitors);
-  void PollModifiedOptions(const MonitorPoller::Seen& seen, absl::string_view key,
+  void PollModifiedOptions(const MonitorPoller::Seen& seen, uint64_t version,
                            MonitorCommand monitors);
   void PollMonStatus(const StatusSummary& status, TellMonitor tell);
   absl::Status FetchPgs(const StatusSummary& status, MonitorCommand monitors);
   absl::Status FetchDevices(MonitorCommand monitors);
   absl::Status FetchConfig(const MgrStat& mgr, MonitorCommand monitors);
+  absl::Status FetchCentralOptions(MonitorCommand monitors);
 
   // Takes note of how a fetch ended; the first failure of a row is logged.
   void Note(absl::string_view what, const absl::Status& status);
@@ -92,11 +99,11 @@ class DaemonPoller {
   std::string pgs_;  // what the structures were made from; empty: nothing
   std::vector<const char*> pg_structures_;
   std::string mon_status_;
+  std::string mon_status_denied_;  // as the one before, of when it was refused
   Review devices_{options_};
   Review config_{options_};
-  Review modified_{options_};
-  std::vector<std::string> to_ask_;  // daemons whose options this pass has not asked for
-  std::set<std::string> modified_options_;
+  ModifiedOptions modified_{options_.review, options_.settling};
+  std::optional<uint64_t> central_options_;  // the version of those that modified_ has
   std::set<std::string, std::less<>> complained_;
 };
 

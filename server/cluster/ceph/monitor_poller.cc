@@ -128,7 +128,7 @@ absl::Status MonitorPoller::RefreshOsdDetails(MonitorCommand monitors) {
         if (!crush.ok()) return crush.status();
         const absl::StatusOr<std::string> text = CrushText(*crush);
         if (!text.ok()) return text.status();
-        state_.Publish("osd_map_crush", *crush, id);
+        state_.Publish("osd_map_crush", WithPoints("osd_map_crush", *crush), id);
         const std::string structure = JsonText(*text);
         for (const char* name : kCrushMapTexts) state_.Publish(name, structure, id);
         return osd_map_facts_.crush_version;

@@ -30,7 +30,8 @@ double Number(const Json& json, const char* key, double otherwise) {
 
 class Tree {
  public:
-  absl::Status Read(const Json& osds, const Json& crush) {
+  // Of the members "osds" and "pools" of the OSD map, and the CRUSH map.
+  absl::Status Read(const Json& osds, const Json& pools, const Json& crush) {
     for (const Json& osd : osds) {
       int64_t id = 0;
       if (!ReadInt(osd, "osd", &id)) return Malformed("osd dump", "an OSD without osd");
@@ -65,6 +66,7 @@ class Tree {
       if (absl::StrContains(name, '~')) continue;
       buckets_[id] = &bucket;
     }
+    ReadWeightSets(pools, crush);
     return absl::OkStatus();
   }
 
@@ -77,7 +79,7 @@ class Tree {
       }
     }
     for (const auto& [id, bucket] : buckets_) {
-      if (within.count(id) == 0) AddBucket(id, /*parent=*/nullptr, 0);
+      if (within.count(id) == 0) AddBucket(id, /*pool_weights=*/nullptr, 0);
     }
     Json stray = Json::array();
     for (const auto& [id, osd] : osds_) {
@@ -90,13 +92,62 @@ class Tree {
   struct Child {
     int64_t id = 0;
     double weight = 0;
+    size_t place = 0;
   };
+
+  // Weights that count in the place of a bucket's own for one pool, or for all (Ceph's "compat").
+  struct WeightSet {
+    std::string name;
+    std::map<int64_t, const Json*> of_buckets;  // a list of weights for each position
+  };
+
+  void ReadWeightSets(const Json& pools, const Json& crush) {
+    const Json* const sets = Find(crush, {"choose_args"});
+    if (sets == nullptr || !sets->is_object()) return;
+    std::map<std::string, std::string> pool_names = {{"-1", "(compat)"}};
+    for (const Json& pool : pools) {
+      int64_t id = 0;
+      std::string name;
+      if (ReadInt(pool, "pool", &id) && ReadText(pool, {"pool_name"}, &name)) {
+        pool_names[absl::StrCat(id)] = name;
+      }
+    }
+    for (const auto& [pool, arguments] : sets->items()) {
+      const auto name = pool_names.find(pool);
+      WeightSet& set =
+          weight_sets_.emplace_back(WeightSet{name == pool_names.end() ? pool : name->second, {}});
+      for (const Json& argument : arguments) {
+        int64_t bucket = 0;
+        const Json* const weights = Find(argument, {"weight_set"});
+        if (ReadInt(argument, "bucket_id", &bucket) && weights != nullptr && weights->is_array()) {
+          set.of_buckets[bucket] = weights;
+        }
+      }
+    }
+  }
+
+  // What they say of an item, by the place that it has in its bucket.
+  Json PoolWeights(int64_t bucket, size_t place) const {
+    Json weights = Json::object();
+    for (const WeightSet& set : weight_sets_) {
+      const auto found = set.of_buckets.find(bucket);
+      if (found == set.of_buckets.end() || found->second->empty()) continue;
+      Json& of_item = weights[set.name] = Json::array();
+      for (const Json& position : *found->second) {
+        if (!position.is_array() || place >= position.size() || !position[place].is_number()) break;
+        of_item.push_back(position[place].get<double>());
+      }
+    }
+    return weights;
+  }
 
   // In Ceph's order: buckets by name, devices by class and number.
   std::map<std::string, Child> Children(const Json& bucket) const {
     std::map<std::string, Child> children;
+    size_t place = 0;
     for (const Json& item : bucket["items"]) {
       Child child;
+      child.place = place++;
       if (!ReadInt(item, "id", &child.id)) continue;
       child.weight = Number(item, "weight", 0) / 65536.0;
       std::string key;
@@ -114,7 +165,8 @@ class Tree {
     return children;
   }
 
-  void AddBucket(int64_t id, const Json* parent, int depth) {
+  // A root has no pool_weights.
+  void AddBucket(int64_t id, const Json* pool_weights, int depth) {
     if (!seen_.insert(id).second) return;
     const Json& bucket = *buckets_.at(id);
     const std::map<std::string, Child> children = Children(bucket);
@@ -123,7 +175,7 @@ class Tree {
          {std::pair("type_name", "type"), std::pair("type_id", "type_id")}) {
       if (const Json* const value = Find(bucket, {from}); value != nullptr) node[to] = *value;
     }
-    if (parent != nullptr) node["pool_weights"] = Json::object();
+    if (pool_weights != nullptr) node["pool_weights"] = *pool_weights;
     Json ids = Json::array();
     for (auto child = children.rbegin(); child != children.rend(); ++child) {
       ids.push_back(child->second.id);
@@ -131,11 +183,12 @@ class Tree {
     node["children"] = std::move(ids);
     nodes_.push_back(std::move(node));
     for (const auto& [key, child] : children) {
+      const Json weights = PoolWeights(id, child.place);
       if (child.id < 0) {
-        AddBucket(child.id, &bucket, depth + 1);
+        AddBucket(child.id, &weights, depth + 1);
       } else if (seen_.insert(child.id).second) {
         nodes_.push_back(Device(child.id, child.weight, depth + 1));
-        nodes_.back()["pool_weights"] = Json::object();
+        nodes_.back()["pool_weights"] = weights;
       }
     }
   }
@@ -171,6 +224,7 @@ class Tree {
   std::map<int64_t, const Json*> osds_;
   std::map<int64_t, std::string> classes_;
   std::map<int64_t, const Json*> buckets_;
+  std::vector<WeightSet> weight_sets_;  // in Ceph's order
   std::string device_type_ = "osd";
   std::set<int64_t> seen_;
   Json nodes_ = Json::array();
@@ -187,7 +241,11 @@ absl::StatusOr<std::string> OsdTreeStructure(absl::string_view osd_dump,
   const Json* const osds = Find(*dump, {"osds"});
   if (osds == nullptr || !osds->is_array()) return Malformed("osd dump", "osds is missing");
   Tree tree;
-  if (absl::Status status = tree.Read(*osds, *crush); !status.ok()) return status;
+  static const Json* const kNoPools = new Json(Json::array());
+  const Json* const pools = Find(*dump, {"pools"});
+  if (absl::Status status = tree.Read(*osds, pools == nullptr ? *kNoPools : *pools, *crush);
+      !status.ok())
+    return status;
   return Dump(tree.Make());
 }
 

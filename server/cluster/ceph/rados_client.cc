@@ -90,6 +90,9 @@ absl::Status RadosClient::ReadSettings() {
       {"rados_osd_op_timeout", command_seconds},
       // Otherwise an outage of minutes is noticed to be over half a minute late.
       {"mon_client_hunt_interval_max_multiple", "1"},
+      // Otherwise it stays with a monitor that hangs for half a minute, while others answer.
+      {"mon_client_ping_interval", "2"},
+      {"mon_client_ping_timeout", "4"},
       // Errors are returned, and the manager logs them.
       {"log_to_stderr", "false"},
       {"err_to_stderr", "false"},
@@ -162,7 +165,8 @@ absl::Status RadosClient::Connect() {
   if (r == -EACCES || r == -EPERM) {
     return absl::UnavailableError(absl::StrCat(monitors, " refuse ", settings_.name, " (",
                                                ErrorText(r), "): check that ", Option("keyring"),
-                                               " holds its present key"));
+                                               " holds its present key, and that it has at least "
+                                               "the capability mon 'allow r'"));
   }
   return absl::UnavailableError(absl::StrCat(monitors, " can't be reached as ", settings_.name,
                                              " (", ErrorText(r), "): check ", settings_.conf_file,

@@ -14,6 +14,7 @@ constexpr string_view kOsdMap[] = {
     "nearfull_ratio",     "pg_autoscale_bias",   "primary_affinity", "scrub_max_interval",
     "scrub_min_interval", "target_size_ratio",   "weight",
 };
+constexpr string_view kOsdMapCrush[] = {"weight_set"};
 constexpr string_view kOsdMapTree[] = {"crush_weight", "primary_affinity", "reweight"};
 constexpr string_view kOsdPingTimes[] = {"15min", "1min", "5min", "last"};
 constexpr string_view kOsdStats[] = {"apply_latency_ms", "commit_latency_ms"};
@@ -27,6 +28,7 @@ struct Members {
 constexpr Members kMembers[] = {
     {"df", kDf},
     {"osd_map", kOsdMap},
+    {"osd_map_crush", kOsdMapCrush},
     {"osd_map_tree", kOsdMapTree},
     {"osd_ping_times", kOsdPingTimes},
     {"osd_pool_stats", kRatios},
@@ -46,6 +48,8 @@ size_t EndOfString(string_view json, size_t at) {
 bool InNumber(char c) {
   return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
+
+bool IsBetweenNumbers(char c) { return c == '[' || c == ']' || c == ',' || c == ' ' || c == '\n'; }
 
 }  // namespace
 
@@ -80,12 +84,24 @@ std::string WithPoints(string_view structure, string_view json) {
     while (value < json.size() && (json[value] == ' ' || json[value] == ':')) ++value;
     // A text that no colon follows is a value.
     if (value == at || !std::binary_search(floats.begin(), floats.end(), name)) continue;
-    size_t behind = value;
-    while (behind < json.size() && InNumber(json[behind])) ++behind;
-    append(at, behind);
-    at = behind;
-    if (behind == value) continue;
-    if (json.substr(value, behind - value).find_first_of(".eE") == string_view::npos) text += ".0";
+    // One number, or all of a list of lists.
+    int depth = 0;
+    do {
+      while (value < json.size() && IsBetweenNumbers(json[value])) {
+        depth += json[value] == '[' ? 1 : json[value] == ']' ? -1 : 0;
+        ++value;
+        if (depth <= 0) break;
+      }
+      size_t behind = value;
+      while (behind < json.size() && InNumber(json[behind])) ++behind;
+      append(at, behind);
+      at = behind;
+      if (behind == value) break;
+      if (json.substr(value, behind - value).find_first_of(".eE") == string_view::npos) {
+        text += ".0";
+      }
+      value = behind;
+    } while (depth > 0);
   }
   return text;
 }

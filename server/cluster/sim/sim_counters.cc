@@ -51,7 +51,7 @@ const PerfCounters::Schema& OsdSchema() {
 
 }  // namespace
 
-void SimCounters::Sample(const Cluster& cluster, absl::Time now) {
+void SimCounters::Sample(const Cluster& cluster, const event::Moment& now) {
   osds_.resize(cluster.osds.size());
   for (size_t i = 0; i < osds_.size(); ++i) {
     const bool restarted = osds_[i].up_from != cluster.osds[i].up_from;

@@ -7,9 +7,9 @@
 
 #include <vector>
 
-#include "absl/time/time.h"
 #include "server/cluster/perf_counters.h"
 #include "server/cluster/sim/sim_cluster.h"
+#include "server/event/moment.h"
 
 namespace outpost::cluster::sim {
 
@@ -19,7 +19,7 @@ class SimCounters {
   explicit SimCounters(PerfCounters* counters) : counters_(*counters) {}
 
   // Takes a sample of each OSD that is up, after a step of the model.
-  void Sample(const Cluster& cluster, absl::Time now);
+  void Sample(const Cluster& cluster, const event::Moment& now);
 
  private:
   // Since the OSD's daemon started.

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "server/cluster/sim/sim_commands.h"
 #include "server/cluster/sim/sim_structures.h"
+#include "server/event/moment.h"
 
 namespace outpost::cluster::sim {
 namespace {
@@ -40,7 +41,7 @@ absl::Status SimSource::Start() {
   if (absl::Status status = ReadScript(); !status.ok()) return status;
   published_.assign(Structures().size(), 0);
   state_.SetClusterId(model_->cluster().fsid);
-  counters_.Sample(model_->cluster(), absl::Now());
+  counters_.Sample(model_->cluster(), event::Moment::Now());
   Publish(What::kAll, /*confirm=*/false);
   {
     absl::MutexLock lock(&mu_);
@@ -137,7 +138,7 @@ void SimSource::Run() {
       Obey(std::move(waiting));
       mu_.Lock();
     } else {
-      changed_.WaitWithTimeout(&mu_, absl::FromChrono(next_tick - now));
+      changed_.Wait(&mu_, absl::FromChrono(next_tick - now));
     }
   }
   std::deque<Waiting> unanswered = std::move(queue_);
@@ -151,7 +152,7 @@ void SimSource::Tick() {
   const Cluster& cluster = model_->cluster();
   script_.Run(cluster.now - cluster.created, *model_,
               [this](absl::string_view level, absl::string_view text) { WriteLine(level, text); });
-  counters_.Sample(model_->cluster(), absl::Now());
+  counters_.Sample(model_->cluster(), event::Moment::Now());
   Publish(Clock::now() < figures_due_ ? What::kNoFigures : What::kAll, /*confirm=*/true);
 }
 

@@ -34,6 +34,7 @@
 #include "server/cluster/sim/sim_script.h"
 #include "server/cluster/source.h"
 #include "server/command/command.h"
+#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::sim {
 
@@ -89,7 +90,7 @@ class SimSource final : public Source {
   std::chrono::steady_clock::time_point figures_due_;
 
   absl::Mutex mu_;
-  absl::CondVar changed_;
+  event::SteadyCondVar changed_;
   Phase phase_ ABSL_GUARDED_BY(mu_) = Phase::kNew;
   std::deque<Waiting> queue_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;

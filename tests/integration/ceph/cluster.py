@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A real Ceph cluster on loopback for tests: one mon, one mgr, a few memstore OSDs.
+"""A real Ceph cluster on loopback for tests: a mon or several, a mgr, a few memstore OSDs.
 
 All state lives in one directory, except for unix sockets, whose paths must be short: they
 live in a new directory below /tmp. As a class, for tests:
@@ -67,7 +67,7 @@ class Module(MgrModule):
 _CONF = """\
 [global]
 fsid = {fsid}
-mon_host = [v2:127.0.0.1:{port}/0,v1:127.0.0.1:{v1_port}/0]
+mon_host = {mon_host}
 ms_bind_ipv4 = true
 ms_bind_ipv6 = false
 public_addr = 127.0.0.1
@@ -161,7 +161,8 @@ class CephCluster:
     Args:
         workdir: where everything is kept; made if absent, emptied by start().
         osds: how many OSDs.
-        port: the mon's v2 port; its v1 port is the next one. 0: any two free ones.
+        port: the first mon's v2 port; its v1 port is the next one, and so on. 0: any free ones.
+        mons: how many mons: a, b, c…
         mgr_modules: real modules of the mgr to load and enable: installed names, or directories.
         detached: the daemons outlive this process (see stop_detached()).
     """
@@ -172,13 +173,16 @@ class CephCluster:
         osds: int = 3,
         port: int = 0,
         *,
+        mons: int = 1,
         mgr_modules: Sequence[str | os.PathLike[str]] = (),
         detached: bool = False,
     ) -> None:
         self.dir = pathlib.Path(workdir).resolve()
         self.osds = osds
         self.fsid = str(uuid.uuid4())
-        self.port, self.v1_port = (port, port + 1) if port else free_ports(2)
+        self.mons = "abcdefg"[:mons]
+        ports = list(range(port, port + 2 * mons)) if port else free_ports(2 * mons)
+        self._mon_ports = dict(zip(self.mons, zip(ports[::2], ports[1::2])))
         self._mgr_modules = {
             pathlib.Path(m).name: (_MODULES_DIR / m).resolve() for m in mgr_modules
         }
@@ -186,6 +190,11 @@ class CephCluster:
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._tools: list[subprocess.Popen[bytes]] = []
         self._sockets: pathlib.Path | None = None
+
+    @property
+    def port(self) -> int:
+        """The first mon's v2 port."""
+        return self._mon_ports["a"][0]
 
     @property
     def conf_path(self) -> str:
@@ -217,7 +226,7 @@ class CephCluster:
         """Starts a new cluster; returns when all OSDs are up and the mgr answers commands."""
         until = time.monotonic() + deadline_s
         shutil.rmtree(self.dir, ignore_errors=True)
-        for name in ["log", "run", "crash/posted", "mon.a", "mgr.x", "mgr-modules"]:
+        for name in ["log", "run", "crash/posted", "mgr.x", "mgr-modules"]:
             (self.dir / name).mkdir(parents=True)
         self._sockets = pathlib.Path(tempfile.mkdtemp(prefix="ceph-", dir="/tmp"))
         (self.dir / "run" / "sockets").symlink_to(self._sockets)
@@ -225,8 +234,9 @@ class CephCluster:
         self._write_keyrings()
         self._write_mgr_modules()
         made = [self._spawn_mkfs_osd(i) for i in range(self.osds)]
-        self._make_mon(until)
-        self.start_mon()
+        self._make_mons(until)
+        for mon in self.mons:
+            self.start_mon(mon)
         self._spawn("mgr.x", ["ceph-mgr", "-f", "-i", "x"])
         for process in made:
             self._finish(process, until)
@@ -247,21 +257,25 @@ class CephCluster:
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._sockets = None
 
-    def stop_mon(self) -> None:
-        """Ends the mon in an orderly way."""
-        self._kill("mon.a", signal.SIGTERM)
+    def stop_mon(self, mon: str = "a") -> None:
+        """Ends a mon in an orderly way."""
+        self._kill(f"mon.{mon}", signal.SIGTERM)
 
-    def start_mon(self) -> None:
-        """Starts the mon; does not wait for its quorum."""
-        self._spawn("mon.a", ["ceph-mon", "-f", "-i", "a"])
+    def start_mon(self, mon: str = "a") -> None:
+        """Starts a mon; does not wait for its quorum."""
+        self._spawn(f"mon.{mon}", ["ceph-mon", "-f", "-i", mon])
 
-    def pause_mon(self) -> None:
-        """Freezes the mon: connections to it stay open and nothing answers."""
-        self._daemons["mon.a"].send_signal(signal.SIGSTOP)
+    def pause(self, daemon: str) -> None:
+        """Freezes a daemon ("osd.0"): connections to it stay open and nothing answers."""
+        self._daemons[daemon].send_signal(signal.SIGSTOP)
 
-    def resume_mon(self) -> None:
-        """Ends pause_mon()."""
-        self._daemons["mon.a"].send_signal(signal.SIGCONT)
+    def resume(self, daemon: str) -> None:
+        """Ends pause()."""
+        self._daemons[daemon].send_signal(signal.SIGCONT)
+
+    def daemon_pid(self, daemon: str) -> int:
+        """The process of a daemon ("mon.a")."""
+        return self._daemons[daemon].pid
 
     def start_mgr(self) -> None:
         """Starts the mgr; does not wait until it is active."""
@@ -331,8 +345,7 @@ class CephCluster:
     def _write_conf(self) -> None:
         text = _CONF.format(
             fsid=self.fsid,
-            port=self.port,
-            v1_port=self.v1_port,
+            mon_host=",".join(self._mon_addresses(mon, "/0") for mon in self.mons),
             dir=self.dir,
             sockets=self._sockets,
             initial_modules=" ".join(self._mgr_modules),
@@ -354,7 +367,12 @@ class CephCluster:
         for name, entry in entries.items():
             (self.dir / f"{name}.keyring").write_text(entry)
         mon = _keyring_entry("mon.", mon="allow *") + "".join(entries.values())
-        (self.dir / "mon.a.keyring").write_text(mon)
+        for name in self.mons:
+            (self.dir / f"mon.{name}.keyring").write_text(mon)
+
+    def _mon_addresses(self, mon: str, nonce: str = "") -> str:
+        port, v1_port = self._mon_ports[mon]
+        return f"[v2:127.0.0.1:{port}{nonce},v1:127.0.0.1:{v1_port}{nonce}]"
 
     def _write_mgr_modules(self) -> None:
         modules = self.dir / "mgr-modules"
@@ -368,12 +386,12 @@ class CephCluster:
                 (modules / name / "__init__.py").write_text("from .module import Module\n")
                 (modules / name / "module.py").write_text(_STAND_IN_MODULE)
 
-    def _make_mon(self, until: float) -> None:
+    def _make_mons(self, until: float) -> None:
         monmap, osdmap = str(self.dir / "monmap"), str(self.dir / "osdmap")
-        addresses = f"[v2:127.0.0.1:{self.port},v1:127.0.0.1:{self.v1_port}]"
+        members = [w for mon in self.mons for w in ("--addv", mon, self._mon_addresses(mon))]
         making = [
             self._run_tool(
-                ["monmaptool", "--create", "--fsid", self.fsid, "--addv", "a", addresses]
+                ["monmaptool", "--create", "--fsid", self.fsid, *members]
                 + ["--enable-all-features", "--set-min-mon-release", "16", monmap]
             ),
             # OSDs that are in the first map need no `osd new`
@@ -384,13 +402,18 @@ class CephCluster:
         ]
         for process in making:
             self._finish(process, until)
-        self._finish(
-            self._run_tool(
-                ["ceph-mon", "--conf", self.conf_path, "--mkfs", "-i", "a", "--monmap", monmap]
-                + ["--osdmap", osdmap, "--keyring", str(self.dir / "mon.a.keyring")]
-            ),
-            until,
-        )
+        making = []
+        for mon in self.mons:
+            (self.dir / f"mon.{mon}").mkdir()
+            making.append(
+                self._run_tool(
+                    ["ceph-mon", "--conf", self.conf_path, "--mkfs", "-i", mon]
+                    + ["--monmap", monmap, "--osdmap", osdmap]
+                    + ["--keyring", str(self.dir / f"mon.{mon}.keyring")]
+                )
+            )
+        for process in making:
+            self._finish(process, until)
 
     def _spawn_mkfs_osd(self, i: int) -> subprocess.Popen[bytes]:
         (self.dir / f"osd.{i}").mkdir()
@@ -492,11 +515,17 @@ def main() -> int:
     parser.add_argument("action", choices=["up", "down"])
     parser.add_argument("dir", help="where its state is kept")
     parser.add_argument("--osds", type=int, default=3)
-    parser.add_argument("--port", type=int, default=0, help="of the mon; 0: any free one")
+    parser.add_argument("--mons", type=int, default=1)
+    parser.add_argument("--port", type=int, default=0, help="of the first mon; 0: any free ones")
     parser.add_argument("--mgr-module", action="append", default=[], help="a real module to load")
     args = parser.parse_args()
     cluster = CephCluster(
-        args.dir, args.osds, args.port, mgr_modules=args.mgr_module, detached=True
+        args.dir,
+        args.osds,
+        args.port,
+        mons=args.mons,
+        mgr_modules=args.mgr_module,
+        detached=True,
     )
     if args.action == "down":
         cluster.stop_detached()

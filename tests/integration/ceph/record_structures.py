@@ -137,6 +137,7 @@ _COMMANDS: tuple[dict[str, Any], ...] = (
     {"prefix": "osd pool stats"},
     {"prefix": "device ls"},
     {"prefix": "config log", "num": 1},
+    {"prefix": "config dump"},
     {"prefix": "config show", "who": "mgr.x"},
     {"prefix": "config show", "who": "mon.a"},
     {"prefix": "config show", "who": "osd.0"},
