@@ -115,6 +115,38 @@ std::string PgId(const Pool& pool, const Pg& pg) {
   return absl::StrFormat("%d.%x", pool.id, pg.seed);
 }
 
+Fullness FullnessOf(double ratio) {
+  return ratio >= kFullRatio           ? Fullness::kFull
+         : ratio >= kBackfillFullRatio ? Fullness::kBackfillFull
+         : ratio >= kNearFullRatio     ? Fullness::kNearFull
+                                       : Fullness::kNone;
+}
+
+absl::string_view FullnessName(Fullness fullness) {
+  static constexpr absl::string_view kNames[] = {"", "nearfull", "backfillfull", "full"};
+  return kNames[static_cast<size_t>(fullness)];
+}
+
+std::vector<std::string> StateNames(const Osd& osd) {
+  std::vector<std::string> names = {"exists"};
+  if (osd.auto_out) names.emplace_back("autoout");
+  if (osd.up) names.emplace_back("up");
+  if (osd.fullness != Fullness::kNone) names.emplace_back(FullnessName(osd.fullness));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> FlagNames(const Pool& pool) {
+  std::vector<std::string> names = {"hashpspool"};
+  if (pool.fullness != Fullness::kNone) names.emplace_back(FullnessName(pool.fullness));
+  return names;
+}
+
+uint32_t FlagsOf(const Pool& pool) {
+  static constexpr uint32_t kFlags[] = {0, 1u << 11, 1u << 12, 1u << 1};
+  return 1u | kFlags[static_cast<size_t>(pool.fullness)];
+}
+
 std::vector<OsdUsage> CountOsds(const Cluster& cluster) {
   std::vector<OsdUsage> usages(cluster.osds.size());
   for (const Osd& osd : cluster.osds) {

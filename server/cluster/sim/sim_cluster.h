@@ -9,6 +9,7 @@
 // 2. epoch grows with each change of flags, OSD states, pools or acting sets,
 //    and stats_revision with each change of usage or counters.
 // 3. A PG's acting set is the part of its holders that is up.
+// 4. OSDs are as full as their usage says, and pools as the fullest OSD: here, all have all.
 #ifndef OUTPOST_SERVER_CLUSTER_SIM_SIM_CLUSTER_H_
 #define OUTPOST_SERVER_CLUSTER_SIM_SIM_CLUSTER_H_
 
@@ -52,6 +53,12 @@ std::vector<std::string> FlagNames(uint32_t flags);
 // What `osd set <key>` sets; 0: there is no such key. "pause" is two flags.
 uint32_t FlagsOfKey(absl::string_view key);
 
+// How full an OSD or a pool is, in the words of Ceph's maps.
+enum class Fullness { kNone, kNearFull, kBackfillFull, kFull };
+Fullness FullnessOf(double ratio);
+// "nearfull"; empty: kNone.
+absl::string_view FullnessName(Fullness fullness);
+
 struct Host {
   std::string name;
   std::string ip;
@@ -66,8 +73,9 @@ struct Osd {
   bool up = true;
   bool in = true;
   bool auto_out = false;  // out because it was down for long, not by command
-  uint32_t nonce = 0;     // of its addresses: new with each start
-  int64_t up_from = 0;    // epochs
+  Fullness fullness = Fullness::kNone;
+  uint32_t nonce = 0;   // of its addresses: new with each start
+  int64_t up_from = 0;  // epochs
   int64_t up_thru = 0;
   int64_t down_at = 0;
   int64_t last_clean_begin = 0;
@@ -111,6 +119,7 @@ struct Pool {
   std::string application;  // empty: none is enabled
   absl::Time created;
   int64_t last_change = 0;  // epoch
+  Fullness fullness = Fullness::kNone;
   uint64_t objects = 0;
   uint64_t wanted_objects = 0;  // around which `objects` drifts
   double filling = 0;           // how many of `objects` clients add each second, up to:
@@ -151,8 +160,9 @@ struct Cluster {
 };
 
 inline constexpr uint64_t kObjectBytes = 4u << 20;
-// Ceph keeps the last twentieth of an OSD free, and warns from here on.
+// Ceph keeps the last twentieth of an OSD free, and warns before.
 inline constexpr double kFullRatio = 0.95;
+inline constexpr double kBackfillFullRatio = 0.9;
 inline constexpr double kNearFullRatio = 0.85;
 inline constexpr absl::string_view kVersion =
     "ceph version 16.2.15 (618f440892089921c3e944a991122ddc44e60516) pacific (stable)";
@@ -175,6 +185,11 @@ ObjectCounts CountPool(const Pool& pool);
 
 // How many copies of a PG's objects must still be made.
 uint64_t CopiesToMake(const Pool& pool, const Pg& pg);
+
+// The words of an OSD in the map, and the flags of a pool, in Ceph's order.
+std::vector<std::string> StateNames(const Osd& osd);
+std::vector<std::string> FlagNames(const Pool& pool);
+uint32_t FlagsOf(const Pool& pool);
 
 // "2.1f"
 std::string PgId(const Pool& pool, const Pg& pg);

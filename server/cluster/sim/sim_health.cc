@@ -68,43 +68,43 @@ void CheckOsds(const Cluster& cluster, std::vector<HealthCheck>& checks) {
                     {absl::StrCat("root default (", osds_on_them, " osds) is down")}});
 }
 
-// OSDs and pools that are full, or nearly.
+// OSDs and pools that are full, or nearly, as the map says.
 void CheckSpace(const Cluster& cluster, std::vector<HealthCheck>& checks) {
-  HealthCheck full{"OSD_FULL", "", 0, {}};
-  HealthCheck near_full{"OSD_NEARFULL", "", 0, {}};
-  const std::vector<OsdUsage> usages = CountOsds(cluster);
-  for (const Osd& osd : cluster.osds) {
-    if (!osd.in) continue;
-    const double used =
-        static_cast<double>(usages[osd.id].used_bytes) / static_cast<double>(osd.total_bytes);
-    if (used >= kFullRatio) {
-      full.detail.push_back(absl::StrCat("osd.", osd.id, " is full"));
-    } else if (used >= kNearFullRatio) {
-      near_full.detail.push_back(absl::StrCat("osd.", osd.id, " is near full"));
-    }
-  }
-  HealthCheck pools_near_full{"POOL_NEARFULL", "", 0, {}};
-  HealthCheck pools_full{"POOL_FULL", "", 0, {}};
-  // As in Ceph, a pool is as full as the fullest of its OSDs: here, all have all.
-  for (const Pool& pool : cluster.pools) {
-    HealthCheck* const check = !full.detail.empty()        ? &pools_full
-                               : !near_full.detail.empty() ? &pools_near_full
-                                                           : nullptr;
-    if (check == nullptr) continue;
-    check->detail.push_back(
-        absl::StrCat("pool '", pool.name, "' is ", check == &pools_full ? "full" : "nearfull"));
-  }
-  const auto add = [&](HealthCheck& check, const char* what) {
+  struct Kind {
+    Fullness fullness;
+    const char* osds;
+    const char* of_osds;  // behind the number
+    const char* of_osd;   // behind its name
+    const char* pools;
+    const char* of_pool;
+  };
+  static constexpr Kind kKinds[] = {
+      {Fullness::kFull, "OSD_FULL", "full", "full", "POOL_FULL", "full (no space)"},
+      {Fullness::kBackfillFull, "OSD_BACKFILLFULL", "backfillfull", "backfill full",
+       "POOL_BACKFILLFULL", "backfillfull"},
+      {Fullness::kNearFull, "OSD_NEARFULL", "nearfull", "near full", "POOL_NEARFULL", "nearfull"},
+  };
+  const auto add = [&](HealthCheck check, absl::string_view what) {
     if (check.detail.empty()) return;
     check.count = static_cast<int64_t>(check.detail.size());
     check.summary = absl::StrCat(check.count, " ", what);
     check.detail.resize(std::min(check.detail.size(), kMaxDetail));
     checks.push_back(std::move(check));
   };
-  add(full, "full osd(s)");
-  add(near_full, "nearfull osd(s)");
-  add(pools_full, "pool(s) full");
-  add(pools_near_full, "pool(s) nearfull");
+  for (const Kind& kind : kKinds) {
+    HealthCheck osds{kind.osds, "", 0, {}, kind.fullness == Fullness::kFull};
+    for (const Osd& osd : cluster.osds) {
+      if (!osd.in || osd.fullness != kind.fullness) continue;
+      osds.detail.push_back(absl::StrCat("osd.", osd.id, " is ", kind.of_osd));
+    }
+    add(std::move(osds), absl::StrCat(kind.of_osds, " osd(s)"));
+    HealthCheck pools{kind.pools, "", 0, {}};
+    for (const Pool& pool : cluster.pools) {
+      if (pool.fullness != kind.fullness) continue;
+      pools.detail.push_back(absl::StrCat("pool '", pool.name, "' is ", kind.of_pool));
+    }
+    add(std::move(pools), absl::StrCat("pool(s) ", kind.of_osds));
+  }
 }
 
 // A check of PGs in the making: how many of them have which word in their state.
@@ -219,7 +219,10 @@ std::vector<HealthCheck> HealthChecks(const Cluster& cluster) {
 }
 
 std::string HealthStatus(const std::vector<HealthCheck>& checks) {
-  return checks.empty() ? "HEALTH_OK" : "HEALTH_WARN";
+  if (checks.empty()) return "HEALTH_OK";
+  const bool error = std::any_of(checks.begin(), checks.end(),
+                                 [](const HealthCheck& check) { return check.is_error; });
+  return error ? "HEALTH_ERR" : "HEALTH_WARN";
 }
 
 void WriteHealth(const Cluster& cluster, bool with_detail, JsonWriter& out) {
@@ -229,7 +232,7 @@ void WriteHealth(const Cluster& cluster, bool with_detail, JsonWriter& out) {
     out.Object("checks", [&] {
       for (const HealthCheck& check : checks) {
         out.Object(check.code, [&] {
-          out.Field("severity", "HEALTH_WARN");
+          out.Field("severity", check.is_error ? "HEALTH_ERR" : "HEALTH_WARN");
           out.Object("summary", [&] {
             out.Field("message", check.summary);
             out.Field("count", check.count);

@@ -11,18 +11,19 @@
 
 namespace outpost::cluster::sim {
 
-// One check; all of them are warnings.
+// One check: a warning, or an error.
 struct HealthCheck {
   std::string code;
   std::string summary;
   int64_t count = 0;
   std::vector<std::string> detail;
+  bool is_error = false;
 };
 
 // Ordered by code.
 std::vector<HealthCheck> HealthChecks(const Cluster& cluster);
 
-// "HEALTH_OK" or "HEALTH_WARN".
+// "HEALTH_OK", "HEALTH_WARN" or "HEALTH_ERR".
 std::string HealthStatus(const std::vector<HealthCheck>& checks);
 
 // {"status": …, "checks": {…}, "mutes": []} as the monitors give it.

@@ -122,6 +122,7 @@ void Model::Advance(absl::Duration step) {
   bool changed = StepDaemons(step);
   if (changed) PlaceAll();
   changed = StepRecovery(step) || changed;
+  changed = StepFullness() || changed;
   if (changed) NewEpoch();
   ++cluster_.stats_revision;
 }
@@ -316,7 +317,7 @@ void Model::StepClients(absl::Duration step) {
       pool.last_io.reads = static_cast<uint64_t>(pool.read_rate * seconds);
       pool.last_io.read_bytes = pool.last_io.reads * kReadBytes;
     }
-    if ((cluster_.flags & kPauseWr) == 0) {
+    if ((cluster_.flags & kPauseWr) == 0 && pool.fullness != Fullness::kFull) {
       pool.last_io.writes = static_cast<uint64_t>(pool.write_rate * seconds);
       pool.last_io.write_bytes = pool.last_io.writes * kWriteBytes;
     }
@@ -330,6 +331,30 @@ void Model::StepClients(absl::Duration step) {
     pool.objects = static_cast<uint64_t>(
         std::max<int64_t>(0, static_cast<int64_t>(pool.objects) + std::llround(change)));
   }
+}
+
+bool Model::StepFullness() {
+  bool changed = false;
+  Fullness fullest = Fullness::kNone;
+  const std::vector<OsdUsage> usages = CountOsds(cluster_);
+  for (Osd& osd : cluster_.osds) {
+    // One that is down does not say.
+    if (osd.up) {
+      const Fullness fullness =
+          FullnessOf(static_cast<double>(usages[static_cast<size_t>(osd.id)].used_bytes) /
+                     static_cast<double>(osd.total_bytes));
+      changed = changed || osd.fullness != fullness;
+      osd.fullness = fullness;
+    }
+    if (osd.in) fullest = std::max(fullest, osd.fullness);
+  }
+  for (Pool& pool : cluster_.pools) {
+    if (pool.fullness == fullest) continue;
+    pool.fullness = fullest;
+    pool.last_change = cluster_.epoch + 1;
+    changed = true;
+  }
+  return changed;
 }
 
 bool Model::MayCopy(const Pool& pool, const Pg& pg) const {

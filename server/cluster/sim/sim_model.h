@@ -82,6 +82,8 @@ class Model {
   bool StepDaemons(absl::Duration step);  // whether the OSD map changed
   void StepClients(absl::Duration step);
   static void StepFilling(Pool& pool, absl::Duration step);
+  // Whether OSDs or pools are not as full any more as the map says: then it says so.
+  bool StepFullness();
   bool StepRecovery(absl::Duration step);  // whether a PG's acting set changed
   bool MayCopy(const Pool& pool, const Pg& pg) const;
   void PlaceAll();

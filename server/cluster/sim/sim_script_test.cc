@@ -127,7 +127,8 @@ TEST_F(SimScriptTest, APoolFills) {
   RunTo(75);
   EXPECT_GT(share(), 0.85);
   EXPECT_THAT(Checks(), testing::AnyOf(Contains("OSD_NEARFULL"), Contains("OSD_FULL")));
-  EXPECT_THAT(Checks(), testing::AnyOf(Contains("POOL_NEARFULL"), Contains("POOL_FULL")));
+  EXPECT_THAT(Checks(), testing::AnyOf(Contains("POOL_NEARFULL"), Contains("POOL_BACKFILLFULL"),
+                                       Contains("POOL_FULL")));
   RunTo(125);
   EXPECT_NEAR(share(), 0.10, 0.02);
   EXPECT_THAT(Checks(), IsEmpty());

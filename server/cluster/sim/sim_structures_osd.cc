@@ -60,11 +60,7 @@ void WriteOsd(const Cluster& cluster, const Osd& osd, JsonWriter& out) {
     WriteAddrVec(cluster, osd, "cluster_addrs", Messenger::kCluster, out);
     WriteAddrVec(cluster, osd, "heartbeat_back_addrs", Messenger::kHeartbeatBack, out);
     WriteAddrVec(cluster, osd, "heartbeat_front_addrs", Messenger::kHeartbeatFront, out);
-    out.Array("state", [&] {
-      if (osd.auto_out) out.Value("autoout");
-      out.Value("exists");
-      if (osd.up) out.Value("up");
-    });
+    out.List("state", StateNames(osd));
     out.Field("uuid", osd.uuid);
     WriteAddr(cluster, osd, "public_addr", Messenger::kPublic, out);
     WriteAddr(cluster, osd, "cluster_addr", Messenger::kCluster, out);

@@ -1,5 +1,6 @@
 // Pools: as the OSD map has them, and what they use.
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/cluster/sim/sim_structures.h"
 
 namespace outpost::cluster::sim {
@@ -84,8 +85,8 @@ void WritePool(const Pool& pool, JsonWriter& out) {
     out.Field("pool", pool.id);
     out.Field("pool_name", pool.name);
     out.Field("create_time", Stamp(pool.created));
-    out.Field("flags", 1);
-    out.Field("flags_names", "hashpspool");
+    out.Field("flags", FlagsOf(pool));
+    out.Field("flags_names", absl::StrJoin(FlagNames(pool), ","));
     out.Field("type", 1);
     out.Field("size", pool.size);
     out.Field("min_size", pool.min_size);

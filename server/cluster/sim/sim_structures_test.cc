@@ -233,6 +233,55 @@ TEST(SimStructuresTest, HealthIsJsonInJson) {
   EXPECT_EQ(json::parse(Get(model, "mon_status")["json"].get<std::string>())["state"], "leader");
 }
 
+// As in the maps of Ceph 16.2.15 whose OSDs said so.
+TEST(SimStructuresTest, WhatIsFullIsSoInTheMapAndInHealth) {
+  Model model(Options(3));
+  // Of what it could store, all but a twentieth of the space.
+  const auto fill = [&](double share) {
+    model.FillPool("rbd", share, absl::ZeroDuration());
+    const int64_t epoch = model.cluster().epoch;
+    model.Advance(absl::Seconds(1));
+    return model.cluster().epoch - epoch;
+  };
+  const auto seen = [&] {
+    const json map = Get(model, "osd_map");
+    const json health = json::parse(Get(model, "health")["json"].get<std::string>());
+    return json{{"state", map["osds"][1]["state"]},
+                {"flags", map["pools"][0]["flags"]},
+                {"names", map["pools"][0]["flags_names"]},
+                {"of_map", map["flags_set"].size()},
+                {"status", health["status"]},
+                {"checks", Keys(health["checks"])}};
+  };
+  const json empty = seen();
+  EXPECT_EQ(empty, json::parse(R"({"state":["exists","up"],"flags":1,"names":"hashpspool",
+      "of_map":4,"status":"HEALTH_OK","checks":[]})"));
+  EXPECT_EQ(fill(0.856), 1);
+  EXPECT_EQ(seen(), json::parse(R"({"state":["exists","nearfull","up"],"flags":2049,
+      "names":"hashpspool,nearfull","of_map":4,"status":"HEALTH_WARN",
+      "checks":["OSD_NEARFULL","POOL_NEARFULL"]})"));
+  EXPECT_EQ(Get(model, "osd_map")["pools"][0]["last_change"], absl::StrCat(model.cluster().epoch));
+  EXPECT_EQ(fill(0.856), 0) << "nothing new";
+  EXPECT_EQ(fill(0.91), 1);
+  EXPECT_EQ(seen(), json::parse(R"({"state":["backfillfull","exists","up"],"flags":4097,
+      "names":"hashpspool,backfillfull","of_map":4,"status":"HEALTH_WARN",
+      "checks":["OSD_BACKFILLFULL","POOL_BACKFILLFULL"]})"));
+  EXPECT_EQ(fill(1), 1);
+  EXPECT_EQ(seen(), json::parse(R"({"state":["exists","full","up"],"flags":3,
+      "names":"hashpspool,full","of_map":4,"status":"HEALTH_ERR",
+      "checks":["OSD_FULL","POOL_FULL"]})"));
+  const json health = json::parse(Get(model, "health")["json"].get<std::string>())["checks"];
+  EXPECT_EQ(health["OSD_FULL"]["severity"], "HEALTH_ERR");
+  EXPECT_EQ(health["POOL_FULL"]["severity"], "HEALTH_WARN");
+  EXPECT_EQ(health["POOL_FULL"]["detail"][0]["message"], "pool 'rbd' is full (no space)");
+  // Nobody writes to what is full.
+  model.Advance(absl::Seconds(1));
+  EXPECT_EQ(model.cluster().pools[0].last_io.writes, 0u);
+  EXPECT_GT(model.cluster().pools[0].last_io.reads, 0u);
+  EXPECT_EQ(fill(0.1), 1);
+  EXPECT_EQ(seen(), empty);
+}
+
 TEST(SimStructuresTest, DegradationIsCounted) {
   Model model(Options(3));
   model.SetFlags(kNoUp);

@@ -162,7 +162,9 @@ std::string StatusText(const Cluster& cluster) {
 }
 
 std::string HealthText(const Cluster& cluster, bool with_detail) {
-  const std::vector<HealthCheck> checks = HealthChecks(cluster);
+  std::vector<HealthCheck> checks = HealthChecks(cluster);
+  std::stable_partition(checks.begin(), checks.end(),
+                        [](const HealthCheck& check) { return check.is_error; });
   std::string text = HealthStatus(checks);
   const char* separator = " ";
   for (const HealthCheck& check : checks) {
@@ -172,7 +174,8 @@ std::string HealthText(const Cluster& cluster, bool with_detail) {
   text += '\n';
   if (!with_detail) return text;
   for (const HealthCheck& check : checks) {
-    absl::StrAppend(&text, "[WRN] ", check.code, ": ", check.summary, "\n");
+    absl::StrAppend(&text, check.is_error ? "[ERR] " : "[WRN] ", check.code, ": ", check.summary,
+                    "\n");
     for (const std::string& line : check.detail) absl::StrAppend(&text, "    ", line, "\n");
   }
   return text;
@@ -224,8 +227,8 @@ std::string OsdDumpText(const Cluster& cluster) {
                     " down_at ", osd.down_at, " last_clean_interval [", osd.last_clean_begin, ",",
                     osd.last_clean_end, ") ");
     absl::StrAppend(&text, AddrVec(cluster, osd, Messenger::kPublic), " ",
-                    AddrVec(cluster, osd, Messenger::kCluster), osd.auto_out ? " autoout," : " ",
-                    osd.up ? "exists,up " : "exists ", osd.uuid, "\n");
+                    AddrVec(cluster, osd, Messenger::kCluster), " ",
+                    absl::StrJoin(StateNames(osd), ","), " ", osd.uuid, "\n");
   }
   return text;
 }
@@ -267,8 +270,8 @@ std::string PoolText(const Pool& pool) {
   return absl::StrCat(
       "pool ", pool.id, " '", pool.name, "' replicated size ", pool.size, " min_size ",
       pool.min_size, " crush_rule 0 object_hash rjenkins pg_num ", pool.pgs.size(), " pgp_num ",
-      pool.pgs.size(), " autoscale_mode off last_change ", pool.last_change,
-      " flags hashpspool stripe_width 0",
+      pool.pgs.size(), " autoscale_mode off last_change ", pool.last_change, " flags ",
+      absl::StrJoin(FlagNames(pool), ","), " stripe_width 0",
       pool.application.empty() ? "" : absl::StrCat(" application ", pool.application));
 }
 
