@@ -53,7 +53,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephCluster]:
 def manager(cluster: CephCluster) -> Iterator[Manager]:
     conf = Path(cluster.conf_path)
     flags = ["--source", "ceph", "--ceph-conf", conf, "--ceph-name", "client.admin"]
-    with Manager("mapprobe", flags=flags) as manager:
+    with Manager("mapprobe", "placement", "probe_cpp", flags=flags) as manager:
         until("the manager to be connected", lambda: connected(manager))
         until("one epoch in both", lambda: same_epoch(manager, cluster))
         yield manager
@@ -158,6 +158,45 @@ def test_upmaps_even_out_as_well(manager: Manager, cluster: CephCluster) -> None
     )
     assert ours[0] > 0
     assert ours[2] <= max(2.0, theirs[2] + 1), (ours, theirs)
+
+
+def test_a_module_in_c_plus_plus_is_told_the_same(manager: Manager, cluster: CephCluster) -> None:
+    theirs, _ = both(manager, cluster, EXACT["up"])
+    for pool, groups in theirs.items():
+        assert manager.call("probe_cpp", "map_pool", int(pool), {}) == groups
+    theirs, _ = both(
+        manager,
+        cluster,
+        """
+        inc = osdmap.new_incremental()
+        inc.set_osd_reweights({0: 0.3, 2: 0.0})
+        after = osdmap.apply_incremental(inc)
+        result = [after.map_pool_pgs_up(1), osdmap.pg_to_up_acting_osds(1, 3)]
+        """,
+    )
+    assert manager.call("probe_cpp", "map_pool", 1, {"0": 0.3, "2": 0}) == theirs[0]
+    assert manager.call("probe_cpp", "map_group", 1, 3) == theirs[1]
+    assert "there is no pool with the number 99" in manager.call("probe_cpp", "map_pool", 99, {})
+
+
+def test_a_module_in_c_plus_plus_evens_out(manager: Manager) -> None:
+    before = manager.call("probe_cpp", "map_pool", 1, {})
+    found, after = manager.call("probe_cpp", "even_out", 1, "data")
+    assert found > 0
+    assert before.keys() == after.keys() and before != after
+    # OSDs of the same weight have about the same
+    counts = [sum(osd in osds for osds in after.values()) for osd in (0, 2)]
+    assert abs(counts[0] - counts[1]) <= 4
+
+
+def test_without_the_module_placement_that_is_said(manager: Manager) -> None:
+    manager.check("module", "disable", "placement")
+    try:
+        said = manager.call("probe_cpp", "map_pool", 1, {})
+        assert "placement" in said and "not enabled" in said
+    finally:
+        manager.check("module", "enable", "placement")
+        manager.settled("placement")
 
 
 def test_a_change_is_dumped_as_ceph_mgr_dumps_it(manager: Manager, cluster: CephCluster) -> None:

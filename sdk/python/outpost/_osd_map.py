@@ -189,7 +189,7 @@ class OSDMap:
             max_changes=max_iterations,
             pools=pools or (),
         )
-        inc.add_upmaps(found)
+        inc.add_upmaps(found.new_items, found.old_items)
         return len(found.new_items) + len(found.old_items)
 
     # changes
@@ -271,12 +271,18 @@ class OSDMapIncremental:
         """
         self._crush = with_compat_weights(self._crush, _weights(weightmap))
 
-    def add_upmaps(self, upmaps: _placement.Upmaps) -> None:
-        """Add what OSDMap.calc_pg_upmaps() has found."""
-        for group, moves in upmaps.new_items.items():
-            self._upmaps.new_items[group] = moves
+    def add_upmaps(
+        self, new_items: Mapping[str, Iterable[tuple[int, int]]], old_items: Iterable[str]
+    ) -> None:
+        """Add exceptions to placement, as OSDMap.calc_pg_upmaps() does, and take others away.
+
+        New ones are from which OSD to which one, for each group: {"2.1f": [(0, 3)]}; old ones are
+        the names of groups.
+        """
+        for group, moves in new_items.items():
+            self._upmaps.new_items[group] = list(moves)
             self._upmaps.old_items = [old for old in self._upmaps.old_items if old != group]
-        for group in upmaps.old_items:
+        for group in old_items:
             self._upmaps.new_items.pop(group, None)
             if group not in self._upmaps.old_items:
                 self._upmaps.old_items.append(group)

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "outpost/module.h"
+#include "outpost/placement.h"
 
 namespace {
 
@@ -43,6 +44,7 @@ class Probe : public outpost::Module {
     AddClusterMethods();
     AddRemoteMethods();
     AddStoreMethods();
+    AddPlacementMethods();
   }
 
   void Notify(const outpost::Notification& notification) override {
@@ -116,6 +118,39 @@ class Probe : public outpost::Module {
     // [text]
     methods().Add("fail", [](const Json& args, const Json&) -> absl::StatusOr<Json> {
       return absl::NotFoundError(args.at(0).get<std::string>());
+    });
+  }
+
+  // What Placement says: pools' groups, one group, and both after what evens them out.
+  void AddPlacementMethods() {
+    // [pool, reweights]
+    methods().Add("map_pool", [this](const Json& args, const Json&) -> absl::StatusOr<Json> {
+      outpost::OsdMapChange change;
+      for (const auto& [osd, weight] : args.at(1).items()) {
+        change.osd_reweights[std::stoi(osd)] = weight.get<double>();
+      }
+      const auto groups = placement_.MapPoolPgsUp(args.at(0).get<int64_t>(), change);
+      if (!groups.ok()) return std::string(groups.status().message());
+      return Json(*groups);
+    });
+    // [pool, number of the group]
+    methods().Add("map_group", [this](const Json& args, const Json&) -> absl::StatusOr<Json> {
+      const auto group =
+          placement_.PgToUpActingOsds(args.at(0).get<int64_t>(), args.at(1).get<uint32_t>());
+      if (!group.ok()) return group.status();
+      return Json{{"up", group->up},
+                  {"up_primary", group->up_primary},
+                  {"acting", group->acting},
+                  {"acting_primary", group->acting_primary}};
+    });
+    // [pool's number, pool's name]: how many exceptions there are to make, and the groups then.
+    methods().Add("even_out", [this](const Json& args, const Json&) -> absl::StatusOr<Json> {
+      const auto change = placement_.CalcPgUpmaps(
+          {.max_deviation = 1, .max_changes = 20, .pools = {args.at(1).get<std::string>()}});
+      if (!change.ok()) return change.status();
+      const auto groups = placement_.MapPoolPgsUp(args.at(0).get<int64_t>(), *change);
+      if (!groups.ok()) return groups.status();
+      return Json{change->new_upmap_items.size() + change->old_upmap_items.size(), *groups};
     });
   }
 
@@ -204,6 +239,9 @@ class Probe : public outpost::Module {
     return outcome;
   }
 
+  const outpost::Placement placement_{[this](absl::string_view method, const Json& arguments) {
+    return Remote(outpost::Placement::kModule, method, Json::array(), arguments);
+  }};
   absl::Mutex mu_;
   std::vector<std::pair<std::string, std::string>> seen_ ABSL_GUARDED_BY(mu_);  // type, id
 };
