@@ -126,14 +126,13 @@ absl::Status CheckFormat(const std::string& format) {
       absl::StrCat("--format: \"", format, "\" is not one of ", absl::StrJoin(kFormats, ", ")));
 }
 
-// Of a module's log and of notifications, "-f" is to follow, as with `tail` and `journalctl`,
-// where no format stands after it.
+// Of a module's log and events, and of notifications, "-f" is to follow, as with `tail` and
+// `journalctl`, where no format stands after it.
 std::vector<std::string> WithFollow(std::vector<std::string> args) {
-  constexpr absl::string_view kLogs[] = {"module", "logs"};
-  if (std::search(args.begin(), args.end(), std::begin(kLogs), std::end(kLogs)) == args.end() &&
-      std::find(args.begin(), args.end(), "notify") == args.end()) {
-    return args;
-  }
+  const auto has = [&args](const std::vector<std::string>& words) {
+    return std::search(args.begin(), args.end(), words.begin(), words.end()) != args.end();
+  };
+  if (!has({"module", "logs"}) && !has({"module", "events"}) && !has({"notify"})) return args;
   for (size_t i = 0; i < args.size(); ++i) {
     if (args[i] == "-f" && (i + 1 == args.size() || !CheckFormat(args[i + 1]).ok())) {
       args[i] = "--follow";

@@ -106,6 +106,8 @@ TEST(ParseArguments, OfAModulesLogFMeansToFollow) {
        std::vector<std::vector<std::string>>{{"module", "logs", "hello", "-f"},
                                              {"module", "logs", "-f", "hello"},
                                              {"module", "logs", "hello", "--follow"},
+                                             {"module", "events", "-f"},
+                                             {"module", "events", "hello", "-f"},
                                              {"mgr", "module", "logs", "hello", "-f"}}) {
     const Arguments arguments = MustParse(args);
     EXPECT_THAT(arguments.words, ::testing::Contains("--follow"));

@@ -191,26 +191,38 @@ Failure Client::Subscribe(const std::vector<std::string>& types,
                                                " ended the stream of notifications"));
 }
 
-Failure Client::TailLog(const v1::TailLogRequest& request, const OnLogLine& on_line) {
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  Interrupt::Cancelling cancelling(interrupt_, &context);
-  const std::unique_ptr<grpc::ClientReader<v1::TailLogResponse>> reader =
-      manager_->TailLog(&context, request);
+template <typename Message>
+Failure Client::ReadAll(grpc::ClientContext* context, grpc::ClientReader<Message>* reader,
+                        const std::function<std::optional<Failure>(const Message*)>& take,
+                        const char* what) {
   reader->WaitForInitialMetadata();
   std::optional<Failure> failure;
-  if (channel_->GetState(false) == GRPC_CHANNEL_READY) failure = on_line(nullptr);
-  v1::TailLogResponse line;
-  while (reader->Read(&line)) {
+  if (channel_->GetState(false) == GRPC_CHANNEL_READY) failure = take(nullptr);
+  Message message;
+  while (reader->Read(&message)) {
     if (failure.has_value()) continue;
-    failure = on_line(&line);
-    if (failure.has_value()) context.TryCancel();
+    failure = take(&message);
+    if (failure.has_value()) context->TryCancel();
   }
   const grpc::Status status = reader->Finish();
   if (failure.has_value()) return *failure;
   if (!status.ok()) return ToFailure(status);
   return ErrnoFailure(ECONNRESET, absl::StrCat("the manager at ", settings_.address,
-                                               " ended the stream of log lines"));
+                                               " ended the stream of ", what));
+}
+
+Failure Client::TailLog(const v1::TailLogRequest& request, const OnLogLine& on_line) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Interrupt::Cancelling cancelling(interrupt_, &context);
+  return ReadAll(&context, manager_->TailLog(&context, request).get(), on_line, "log lines");
+}
+
+Failure Client::TailEvents(const v1::TailEventsRequest& request, const OnEvent& on_event) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Interrupt::Cancelling cancelling(interrupt_, &context);
+  return ReadAll(&context, manager_->TailEvents(&context, request).get(), on_event, "events");
 }
 
 }  // namespace outpost::cli

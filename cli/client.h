@@ -62,11 +62,20 @@ class Client {
   // or the stream ends; says which.
   Failure TailLog(const v1::TailLogRequest& request, const OnLogLine& on_line);
 
+  // The same of the events that `request` selects.
+  using OnEvent = std::function<std::optional<Failure>(const v1::TailEventsResponse*)>;
+  Failure TailEvents(const v1::TailEventsRequest& request, const OnEvent& on_event);
+
   // Connects anew at the next call: one that found nobody would be tried again only after
   // connect_timeout.
   void Reconnect();
 
  private:
+  // Gives what is read from `reader`, of a call with `context`, to `take`.
+  template <typename Message>
+  Failure ReadAll(grpc::ClientContext* context, grpc::ClientReader<Message>* reader,
+                  const std::function<std::optional<Failure>(const Message*)>& take,
+                  const char* what);
   void SetDeadline(grpc::ClientContext* context) const;
   Failure ToFailure(const grpc::Status& status) const;
   Failure Unavailable(const std::string& message) const;

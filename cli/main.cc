@@ -23,6 +23,7 @@
 #include "cli/local_commands.h"
 #include "cli/run_command.h"
 #include "cli/watch.h"
+#include "cli/watch_events.h"
 #include "cli/watch_progress.h"
 #include "outpost/version.h"
 
@@ -54,6 +55,9 @@ std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt
   if (arguments.watch) return Watch(arguments, &client, interrupt, &output);
   if (IsFollowingLogs(arguments.words)) {
     return FollowModuleLogs(arguments, &client, interrupt, &output);
+  }
+  if (IsFollowingEvents(arguments.words)) {
+    return FollowEvents(arguments, &client, interrupt, &output);
   }
   if (const LocalCommand* command = FindLocalCommand(arguments.words)) {
     return command->run({.arguments = arguments,

@@ -4,23 +4,22 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "cli/follow.h"
 #include "cli/run_command.h"
 #include "outpost/internal/printable.h"
 
 namespace outpost::cli {
 namespace {
 
-constexpr absl::Duration kTryAgain = absl::Milliseconds(500);
 constexpr uint32_t kOldLines = 20;
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
@@ -75,43 +74,19 @@ std::string LineJson(const v1::TailLogResponse& line) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-bool CameAndWent(const Failure& failure) {
-  return failure.exit_status == ECONNRESET || failure.exit_status == ECONNREFUSED ||
-         failure.exit_status == EAGAIN;
-}
-
-std::optional<Failure> Follow(v1::TailLogRequest request, const Arguments& arguments,
-                              Client* client, Interrupt* interrupt, Output* output) {
-  const bool json = absl::StartsWith(arguments.format, "json");
-  if (!json && !arguments.format.empty() && arguments.format != "plain") {
-    return ErrnoFailure(EINVAL, absl::StrCat("no ", arguments.format,
-                                             " is made of a stream; use --format plain or json"));
-  }
-  bool connected = false;
-  bool away = false;
-  bool restarted = false;
-  const auto show = [&](const v1::TailLogResponse* line) -> std::optional<Failure> {
-    if (away) absl::FPrintF(stderr, "the manager at %s is there again\n", arguments.address);
-    connected = true;
-    away = false;
-    return line == nullptr ? std::nullopt : output->Write(json ? LineJson(*line) : LineText(*line));
-  };
-  for (;;) {
-    const Failure end = client->TailLog(request, show);
-    if (interrupt->signal() != 0) return std::nullopt;
-    // A new manager knows a module that was started by hand when that has attached again.
-    const bool comes_back = restarted && end.exit_status == ENOENT;
-    if (!connected || !(comes_back || CameAndWent(end))) return end;
-    if (!away && !comes_back) {
-      absl::FPrintF(stderr, "the manager at %s went away; waiting for it\n", arguments.address);
-    }
-    away = away || !comes_back;
-    restarted = true;
+std::optional<Failure> FollowLog(v1::TailLogRequest request, const Arguments& arguments,
+                                 Client* client, Interrupt* interrupt, Output* output) {
+  bool json = false;
+  if (auto failure = StreamFormat(arguments, &json)) return failure;
+  return Follow(arguments, client, interrupt, [&](const std::function<void()>& answered) {
+    const Failure end = client->TailLog(request, [&](const v1::TailLogResponse* line) {
+      answered();
+      if (line == nullptr) return std::optional<Failure>();
+      return output->Write(json ? LineJson(*line) : LineText(*line));
+    });
     request.set_lines(0);  // those were shown
-    interrupt->WaitFor(kTryAgain);
-    if (interrupt->signal() != 0) return std::nullopt;
-    client->Reconnect();
-  }
+    return end;
+  });
 }
 
 }  // namespace
@@ -133,7 +108,7 @@ std::optional<Failure> Watch(const Arguments& arguments, Client* client, Interru
   request.set_channel(arguments.watch_channel.empty() ? "cluster" : arguments.watch_channel);
   request.set_min_level(LeastLevel(arguments.watch_severity));
   request.set_follow(true);
-  return Follow(std::move(request), arguments, client, interrupt, output);
+  return FollowLog(std::move(request), arguments, client, interrupt, output);
 }
 
 bool IsFollowingLogs(const std::vector<std::string>& words) {
@@ -173,7 +148,7 @@ std::optional<Failure> FollowModuleLogs(const Arguments& arguments, Client* clie
   if (request.module().empty()) {
     return ErrnoFailure(EINVAL, "module logs: of which module? module logs NAME [--follow]");
   }
-  return Follow(std::move(request), arguments, client, interrupt, output);
+  return FollowLog(std::move(request), arguments, client, interrupt, output);
 }
 
 }  // namespace outpost::cli

@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/utsname.h>
 
 namespace outpost {
 
@@ -29,6 +30,11 @@ std::string HostAddress() {
   }
   freeifaddrs(interfaces);
   return found.empty() ? "127.0.0.1" : found;
+}
+
+std::string HostName() {
+  utsname names;
+  return uname(&names) == 0 ? names.nodename : "";
 }
 
 }  // namespace outpost

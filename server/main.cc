@@ -39,7 +39,9 @@
 #include "server/host_address.h"
 #include "server/instance_lock.h"
 #include "server/log/log.h"
+#include "server/manager_events.h"
 #include "server/module/call_router.h"
+#include "server/module/event_log.h"
 #include "server/module/process.h"
 #include "server/module/structure_watches.h"
 #include "server/module/supervisor.h"
@@ -175,6 +177,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   notify::NotificationHub hub;
   cluster::ClusterState cluster;
   progress::ProgressRegistry progress;
+  module::EventLog events(store->get());
   log::LogHistory& log_history = log::History();
   const notify::ClusterLogForwarder cluster_log(&log_history, &hub);
   std::atomic<bool> cluster_keeps_log = false;
@@ -193,6 +196,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
              if (cluster_keeps_log && event.check().source() == "cluster") {
                return;
              }
+             if (event.check().source() != "cluster") TellOfHealth(event, &events);
              notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
            }});
   cluster::StructureParts structure_parts;
@@ -278,6 +282,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   options.address = absl::StrCat("unix:", socket);
   options.log_file = settings.log_file;
   options.manager_ip = HostAddress();
+  options.host = HostName();
   options.cluster_log = [&](const v1::LogRecord& line) { (*source)->WriteLog(line); };
   options.cluster = [&cluster] {
     return module::ClusterIdentity{.id = cluster.cluster_id(), .release = ReleaseOf(cluster)};
@@ -299,6 +304,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                                      .commands = &table,
                                                      .health = &health,
                                                      .progress = &progress,
+                                                     .events = &events,
                                                      .processes = &processes,
                                                      .timers = &timers});
   (*config)->OnChange([&](const std::string& module, const v1::OptionValue& value) {
@@ -319,6 +325,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                       .health = &health,
                                       .progress = &progress,
                                       .log = &log_history,
+                                      .events = &events,
                                       .cluster = &cluster,
                                       .structure_parts = &structure_parts,
                                       .counters = &counters,
@@ -331,6 +338,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddProgressCommands(subjects, &dispatcher);
   builtin::AddLogCommands(subjects, &dispatcher);
   builtin::AddModuleCommands(subjects, &dispatcher);
+  builtin::AddModuleEventCommands(subjects, &dispatcher);
   builtin::AddConfigCommands(subjects, &dispatcher);
   builtin::AddConfigReportCommands(subjects, &dispatcher);
   builtin::AddCounterCommands(subjects, &dispatcher);
@@ -371,7 +379,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .source = source->get(),
                                .store = store->get(),
                                .health = &health,
-                               .log = &log_history});
+                               .log = &log_history,
+                               .events = &events});
   rpc::ProgressService progress_service(&progress, &supervisor);
   rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
   rpc::FutureOrchestratorService orchestrator;
@@ -393,8 +402,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       "{} \"{}\" serves on unix:{}{}; source {}, modules in {}", Product(), settings.id, socket,
       ports.empty() ? "" : absl::StrCat(" and tcp ports ", absl::StrJoin(ports, ", ")),
       settings.source, absl::StrJoin(settings.module_path, ":"));
+  TellOfManager(v1::EVENT_KIND_MANAGER_STARTED, Product(), &events);
   absl::Status status = supervisor.Start(settings.initial_modules);
   if (status.ok()) ServeUntilSignal(signals);
+  TellOfManager(v1::EVENT_KIND_MANAGER_STOPPING, Product(), &events);
 
   stopping = true;
   (*server)->GetHealthCheckService()->SetServingStatus(false);

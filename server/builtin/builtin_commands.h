@@ -16,6 +16,7 @@
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
+#include "server/module/event_log.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
 #include "server/progress/progress_registry.h"
@@ -33,6 +34,7 @@ struct Subjects {
   health::HealthRegistry* health;
   progress::ProgressRegistry* progress;
   log::LogHistory* log;
+  const module::EventLog* events;
   cluster::ClusterState* cluster;
   cluster::StructureParts* structure_parts;
   const cluster::PerfCounters* counters;
@@ -47,6 +49,7 @@ void AddHealthCommands(const Subjects& subjects, command::Dispatcher* dispatcher
 void AddProgressCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddLogCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
+void AddModuleEventCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddConfigReportCommands(const Subjects& subjects, command::Dispatcher* dispatcher);
 void AddCounterCommands(const Subjects& subjects, command::Dispatcher* dispatcher);

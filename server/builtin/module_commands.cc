@@ -209,7 +209,7 @@ void AddEnable(const Subjects& s, const std::string& words, command::Dispatcher*
                        .out = "",
                        .err = absl::StrCat("module '", name, "' is already enabled")});
         }
-        s.modules->Enable(name, kReadyWait,
+        s.modules->Enable(name, call.caller, kReadyWait,
                           [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
                             done(Settled(m, "enabled"));
                           });
@@ -222,7 +222,8 @@ void AddDisable(const Subjects& s, const std::string& words, command::Dispatcher
       [s](const BuiltinCall& call, ResultCallback done) {
         const std::string name = call.args["module"];
         s.modules->Disable(
-            name, [name, done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
+            name, call.caller,
+            [name, done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
               if (absl::IsNotFound(m.status())) {
                 // As Ceph has it: the wish is fulfilled.
                 return done({.retval = 0,
@@ -238,7 +239,7 @@ void AddRestart(const Subjects& s, const std::string& words, command::Dispatcher
   dispatcher->AddBuiltin(
       {words + " restart name=module,type=CephString", "end a module and start it again", "rw"},
       [s](const BuiltinCall& call, ResultCallback done) {
-        s.modules->Restart(call.args["module"], kReadyWait,
+        s.modules->Restart(call.args["module"], call.caller, kReadyWait,
                            [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
                              done(Settled(m, "restarted"));
                            });

@@ -175,9 +175,12 @@ std::shared_ptr<Ticket> CallRouter::RunCommand(const std::string& module,
   run.set_call_id(*call_id);
   std::string who = absl::StrCat("command \"", invocation.prefix, "\"");
   Start(module, std::move(who), deadline, std::move(request), ticket,
-        [this, call_id = *std::move(call_id), prefix = std::move(invocation.prefix),
+        [this, module, call_id = *std::move(call_id), prefix = std::move(invocation.prefix),
          callback = std::move(callback)](Session::Answer answer) mutable {
           Leave(call_id);
+          if (absl::IsDeadlineExceeded(answer.status())) {
+            supervisor_->TellTimedOut(module, absl::StrCat("command \"", prefix, "\""));
+          }
           callback(answer.ok() ? CommandAnswer(*std::move(answer))
                                : FailedCommand(answer.status(), prefix));
         });
@@ -202,9 +205,10 @@ std::shared_ptr<Ticket> CallRouter::Call(RemoteCall call,
   out.set_caller(std::move(call.caller));
   out.set_call_id(*call_id);
   Start(call.module, absl::StrCat(call.module, ".", what), deadline, std::move(request), ticket,
-        [this, call_id = *std::move(call_id),
+        [this, module = call.module, what, call_id = *std::move(call_id),
          callback = std::move(callback)](Session::Answer answer) mutable {
           Leave(call_id);
+          if (absl::IsDeadlineExceeded(answer.status())) supervisor_->TellTimedOut(module, what);
           RemoteOutcome outcome;
           if (!answer.ok()) {
             outcome = FailedCall(answer.status());

@@ -164,7 +164,8 @@ void Supervisor::WriteEnabled(const std::string& name, bool enabled,
       std::move(done));
 }
 
-void Supervisor::Enable(const std::string& name, absl::Duration wait, ModuleInfoCallback callback) {
+void Supervisor::Enable(const std::string& name, const std::string& by, absl::Duration wait,
+                        ModuleInfoCallback callback) {
   absl::Status refusal = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
     Module* m = Find(name);
@@ -187,42 +188,44 @@ void Supervisor::Enable(const std::string& name, absl::Duration wait, ModuleInfo
     return absl::OkStatus();
   });
   if (!refusal.ok()) return callback(std::move(refusal));
-  WriteEnabled(name, true,
-               [this, name, wait, callback = std::move(callback)](absl::Status written) mutable {
-                 if (!written.ok()) return callback(std::move(written));
-                 Locked([&] {
-                   mu_.AssertHeld();
-                   Module& m = modules_[name];
-                   m.name = name;
-                   m.enabled = true;
-                   m.disabled_by_operator = false;
-                   if (m.stopping) {
-                     m.start_after_stop = true;
-                   } else if (m.process == nullptr && m.session == nullptr && m.installed &&
-                              m.state != v1::MODULE_STATE_BACKOFF) {
-                     m.failures = 0;
-                     m.restarts = 0;
-                     StartProcess(m);
-                   }
-                   Wait(m, /*for_stop=*/false, wait, std::move(callback));
-                 });
-               });
+  WriteEnabled(
+      name, true,
+      [this, name, by, wait, callback = std::move(callback)](absl::Status written) mutable {
+        if (!written.ok()) return callback(std::move(written));
+        Locked([&] {
+          mu_.AssertHeld();
+          Module& m = modules_[name];
+          m.name = name;
+          if (!std::exchange(m.enabled, true)) TellBy(name, v1::EVENT_KIND_ENABLED, by);
+          m.disabled_by_operator = false;
+          if (m.stopping) {
+            m.start_after_stop = true;
+          } else if (m.process == nullptr && m.session == nullptr && m.installed &&
+                     m.state != v1::MODULE_STATE_BACKOFF) {
+            m.failures = 0;
+            m.restarts = 0;
+            StartProcess(m);
+          }
+          Wait(m, /*for_stop=*/false, wait, std::move(callback));
+        });
+      });
 }
 
-void Supervisor::Disable(const std::string& name, ModuleInfoCallback callback) {
+void Supervisor::Disable(const std::string& name, const std::string& by,
+                         ModuleInfoCallback callback) {
   const bool known = Locked([&] {
     mu_.AssertHeld();
     return Find(name) != nullptr;
   });
   if (!known) return callback(absl::NotFoundError(absl::StrCat(Quoted(name), " is not known")));
   WriteEnabled(name, false,
-               [this, name, callback = std::move(callback)](absl::Status written) mutable {
+               [this, name, by, callback = std::move(callback)](absl::Status written) mutable {
                  if (!written.ok()) return callback(std::move(written));
                  Locked([&] {
                    mu_.AssertHeld();
                    Module& m = modules_[name];
                    m.name = name;
-                   m.enabled = false;
+                   if (std::exchange(m.enabled, false)) TellBy(name, v1::EVENT_KIND_DISABLED, by);
                    m.disabled_by_operator = true;
                    m.start_after_stop = false;
                    if (!m.stopping && m.state != v1::MODULE_STATE_DISABLED)
@@ -232,7 +235,7 @@ void Supervisor::Disable(const std::string& name, ModuleInfoCallback callback) {
                });
 }
 
-void Supervisor::Restart(const std::string& name, absl::Duration wait,
+void Supervisor::Restart(const std::string& name, const std::string& by, absl::Duration wait,
                          ModuleInfoCallback callback) {
   absl::Status refusal = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
@@ -247,6 +250,7 @@ void Supervisor::Restart(const std::string& name, absl::Duration wait,
     }
     Rescan();
     m = Find(name);
+    TellBy(name, v1::EVENT_KIND_RESTART, by);
     m->failures = 0;
     m->start_after_stop = true;
     if (!m->stopping) BeginStop(*m, "restart");
@@ -303,6 +307,8 @@ void Supervisor::SetState(Module& m, v1::ModuleState state, std::string reason) 
   m.reason = std::move(reason);
   log::Get("module").info("{} is {}{}{}", m.name, StateName(state), m.reason.empty() ? "" : ": ",
                           m.reason);
+  if (state == v1::MODULE_STATE_FAILED) Tell(m, v1::EVENT_KIND_FAILED, m.reason);
+  if (state == v1::MODULE_STATE_CANNOT_RUN) Tell(m, v1::EVENT_KIND_CANNOT_RUN, m.reason);
   if (state == v1::MODULE_STATE_RUNNING) m.running_since = absl::Now();
   // Commands that were held for a module that will not come after all.
   if (!ComesSoon(m) && state != v1::MODULE_STATE_RUNNING) {
@@ -399,6 +405,7 @@ void Supervisor::StartProcess(Module& m) {
   if (shutting_down_) return;
   ++m.run;
   m.failure.clear();
+  m.traceback.clear();
   m.refused.clear();
   m.output.clear();
   const std::string token = NewSecret();
@@ -422,6 +429,7 @@ void Supervisor::StartProcess(Module& m) {
   absl::StatusOr<std::shared_ptr<Process>> process = parts_.processes->Spawn(spec, CallbacksFor(m));
   if (!process.ok()) {
     m.last_crash = absl::Now();
+    Tell(m, v1::EVENT_KIND_SPAWN_FAILED, process.status().message());
     StartLater(m, std::string(process.status().message()));
     return;
   }
@@ -442,6 +450,7 @@ void Supervisor::StartProcess(Module& m) {
         late, absl::StrCat("did not get ready in ", absl::FormatDuration(options_.ready_timeout),
                            late.refused.empty() ? "" : "; it was refused: ", late.refused));
   });
+  Tell(m, v1::EVENT_KIND_SPAWNED);
   SetState(m, v1::MODULE_STATE_STARTING, "");
 }
 
@@ -467,12 +476,14 @@ bool Supervisor::AdoptProcess(Module& m, const std::string& record) {
   SetTimer(m, options_.ready_timeout, [this](Module& late) {
     FailAndRestart(late, "outlived the last manager, but did not attach to this one");
   });
+  Tell(m, v1::EVENT_KIND_ADOPTED);
   SetState(m, v1::MODULE_STATE_STARTING,
            "has outlived the last manager; is expected to attach again");
   return true;
 }
 
 void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
+  TellOfExit(m, *m.process, status);
   m.process = nullptr;
   ForgetReports(m);  // what it has raised, nobody takes back
   m.last_exit = status.ToString();
@@ -512,13 +523,23 @@ void Supervisor::StartLater(Module& m, std::string reason) {
     ++later.restarts;
     StartProcess(later);
   });
+  Event event = EventOf(m, v1::EVENT_KIND_BACKOFF, reason);
+  event.set_state(v1::MODULE_STATE_BACKOFF);
+  *event.mutable_next_start() = event::ToProto(m.next_start);
+  parts_.events->Add(std::move(event));
   SetState(m, v1::MODULE_STATE_BACKOFF, std::move(reason));
 }
 
 // Ends what does not work, and starts it again when it is gone.
-void Supervisor::FailAndRestart(Module& m, std::string failure) {
+void Supervisor::FailAndRestart(Module& m, std::string failure, v1::EventKind kind,
+                                std::string traceback) {
   log::Get("module").warn("{} {}", m.name, failure);
+  Event event = EventOf(m, kind, failure);
+  event.set_traceback(traceback);
+  event.set_crashed(m.process == nullptr);  // else the end of its process will be told
+  parts_.events->Add(std::move(event));
   m.failure = std::move(failure);
+  m.traceback = std::move(traceback);
   m.last_crash = absl::Now();
   if (m.process == nullptr) {
     // Not ours to end: take its session away.
@@ -539,6 +560,7 @@ void Supervisor::FailAndRestart(Module& m, std::string failure) {
 
 void Supervisor::BeginStop(Module& m, std::string reason) {
   CancelTimer(m);
+  Tell(m, v1::EVENT_KIND_STOPPING, reason);
   m.stopping = true;
   m.stop_reason = reason;
   if (m.session != nullptr && m.state == v1::MODULE_STATE_RUNNING) {

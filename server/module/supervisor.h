@@ -51,6 +51,7 @@
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/log/rate_limit.h"
+#include "server/module/event_log.h"
 #include "server/module/installed_modules.h"
 #include "server/module/process.h"
 #include "server/module/session.h"
@@ -71,6 +72,7 @@ struct SupervisorOptions {
   std::string manager_version;
   std::string log_file;                           // of the manager; empty: it logs to stderr
   std::string manager_ip;                         // of the host; empty: not known
+  std::string host;                               // its name
   std::function<ClusterIdentity()> cluster = {};  // not blocking
   // A line of a module's for the cluster log, which the manager's own has already.
   std::function<void(const v1::LogRecord&)> cluster_log = {};  // not blocking
@@ -111,6 +113,7 @@ class Supervisor {
     command::CommandTable* commands;
     health::HealthRegistry* health;
     progress::ProgressRegistry* progress;
+    EventLog* events;
     ProcessRunner* processes;
     event::TimerQueue* timers;
   };
@@ -129,15 +132,19 @@ class Supervisor {
   // Ends every module and returns when all are gone.
   void Stop();
 
+  // `by` is who asks for it: "client", "module/<name>".
+
   // Enables `name` durably and starts it; calls back when it runs, has failed
   // to, or `wait` is over. NOT_FOUND: not installed (names the nearest).
   // FAILED_PRECONDITION: its manifest is broken.
-  void Enable(const std::string& name, absl::Duration wait, ModuleInfoCallback callback);
+  void Enable(const std::string& name, const std::string& by, absl::Duration wait,
+              ModuleInfoCallback callback);
   // Disables `name` durably; calls back when it has ended.
-  void Disable(const std::string& name, ModuleInfoCallback callback);
+  void Disable(const std::string& name, const std::string& by, ModuleInfoCallback callback);
   // Ends and starts it again; calls back as Enable. FAILED_PRECONDITION: it is
   // not enabled.
-  void Restart(const std::string& name, absl::Duration wait, ModuleInfoCallback callback);
+  void Restart(const std::string& name, const std::string& by, absl::Duration wait,
+               ModuleInfoCallback callback);
 
   // Every module, by name.
   std::vector<v1::ModuleInfo> List() const;
@@ -169,6 +176,9 @@ class Supervisor {
   // Where a module serves, as long as it is attached. INVALID_ARGUMENT: it has
   // control characters, or more than 4096 bytes. NOT_FOUND: it is not attached.
   absl::Status SetUri(const std::string& name, const std::string& uri);
+
+  // A command or call (`who`) was not answered by `name` in time.
+  void TellTimedOut(const std::string& name, absl::string_view who);
 
   // Effective options of `module` have changed.
   void SendConfigChanged(const std::string& module, const v1::OptionValue& option);
@@ -205,8 +215,9 @@ class Supervisor {
     absl::Time running_since = absl::InfinitePast();
     absl::Time last_crash = absl::InfinitePast();
     std::string last_exit;
-    std::string failure;  // why it is being ended to be started again
-    std::string refused;  // why its process was not let in, until it is or ends
+    std::string failure;    // why it is being ended to be started again
+    std::string traceback;  // of that, where it came with one
+    std::string refused;    // why its process was not let in, until it is or ends
     std::deque<std::string> output;
     std::optional<log::RateLimit> output_limit;  // since its first line
     bool left_out_is_told = false;               // soon, by a timer
@@ -240,7 +251,9 @@ class Supervisor {
   void TellLeftOut(const std::string& name);
   void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void FailAndRestart(Module& m, std::string failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `kind` tells of it; `traceback` may be empty.
+  void FailAndRestart(Module& m, std::string failure, v1::EventKind kind = v1::EVENT_KIND_FAULT,
+                      std::string traceback = "") ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginStop(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskToEnd(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -267,6 +280,17 @@ class Supervisor {
   bool ComesSoon(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // supervisor_report.cc: what is told
+  // An event of `m`, with what is known of it; to be added to parts_.events.
+  Event EventOf(const Module& m, v1::EventKind kind, absl::string_view message) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Tell(const Module& m, v1::EventKind kind, absl::string_view message = "")
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfExit(const Module& m, const Process& process, const ExitStatus& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `m` is whom the name is of; null: of nobody that is known, who may be anybody.
+  void TellOfRefusal(const Module* m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellBy(const std::string& name, v1::EventKind kind, const std::string& by)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::ModuleInfo Info(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a module that has ended told of the cluster and of its work.
   void ForgetReports(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

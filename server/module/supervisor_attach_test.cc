@@ -238,7 +238,7 @@ TEST_F(AttachTest, NobodyIsLetInWhileItIsBeingEnded) {
   EXPECT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_STARTING));
 
   const StartedProcess next = NextProcess();
-  (*manager)->Disable("hello", [](auto) {});
+  (*manager)->Disable("hello", "client", [](auto) {});
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_STOPPING));
   FakeModule stopping(*manager, "hello", next.token);
   EXPECT_EQ(Refusal(stopping),

@@ -104,6 +104,7 @@ TestManager::TestManager(const std::string& directory,
   health_ = std::make_unique<health::HealthRegistry>(
       store_.get(), &timers_,
       health::HealthRegistry::Listeners{.changed = [] { Bell::Get().Ring(); }});
+  events_ = std::make_unique<EventLog>(store_.get());
   config_ = *config::ConfigRegistry::Create(*store_, "x", {});
   SupervisorOptions options;
   options.manager_id = "x";
@@ -125,6 +126,7 @@ TestManager::TestManager(const std::string& directory,
                                                                          .commands = &commands_,
                                                                          .health = health_.get(),
                                                                          .progress = &progress_,
+                                                                         .events = events_.get(),
                                                                          .processes = &processes_,
                                                                          .timers = &timers_});
   config_->OnChange([this](const std::string& module, const v1::OptionValue& value) {
@@ -140,15 +142,18 @@ TestManager::~TestManager() {
 }
 
 absl::StatusOr<v1::ModuleInfo> TestManager::Enable(const std::string& name, absl::Duration wait) {
-  return AwaitInfo([&](auto callback) { supervisor_->Enable(name, wait, std::move(callback)); });
+  return AwaitInfo(
+      [&](auto callback) { supervisor_->Enable(name, "client", wait, std::move(callback)); });
 }
 
 absl::StatusOr<v1::ModuleInfo> TestManager::Disable(const std::string& name) {
-  return AwaitInfo([&](auto callback) { supervisor_->Disable(name, std::move(callback)); });
+  return AwaitInfo(
+      [&](auto callback) { supervisor_->Disable(name, "client", std::move(callback)); });
 }
 
 absl::StatusOr<v1::ModuleInfo> TestManager::Restart(const std::string& name, absl::Duration wait) {
-  return AwaitInfo([&](auto callback) { supervisor_->Restart(name, wait, std::move(callback)); });
+  return AwaitInfo(
+      [&](auto callback) { supervisor_->Restart(name, "client", wait, std::move(callback)); });
 }
 
 v1::ModuleInfo TestManager::Info(const std::string& name) {

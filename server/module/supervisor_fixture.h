@@ -45,6 +45,7 @@ class TestManager {
   command::CommandTable& commands() { return commands_; }
   health::HealthRegistry& health() { return *health_; }
   store::StateStore& store() { return *store_; }
+  EventLog& events() { return *events_; }
 
   absl::StatusOr<v1::ModuleInfo> Enable(const std::string& name,
                                         absl::Duration wait = absl::ZeroDuration());
@@ -69,6 +70,7 @@ class TestManager {
   command::CommandTable commands_;
   std::unique_ptr<health::HealthRegistry> health_;
   progress::ProgressRegistry progress_;
+  std::unique_ptr<EventLog> events_;
   ProcessRunner processes_;
   event::TimerQueue timers_;
   std::unique_ptr<Supervisor> supervisor_;

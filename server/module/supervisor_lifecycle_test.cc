@@ -291,7 +291,7 @@ TEST_F(LifecycleTest, DisableDuringARestartWins) {
   StartManager();
   const auto module = StartModule("hello");
   absl::Notification told;
-  (*manager)->Restart("hello", absl::Seconds(20), [&](auto info) {
+  (*manager)->Restart("hello", "client", absl::Seconds(20), [&](auto info) {
     EXPECT_EQ(info->state(), v1::MODULE_STATE_DISABLED);
     told.Notify();
   });

@@ -1,5 +1,8 @@
 // Supervisor: what it tells people.
 
+#include <sysexits.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +13,11 @@
 
 namespace outpost::module {
 namespace {
+
+// A module that says of itself that it reports crashes of modules, by having this option;
+// ceph-mgr's own module crash does not.
+constexpr char kCrashModule[] = "crash";
+constexpr char kCrashOption[] = "max_reports_per_module";
 
 v1::HealthCheck Check(const std::string& code, v1::Severity severity,
                       const std::vector<std::string>& detail, absl::string_view several) {
@@ -23,6 +31,72 @@ v1::HealthCheck Check(const std::string& code, v1::Severity severity,
 }
 
 }  // namespace
+
+Event Supervisor::EventOf(const Module& m, v1::EventKind kind, absl::string_view message) const {
+  Event event;
+  event.set_module(m.name);
+  event.set_kind(kind);
+  event.set_state(m.state);
+  event.set_message(std::string(message));
+  if (m.process != nullptr) {
+    event.set_pid(m.process->pid());
+  } else if (m.session != nullptr) {
+    event.set_pid(m.session->registration().pid());
+  }
+  event.set_version(m.registration.version());
+  event.set_by_hand(m.process == nullptr && !m.enabled && !m.installed);
+  if (!event.by_hand()) event.set_host(options_.host);
+  return event;
+}
+
+void Supervisor::Tell(const Module& m, v1::EventKind kind, absl::string_view message) {
+  parts_.events->Add(EventOf(m, kind, message));
+}
+
+void Supervisor::TellBy(const std::string& name, v1::EventKind kind, const std::string& by) {
+  const Module* m = Find(name);
+  if (m == nullptr) return;
+  Event event = EventOf(*m, kind, "");
+  event.set_by(by);
+  parts_.events->Add(std::move(event));
+}
+
+void Supervisor::TellOfExit(const Module& m, const Process& process, const ExitStatus& status) {
+  Event event = EventOf(m, v1::EVENT_KIND_EXITED, status.ToString());
+  event.set_pid(process.pid());
+  v1::ProcessExit& exit = *event.mutable_exit();
+  *exit.mutable_time() = event::ToProto(absl::Now());
+  exit.set_pid(process.pid());
+  if (status.kind == ExitStatus::Kind::kExited) exit.set_exit_status(status.number);
+  if (status.kind == ExitStatus::Kind::kSignalled) exit.set_signal(status.number);
+  exit.set_core_dumped(status.core_dumped);
+  exit.set_reason(m.failure);
+  for (const std::string& line : m.output) exit.add_output(line);
+  event.set_traceback(m.traceback);
+  if (!m.failure.empty()) {
+    event.set_message(absl::StrCat(event.message(), ", ended by the manager: ", m.failure));
+  }
+  // EX_CONFIG is how a module says that it was set up wrongly.
+  event.set_crashed(!m.stopping && exit.exit_status() != EX_CONFIG);
+  parts_.events->Add(std::move(event));
+}
+
+void Supervisor::TellOfRefusal(const Module* m, absl::string_view why) {
+  if (m != nullptr) return Tell(*m, v1::EVENT_KIND_REFUSED, why);
+  Event event;
+  event.set_kind(v1::EVENT_KIND_REFUSED);
+  event.set_message(std::string(why));
+  event.set_by_hand(true);
+  parts_.events->Add(std::move(event));
+}
+
+void Supervisor::TellTimedOut(const std::string& name, absl::string_view who) {
+  Locked([&] {
+    mu_.AssertHeld();
+    const Module* m = Find(name);
+    if (m != nullptr) Tell(*m, v1::EVENT_KIND_TIMED_OUT, absl::StrCat(who, " timed out"));
+  });
+}
 
 v1::ModuleInfo Supervisor::Info(const Module& m) const {
   v1::ModuleInfo info;
@@ -117,7 +191,15 @@ void Supervisor::ReportHealth() {
     checks.push_back(Check("MGR_MODULE_DEPENDENCY", v1::SEVERITY_WARNING, dependencies,
                            "mgr modules have failed dependencies"));
   }
-  if (!crashed.empty()) {
+  // Where module crash runs, it tells of crashes, and for as long as nobody archives them.
+  const auto teller = modules_.find(kCrashModule);
+  bool told = false;
+  if (teller != modules_.end() && teller->second.state == v1::MODULE_STATE_RUNNING) {
+    const auto& has = teller->second.registration.options();
+    told =
+        std::any_of(has.begin(), has.end(), [](const auto& o) { return o.name() == kCrashOption; });
+  }
+  if (!crashed.empty() && !told) {
     checks.push_back(Check("RECENT_MGR_MODULE_CRASH", v1::SEVERITY_WARNING, crashed,
                            "mgr modules have recently crashed"));
   }

@@ -249,7 +249,7 @@ TEST_F(SessionsTest, ARestartHoldsCommandsAndADisableDoesNot) {
   StartManager();
   const auto module = StartModule("hello");
   absl::Notification delivered;
-  (*manager)->Restart("hello", absl::Seconds(20), [](auto) {});
+  (*manager)->Restart("hello", "client", absl::Seconds(20), [](auto) {});
   (*manager)->WhenRunning("hello", absl::InfiniteFuture(), [&](auto session) {
     EXPECT_TRUE(session.ok()) << session.status();
     delivered.Notify();
@@ -264,7 +264,7 @@ TEST_F(SessionsTest, ARestartHoldsCommandsAndADisableDoesNot) {
   EXPECT_TRUE(delivered.WaitForNotificationWithTimeout(absl::Seconds(20)));
 
   absl::Notification refused;
-  (*manager)->Disable("hello", [](auto) {});
+  (*manager)->Disable("hello", "client", [](auto) {});
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_DRAINING));
   EXPECT_EQ(WhyNot("hello").code(), absl::StatusCode::kFailedPrecondition);
 }

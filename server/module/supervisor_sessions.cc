@@ -141,6 +141,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
           ConstantTimeEquals(Fingerprint(registration.token()), known->token_hash)) {
         known->refused = std::string(refusal->status.message());
       }
+      TellOfRefusal(known, refusal->status.message());
       return nullptr;
     }
     // A broken stream may be noticed later here than there.
@@ -175,6 +176,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
                                         absl::FormatDuration(options_.ready_timeout)));
     });
     SetState(m, v1::MODULE_STATE_CONFIGURING, "");
+    Tell(m, v1::EVENT_KIND_ATTACHED);
     return m.session;
   });
 }
@@ -258,10 +260,12 @@ void Supervisor::HandleServeStatus(Module& m, const v1::ServeStatus& status) {
       if (m.state != v1::MODULE_STATE_CONFIGURING) return;
       CancelTimer(m);
       Route(m);
-      return SetState(m, v1::MODULE_STATE_RUNNING, "");
+      SetState(m, v1::MODULE_STATE_RUNNING, "");
+      return Tell(m, v1::EVENT_KIND_SERVING);
     case v1::ServeStatus::STATE_RETURNED:
       if (m.state == v1::MODULE_STATE_RUNNING) {
         SetState(m, v1::MODULE_STATE_RUNNING, "serve() has returned; commands are answered");
+        Tell(m, v1::EVENT_KIND_SERVE_RETURNED);
       }
       return;
     case v1::ServeStatus::STATE_FAILED:
@@ -269,7 +273,8 @@ void Supervisor::HandleServeStatus(Module& m, const v1::ServeStatus& status) {
       if (!status.traceback().empty()) {
         log::Get("module").error("{}: serve() failed:\n{}", m.name, status.traceback());
       }
-      return FailAndRestart(m, absl::StrCat("serve() failed: ", status.error()));
+      return FailAndRestart(m, absl::StrCat("serve() failed: ", status.error()),
+                            v1::EVENT_KIND_SERVE_FAILED, status.traceback());
     default:
       return;
   }
@@ -295,6 +300,7 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
 }
 
 void Supervisor::LoseSession(Module& m, absl::string_view why) {
+  Tell(m, v1::EVENT_KIND_DETACHED, why);
   Unroute(m);
   parts_.timers->Cancel(m.heartbeat_timer);
   {

@@ -11,6 +11,7 @@
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
+#include "server/rpc/tail_events.h"
 #include "server/rpc/tail_log.h"
 #include "server/text/nearest.h"
 
@@ -29,6 +30,13 @@ bool IsEnabled(const module::Supervisor& supervisor, const std::string& name) {
   const auto modules = supervisor.List();
   return std::any_of(modules.begin(), modules.end(),
                      [&](const auto& m) { return m.name() == name && m.enabled(); });
+}
+
+// For display.
+std::string CallerName(const grpc::CallbackServerContext& context,
+                       const module::Supervisor& supervisor) {
+  const absl::StatusOr<Caller> caller = IdentifyCaller(context, supervisor);
+  return caller.ok() ? caller->name : "somebody whose session has ended";
 }
 
 // Ends a call with the module as it is then.
@@ -95,7 +103,8 @@ grpc::ServerUnaryReactor* ManagerService::EnableModule(grpc::CallbackServerConte
                                                        v1::EnableModuleResponse* response) {
   response->set_already(IsEnabled(*parts_.supervisor, request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Enable(request->name(), WaitOf(*request), FinishWith(reactor, response));
+  parts_.supervisor->Enable(request->name(), CallerName(*context, *parts_.supervisor),
+                            WaitOf(*request), FinishWith(reactor, response));
   return reactor;
 }
 
@@ -104,7 +113,8 @@ grpc::ServerUnaryReactor* ManagerService::DisableModule(grpc::CallbackServerCont
                                                         v1::DisableModuleResponse* response) {
   response->set_already(!IsEnabled(*parts_.supervisor, request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Disable(request->name(), FinishWith(reactor, response));
+  parts_.supervisor->Disable(request->name(), CallerName(*context, *parts_.supervisor),
+                             FinishWith(reactor, response));
   return reactor;
 }
 
@@ -112,7 +122,8 @@ grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerCont
                                                         const v1::RestartModuleRequest* request,
                                                         v1::RestartModuleResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Restart(request->name(), WaitOf(*request), FinishWith(reactor, response));
+  parts_.supervisor->Restart(request->name(), CallerName(*context, *parts_.supervisor),
+                             WaitOf(*request), FinishWith(reactor, response));
   return reactor;
 }
 
@@ -148,10 +159,28 @@ grpc::ServerUnaryReactor* ManagerService::SetUri(grpc::CallbackServerContext* co
   return FinishNow(context, parts_.supervisor->SetUri(*module, request->uri()));
 }
 
+absl::Status ManagerService::CheckEventSource(const std::string& name) const {
+  // A module that was started by hand is forgotten when it ends; its events are not.
+  uint64_t none = 0;
+  uint64_t first = 0;
+  if (parts_.events->Read(&first, name, &none) != nullptr) return absl::OkStatus();
+  std::vector<std::string> known;
+  for (const v1::ModuleInfo& module : parts_.supervisor->List()) {
+    if (module.name() == name) return absl::OkStatus();
+    known.push_back(module.name());
+  }
+  return absl::NotFoundError(absl::StrCat("there is no module '", name, "', nor an event of one",
+                                          text::DidYouMean(text::Nearest(name, known, 1))));
+}
+
 grpc::ServerWriteReactor<v1::TailEventsResponse>* ManagerService::TailEvents(
-    grpc::CallbackServerContext*, const v1::TailEventsRequest*) {
-  return new RefusedStream<v1::TailEventsResponse>(
-      NotYet("what happens to modules, as it happens"));
+    grpc::CallbackServerContext*, const v1::TailEventsRequest* request) {
+  if (!request->module().empty()) {
+    if (absl::Status status = CheckEventSource(request->module()); !status.ok()) {
+      return new RefusedStream<v1::TailEventsResponse>(status);
+    }
+  }
+  return rpc::TailEvents(parts_.events, *request);
 }
 
 }  // namespace outpost::rpc

@@ -11,6 +11,7 @@
 #include "server/cluster/source.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
+#include "server/module/event_log.h"
 #include "server/module/supervisor.h"
 #include "server/store/state_store.h"
 
@@ -29,6 +30,7 @@ class ManagerService final : public v1::Manager::CallbackService {
     const store::StateStore* store;
     const health::HealthRegistry* health;
     log::LogHistory* log;
+    module::EventLog* events;
   };
   explicit ManagerService(Parts parts) : parts_(std::move(parts)) {}
 
@@ -67,6 +69,8 @@ class ManagerService final : public v1::Manager::CallbackService {
  private:
   // NOT_FOUND: nobody of this name writes to the log.
   absl::Status CheckLogSource(const std::string& name) const;
+  // NOT_FOUND: nothing is known of such a module.
+  absl::Status CheckEventSource(const std::string& name) const;
 
   const Parts parts_;
 };

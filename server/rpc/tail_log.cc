@@ -3,93 +3,64 @@
 #include <deque>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "server/rpc/tail_stream.h"
 
 namespace outpost::rpc {
 namespace {
 
-log::LineFilter FilterOf(const v1::TailLogRequest& request) {
-  return {
-      .module = request.module(), .channel = request.channel(), .min_level = request.min_level()};
-}
+using Stream = TailStream<v1::TailLogResponse>;
 
-class TailLogReactor final : public grpc::ServerWriteReactor<v1::TailLogResponse> {
+// Where a reader of the log is.
+class Reader {
  public:
-  TailLogReactor(log::LogHistory* history, const v1::TailLogRequest& request)
-      : history_(history), filter_(FilterOf(request)), follow_(request.follow()) {
+  Reader(const log::LogHistory* history, const v1::TailLogRequest& request)
+      : history_(history),
+        filter_({.module = request.module(),
+                 .channel = request.channel(),
+                 .min_level = request.min_level()}),
+        follow_(request.follow()) {
     const std::vector<log::LinePtr> last = history_->Last(request.lines(), filter_, &next_);
     old_.assign(last.begin(), last.end());
-    if (follow_) listener_ = history_->Listen([this](const log::LinePtr&) { WriteNext(); });
-    WriteNext();
   }
 
-  void OnWriteDone(bool ok) override {
-    {
-      absl::MutexLock lock(&mu_);
-      writing_ = false;
-      if (!ok) return End(grpc::Status::CANCELLED);
-    }
-    WriteNext();
-  }
-
-  void OnCancel() override {
-    absl::MutexLock lock(&mu_);
-    if (!writing_) End(grpc::Status::CANCELLED);  // else the write fails, and ends it
-  }
-
-  void OnDone() override {
-    if (listener_ != 0) history_->Unlisten(listener_);  // after this nobody calls WriteNext
-    delete this;
-  }
-
- private:
-  void WriteNext() {
-    absl::MutexLock lock(&mu_);
-    if (writing_ || ended_) return;
-    current_.Clear();
+  bool Read(v1::TailLogResponse* response) {
     log::LinePtr line;
-    uint64_t missed = 0;
     if (!old_.empty()) {
       line = std::move(old_.front());
       old_.pop_front();
     } else if (follow_) {
       line = history_->Read(&next_, filter_, &missed_);
-      if (line != nullptr) missed = std::exchange(missed_, 0);
-    } else {
-      return End(grpc::Status::OK);
+      if (line != nullptr) response->set_missed(std::exchange(missed_, 0));
     }
-    if (line == nullptr) return;
-    current_.set_source(line->source);
-    *current_.mutable_record() = line->record;
-    current_.set_missed(missed);
-    writing_ = true;
-    StartWrite(&current_);
+    if (line == nullptr) return false;
+    response->set_source(line->source);
+    *response->mutable_record() = line->record;
+    return true;
   }
 
-  void End(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (std::exchange(ended_, true)) return;
-    Finish(status);
-  }
-
-  log::LogHistory* const history_;
-  const log::LineFilter filter_;
-  const bool follow_;
-  uint64_t listener_ = 0;
-  absl::Mutex mu_;
-  std::deque<log::LinePtr> old_ ABSL_GUARDED_BY(mu_);  // from before the call
-  uint64_t next_ ABSL_GUARDED_BY(mu_) = 0;
-  uint64_t missed_ ABSL_GUARDED_BY(mu_) = 0;
-  bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  bool ended_ ABSL_GUARDED_BY(mu_) = false;
-  v1::TailLogResponse current_ ABSL_GUARDED_BY(mu_);
+ private:
+  const log::LogHistory* history_;
+  log::LineFilter filter_;
+  bool follow_;
+  std::deque<log::LinePtr> old_;  // from before the call
+  uint64_t next_ = 0;
+  uint64_t missed_ = 0;
 };
 
 }  // namespace
 
 grpc::ServerWriteReactor<v1::TailLogResponse>* TailLog(log::LogHistory* history,
                                                        const v1::TailLogRequest& request) {
-  return new TailLogReactor(history, request);
+  Stream::Listen listen;
+  if (request.follow()) {
+    listen = [history](const std::function<void()>& wake) {
+      const uint64_t id = history->Listen([wake](const log::LinePtr&) { wake(); });
+      return [history, id] { history->Unlisten(id); };
+    };
+  }
+  return new Stream([reader = Reader(history, request)](
+                        v1::TailLogResponse* response) mutable { return reader.Read(response); },
+                    listen);
 }
 
 }  // namespace outpost::rpc

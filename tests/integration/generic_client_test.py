@@ -177,7 +177,6 @@ def test_what_is_not_there_yet_says_so(manager: Manager) -> None:
         ),
         (lambda: managers.ListManagers(manager_pb2.ListManagersRequest()), "managers"),
         (lambda: managers.FailManager(manager_pb2.FailManagerRequest()), "standby"),
-        (lambda: next(managers.TailEvents(manager_pb2.TailEventsRequest())), "modules"),
     ]
     for call, words in missing:
         with pytest.raises(grpc.RpcError) as caught:

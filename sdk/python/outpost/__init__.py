@@ -48,6 +48,7 @@ from outpost._mgr_module import (
     NotifyType,
     StructureInfo,
 )
+from outpost._module_events import ModuleEvent
 from outpost._options import Option, OptionTypeLabel, OptionValue
 from outpost._osd_map import OSDMap, OSDMapIncremental
 from outpost._placement import PlacementError
@@ -78,6 +79,7 @@ __all__ = [
     "ManagerUnavailableError",
     "MgrModule",
     "MgrStandbyModule",
+    "ModuleEvent",
     "ModuleLoadError",
     "MonCommandFailed",
     "NotFoundError",

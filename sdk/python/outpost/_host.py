@@ -11,6 +11,7 @@ from outpost import _rpc
 from outpost._client import Client, Link
 from outpost._errors import CallError, NotFoundError
 from outpost._logs import LogShipper
+from outpost._module_events import EventReader, ModuleEvent
 from outpost._options import (
     OptionTable,
     OptionValue,
@@ -225,6 +226,12 @@ class Host:
             callback(watched.key, None if watched.gone else watched.value)
 
         return self._watch(store_calls(self.client, prefix), tell)
+
+    def watch_events(self, after: int, callback: Callable[[ModuleEvent], None]) -> Watch:
+        """Watch what happens to modules."""
+        return Watch(
+            EventReader(self.client, self.settings.backoff, after, callback, self.run_on_cue_thread)
+        )
 
     def _watch(self, calls: WatchCalls[_Value], tell: Callable[[Watched[_Value]], None]) -> Watch:
         return Watch(

@@ -6,7 +6,7 @@ import enum
 import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,8 +17,10 @@ from outpost._cluster_data import ClusterData
 from outpost._commands import HandleCommandResult
 from outpost._errors import NotFoundError
 from outpost._health import HealthChecks, describe_checks
+from outpost._module_events import ModuleEvent
 from outpost._module_settings import ModuleSettings
 from outpost._not_offered import NotOffered
+from outpost._watch import Watch
 from outpost.v1 import cluster_pb2, progress_pb2
 
 _log = logging.getLogger("outpost")
@@ -261,6 +263,21 @@ class MgrModule(ClusterData, ClusterCommands, ModuleSettings, CephClient, NotOff
         Raises ValueError, which names the check and the key.
         """
         self._reach("set_health_checks").reports.set_health(describe_checks(checks))
+
+    # modules
+
+    def watch_module_events(
+        self, callback: Callable[[ModuleEvent], None], *, after: int = 0
+    ) -> Watch:
+        """Call back with what has happened to modules and to the manager, and what happens.
+
+        The manager keeps the last events, over its restarts too. `callback` hears of those after
+        the one with the number `after`, the oldest first, and then of each as it comes; when the
+        manager comes back, it hears of what it has not heard yet. A module that keeps the
+        `sequence` of the last one that it has heard among its keys hears of each event once. For
+        the rest see watch_store().
+        """
+        return self._reach("watch_module_events").watch_events(after, callback)
 
     # progress
 

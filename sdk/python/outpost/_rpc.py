@@ -197,6 +197,9 @@ DESCRIBE_MODULE = Method(
     manager_pb2.DescribeModuleRequest,
     manager_pb2.DescribeModuleResponse,
 )
+TAIL_EVENTS = Method(
+    "Manager", "TailEvents", manager_pb2.TailEventsRequest, manager_pb2.TailEventsResponse
+)
 SET_URI = Method("Manager", "SetUri", manager_pb2.SetUriRequest, manager_pb2.SetUriResponse)
 
 

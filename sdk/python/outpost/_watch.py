@@ -1,11 +1,12 @@
-"""Watches: what changes among options or keys, as it changes."""
+"""Watches: what the manager streams, for as long as it is wanted; of options and keys here."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -61,7 +62,7 @@ class Watch:
     Thread safety: every method may be called on any thread.
     """
 
-    def __init__(self, watcher: Watcher[Any]) -> None:
+    def __init__(self, watcher: StreamReader) -> None:
         self._watcher = watcher
 
     def stop(self) -> None:
@@ -88,35 +89,40 @@ class Watch:
         self.stop()
 
 
-class Watcher(Generic[Value]):
-    """Keeps one watch alive, on a thread of its own.
+class StreamReader:
+    """Keeps one of the manager's streams alive, on a thread of its own.
 
-    It opens the manager's stream, reads what there is, tells of what is another than was told
-    before, and goes on with the stream; again whenever that ends. The next change is read when the
-    callback has heard the last one: nothing waits here, and a manager whose reader is too slow cuts
-    it off, which ends in reading anew.
+    It is opened again whenever it ends. What it says is handed to callbacks on the thread of
+    notify(), and the next message is read when they have heard the last one: nothing waits here.
     """
 
     def __init__(
         self,
         client: Client,
         backoff: Backoff,
-        calls: WatchCalls[Value],
-        tell: Callable[[Watched[Value]], None],
+        method: _rpc.Method[Any, Any],
+        what: str,
         run_on_cue_thread: Callable[[Callable[[], None]], None],
     ) -> None:
         self.error: CallError | None = None
         self._client = client
         self._backoff = backoff
-        self._calls = calls
-        self._tell_callback = tell
+        self._method = method
+        self._what = what
         self._run_on_cue_thread = run_on_cue_thread
-        self._told: dict[str, Watched[Value]] = {}
         self._lock = threading.Lock()
         self._stream: Any = None
         self._stopped = threading.Event()
         self._settled = threading.Event()  # present, or refused
         threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def _request(self) -> Any:
+        """Return what the stream is asked for now."""
+        raise NotImplementedError
+
+    def _take(self, stream: Any) -> Iterator[None]:
+        """Read a stream that was opened; yields when something was told."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """End it."""
@@ -129,7 +135,7 @@ class Watcher(Generic[Value]):
         """See Watch.wait_present()."""
         if not self._settled.wait(timeout):
             raise CallTimeoutError(
-                f"the watch of {self._calls.what} has not begun within {timeout:g} s",
+                f"the watch of {self._what} has not begun within {timeout:g} s",
                 code=grpc.StatusCode.DEADLINE_EXCEEDED,
             )
         if self.error is not None:
@@ -154,20 +160,20 @@ class Watcher(Generic[Value]):
             if self._stopped.is_set():
                 return
             if failure.code in _FINAL:
-                _log.error("the watch of %s is refused: %s", self._calls.what, failure)
+                _log.error("the watch of %s is refused: %s", self._what, failure)
                 self.error = failure
                 self._settled.set()
                 return
             if read:
-                _log.warning("the watch of %s broke: %s; watching again", self._calls.what, failure)
+                _log.warning("the watch of %s broke: %s; watching again", self._what, failure)
             self._stopped.wait(self._backoff.delay(attempt))
             attempt += 1
 
     def _read(self) -> Iterator[None]:
         """Read until the stream ends; yields when something was told."""
-        link = self._client.link(self._calls.method)
-        stream: Any = self._calls.method.server_stream(link.channel)(
-            self._calls.request, metadata=link.metadata
+        link = self._client.link(self._method)
+        stream: Any = self._method.server_stream(link.channel)(
+            self._request(), metadata=link.metadata
         )
         with self._lock:
             self._stream = stream
@@ -178,16 +184,63 @@ class Watcher(Generic[Value]):
             if not stream.is_active():
                 for _ in stream:  # raises why
                     pass
-            self._tell(self._calls.present(), everything=True)
-            self._settled.set()
-            yield
-            for change in self._calls.changes(stream):
-                self._tell({change.key: change}, everything=False)
-                yield
+            yield from self._take(stream)
         finally:
             with self._lock:
                 self._stream = None
             stream.cancel()
+
+    def _run_callbacks(self, callbacks: Iterable[Callable[[], None]]) -> None:
+        """Run them, one after the other, and wait for that."""
+        heard = threading.Event()
+
+        def run() -> None:
+            try:
+                for callback in callbacks:
+                    if self._stopped.is_set():
+                        break
+                    try:
+                        callback()
+                    except Exception:  # the next change must still be heard
+                        _log.exception("the callback of a watch of %s failed", self._what)
+            finally:
+                heard.set()
+
+        self._run_on_cue_thread(run)
+        heard.wait()
+
+
+class Watcher(StreamReader, Generic[Value]):
+    """Keeps one watch alive.
+
+    It opens the manager's stream, reads what there is, tells of what is another than was told
+    before, and goes on with the stream. A manager whose reader is too slow cuts it off, which ends
+    in reading anew.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        backoff: Backoff,
+        calls: WatchCalls[Value],
+        tell: Callable[[Watched[Value]], None],
+        run_on_cue_thread: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._calls = calls
+        self._tell_callback = tell
+        self._told: dict[str, Watched[Value]] = {}
+        super().__init__(client, backoff, calls.method, calls.what, run_on_cue_thread)
+
+    def _request(self) -> Any:
+        return self._calls.request
+
+    def _take(self, stream: Any) -> Iterator[None]:
+        self._tell(self._calls.present(), everything=True)
+        self._settled.set()
+        yield
+        for change in self._calls.changes(stream):
+            self._tell({change.key: change}, everything=False)
+            yield
 
     def _tell(self, values: Mapping[str, Watched[Value]], *, everything: bool) -> None:
         news: list[Watched[Value]] = []
@@ -208,26 +261,8 @@ class Watcher(Generic[Value]):
                 known = self._told.pop(key)
                 if not known.gone:
                     news.append(Watched(key, known.value, gone=True))
-        if not news:
-            return
-        heard = threading.Event()
-
-        def run() -> None:
-            try:
-                for value in news:
-                    if not self._stopped.is_set():
-                        self._run_callback(value)
-            finally:
-                heard.set()
-
-        self._run_on_cue_thread(run)
-        heard.wait()
-
-    def _run_callback(self, value: Watched[Value]) -> None:
-        try:
-            self._tell_callback(value)
-        except Exception:  # the next change must still be heard
-            _log.exception("the callback of a watch of %s failed", self._calls.what)
+        if news:
+            self._run_callbacks(partial(self._tell_callback, value) for value in news)
 
 
 def option_calls(client: Client, module: str) -> WatchCalls[OptionValue]:

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         " is wrong with its options is passed over",
     )
     options = parser.parse_args(arguments)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)  # the manager keeps the last lines only
     sys.exit(
         run(
             options.directory,
