@@ -29,7 +29,7 @@ from outpost.testing._refusal import Refusal
 from outpost.testing._running import RunningModule
 from outpost.testing._session import FakeSession
 from outpost.testing._waiting import DEADLINE
-from outpost.v1 import module_host_pb2, notifications_pb2, progress_pb2, types_pb2
+from outpost.v1 import manager_pb2, module_host_pb2, notifications_pb2, progress_pb2, types_pb2
 
 ClusterCommand = Callable[[str, str, dict[str, Any], bytes], tuple[int, str, str]]
 """(service type, service id, command, input) to (return value, output, status text)."""
@@ -148,6 +148,8 @@ class FakeManager:
         self.heartbeat_interval = 2.0
         self.orphan_grace: float | None = None
 
+        self.module_events: list[manager_pb2.TailEventsResponse] = []
+        """What has happened to modules; see add_module_event()."""
         self.registers: list[module_host_pb2.Register] = []
         """What each module that came told of itself."""
         self._calls: list[tuple[str, str, Message]] = []
@@ -357,6 +359,25 @@ class FakeManager:
         return {key: value for key, value in values.items() if module in ("", key.split("/")[1])}
 
     # watches
+
+    def add_module_event(self, module: str, kind: str, **fields: Any) -> int:
+        """Let something ("exited", …) have happened to a module; `fields` are the wire's.
+
+        Returns the event's number. Modules that watch events hear of it.
+        """
+        with self._lock:
+            number = len(self.module_events) + 1
+            self.module_events.append(
+                manager_pb2.TailEventsResponse(
+                    sequence=number,
+                    module=module,
+                    kind=f"EVENT_KIND_{kind.upper()}",
+                    **fields,
+                )
+            )
+            self.module_events[-1].time.GetCurrentTime()
+        self.changed()
+        return number
 
     def set_key(self, module: str, key: str, value: bytes | None) -> None:
         """Set a key of a module, or with None remove it, and tell who watches."""

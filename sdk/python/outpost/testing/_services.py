@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -380,6 +381,22 @@ class Manager(manager_pb2_grpc.ManagerServicer):
         session = self.manager.check("Manager.SetUri", context, request)
         self.manager.uris[session.module] = request.uri
         return manager_pb2.SetUriResponse()
+
+    def TailEvents(
+        self, request: manager_pb2.TailEventsRequest, context: grpc.ServicerContext
+    ) -> Iterator[manager_pb2.TailEventsResponse]:
+        """Tell what has happened to modules, and what happens."""
+        self.manager.check("Manager.TailEvents", context, request)
+        began = itertools.count()
+
+        def present() -> dict[str, manager_pb2.TailEventsResponse]:
+            if next(began) == 0:
+                return {}  # so that what there is already is news, too
+            events = self.manager.module_events[request.after :]
+            return {f"{event.sequence:09}": event for event in events}
+
+        for _, event in self.manager.changes(present, context):
+            yield event
 
     def DescribeModule(
         self, request: manager_pb2.DescribeModuleRequest, context: grpc.ServicerContext
