@@ -177,6 +177,8 @@ def test_a_module_in_c_plus_plus_is_told_the_same(manager: Manager, cluster: Cep
     assert manager.call("probe_cpp", "map_pool", 1, {"0": 0.3, "2": 0}) == theirs[0]
     assert manager.call("probe_cpp", "map_group", 1, 3) == theirs[1]
     assert "there is no pool with the number 99" in manager.call("probe_cpp", "map_pool", 99, {})
+    arguments = ("placement", "map_pool_pgs_up", 1, {"weights": {}})
+    assert "a change has no weights" in manager.call("probe_cpp", "relay", *arguments)["text"]
 
 
 def test_a_module_in_c_plus_plus_evens_out(manager: Manager) -> None:

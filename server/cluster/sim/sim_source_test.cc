@@ -16,6 +16,8 @@
 #include "nlohmann/json.hpp"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/sim/sim_structures.h"
+#include "server/event/moment.h"
+#include "server/event/stepped_clock.h"
 
 namespace outpost::cluster::sim {
 namespace {
@@ -233,6 +235,24 @@ TEST_F(SimSourceTest, WithoutSpeedTicksOnlyConfirm) {
   const std::vector<ClusterState::Entry> after = state_.List();
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after[i].snapshot, before[i].snapshot);
+}
+
+TEST_F(SimSourceTest, AClockThatIsSetStopsNothing) {
+  SimOptions options = Still();
+  options.tick = absl::Milliseconds(1);
+  Start(options);
+  for (const absl::Duration step : {absl::Hours(5), absl::Hours(-5), absl::ZeroDuration()}) {
+    event::StepWallClock(step);
+    const event::Moment begin = event::Moment::Now();
+    absl::Time last = begin.wall;
+    for (int i = 0; i < 5; ++i) {
+      while (state_.List()[0].confirmed <= last) {
+        ASSERT_LT(event::Moment::Now() - begin, kLong) << "it waits";
+        absl::SleepFor(absl::Milliseconds(1));
+      }
+      last = state_.List()[0].confirmed;
+    }
+  }
 }
 
 // Holds the source's thread inside a callback until Release.

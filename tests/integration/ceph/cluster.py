@@ -273,10 +273,6 @@ class CephCluster:
         """Ends pause()."""
         self._daemons[daemon].send_signal(signal.SIGCONT)
 
-    def daemon_pid(self, daemon: str) -> int:
-        """The process of a daemon ("mon.a")."""
-        return self._daemons[daemon].pid
-
     def start_mgr(self) -> None:
         """Starts the mgr; does not wait until it is active."""
         self._spawn("mgr.x", ["ceph-mgr", "-f", "-i", "x"])
