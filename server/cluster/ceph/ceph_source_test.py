@@ -235,6 +235,11 @@ class CephSourceTest(unittest.TestCase):
         self.probe.event(event="connection", connected=False)
         self.probe.wait_for_reason("can't be reached (no answer within 2 s)")
         self.assertIsNotNone(self.probe.structure("osd_map"))
+        # The conf file is read again; it may be away for a while, too.
+        conf = pathlib.Path(self.cluster.conf_path)
+        away = conf.rename(conf.with_suffix(".away"))
+        self.probe.wait_for_reason(f'"{conf}" can\'t be read')
+        away.rename(conf)
         self.cluster.start_mon()
         self.probe.event(event="connection", connected=True)
         self.assertEqual(self.probe.ask(run={"prefix": "osd stat"})["retval"], 0)
