@@ -53,9 +53,10 @@ CompletionValues::Candidates CompletionValues::Of(const command::Command& comman
                                                   const std::vector<std::string>& given) const {
   if (param.is("CephPoolname")) return Pools();
   if (param.is("CephOsdName")) return Osds();
-  if (command.provider.kind != command::Provider::Kind::kManager) return {};
   const std::string& prefix = command.signature.prefix();
   const std::string& name = param.name;
+  if (name == "ids" && absl::StartsWith(prefix, "osd ")) return Osds();  // osd out, osd down, …
+  if (command.provider.kind != command::Provider::Kind::kManager) return {};
   if (name == "module") return Modules();
   if (name == "structure") return Structures();
   if (name == "daemon") return Daemons();

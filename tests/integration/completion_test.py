@@ -65,6 +65,7 @@ def test_what_the_cluster_has(manager: Manager) -> None:
     assert "osd_map" in complete(manager, "get", "osd_")
     assert list(complete(manager, "tell", "m")) == ["mon"]
     assert list(complete(manager, "tell", "osd")) == ["osd.0", "osd.1", "osd.2"]
+    assert list(complete(manager, "osd", "out", "osd.1", "osd")) == ["osd.0", "osd.1", "osd.2"]
     assert complete(manager, "osd", "pool", "delete", "new") == {}
     manager.check("osd", "pool", "create", "newpool")
     assert list(complete(manager, "osd", "pool", "delete", "new")) == ["newpool"]
