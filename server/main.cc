@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +57,7 @@
 #include "server/rpc/manager_service.h"
 #include "server/rpc/module_host_service.h"
 #include "server/rpc/notifications_service.h"
+#include "server/rpc/open_streams.h"
 #include "server/rpc/progress_service.h"
 #include "server/rpc/remote_service.h"
 #include "server/rpc/server.h"
@@ -119,6 +122,9 @@ cluster::report::ReportOptions MakeReportOptions(const Settings& settings,
   options.max_lag = absl::Seconds(settings.report_max_lag);
   options.max_interval = absl::Seconds(settings.report_max_interval);
   options.max_daemons = static_cast<size_t>(settings.report_max_daemons);
+  const uint64_t largest = uint64_t{static_cast<unsigned>(settings.max_message_mib)} << 20;
+  options.max_message_bytes = std::min(options.max_message_bytes, largest);
+  options.max_structure_bytes = std::min(options.max_structure_bytes, largest - largest / 16);
   options.manager_instance = manager_instance;
   if (settings.source != "report") options.beside = settings.source;
   return options;
@@ -271,6 +277,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
              }
            }},
       Monotonic);
+  rpc::OpenStreams streams({.sessions = static_cast<size_t>(settings.max_sessions),
+                            .streams = static_cast<size_t>(settings.max_streams),
+                            .streams_per_peer = static_cast<size_t>(settings.max_streams_per_peer),
+                            .slow_reader = absl::Seconds(settings.slow_reader_timeout),
+                            .first_message = absl::Seconds(settings.first_message_timeout)});
   const absl::Cleanup stop_timers = [&timers] { timers.Stop(); };
 
   command::CommandTable table;
@@ -385,12 +396,23 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
   rpc::FutureOrchestratorService orchestrator;
 
+  for (rpc::WithLimitedStreams* service : std::initializer_list<rpc::WithLimitedStreams*>{
+           &module_host, &notifications, &config_service, &key_value, &manager, &ingest}) {
+    service->LimitStreams(&streams);
+  }
+
   if (auto status = (*source)->Start(); !status.ok()) return status;
   dispatcher.PublishClusterCommands();
   if (take_reports) reports.Start(&timers);
+  streams.Start(&timers);
   std::vector<int> ports;
   auto server = rpc::StartServer(
-      {.socket = socket, .plaintext_tcp = settings.plaintext_tcp},
+      {.socket = socket,
+       .plaintext_tcp = settings.plaintext_tcp,
+       .max_message_bytes = settings.max_message_mib << 20,
+       .max_calls_per_connection = settings.max_calls_per_connection,
+       .dead_peer = absl::Seconds(settings.dead_peer_timeout),
+       .streams = &streams},
       {&module_host, &commands, &cluster_service, &notifications, &config_service, &key_value,
        &health_service, &remote, &manager, &progress_service, &ingest, &orchestrator},
       &ports);

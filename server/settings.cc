@@ -88,6 +88,28 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--report-max-daemons", s.report_max_daemons, "how many daemons may report")
       ->capture_default_str();
+  app.add_option("--max-message-mib", s.max_message_mib, "the largest message of a client, in MiB")
+      ->capture_default_str();
+  app.add_option("--max-sessions", s.max_sessions, "how many modules may be attached")
+      ->capture_default_str();
+  app.add_option("--max-streams", s.max_streams,
+                 "how many watches, subscriptions and the like may be open")
+      ->capture_default_str();
+  app.add_option("--max-streams-per-peer", s.max_streams_per_peer,
+                 "how many of these one module, or all else on one host, may have")
+      ->capture_default_str();
+  app.add_option("--max-calls-per-connection", s.max_calls_per_connection,
+                 "calls at once on a connection; further ones wait in the client")
+      ->capture_default_str();
+  app.add_option("--slow-reader-timeout", s.slow_reader_timeout,
+                 "seconds after which a stream whose client takes nothing is cut off")
+      ->capture_default_str();
+  app.add_option("--first-message-timeout", s.first_message_timeout,
+                 "seconds that a client has to speak on a stream that it begins")
+      ->capture_default_str();
+  app.add_option("--dead-peer-timeout", s.dead_peer_timeout,
+                 "seconds after which a connection without a sign of life is closed")
+      ->capture_default_str();
   app.add_option("--log-file", s.log_file, "log to a file, opened again on SIGHUP; else to stderr");
   app.add_option("--log-level", s.log_levels,
                  "LEVEL or COMPONENT=LEVEL: trace, debug, info, warning, error, critical, off; "
@@ -214,6 +236,8 @@ absl::Status Validate(const Settings& s) {
   for (const auto& [flag, seconds] : {std::pair("--ready-timeout", s.ready_timeout),
                                       std::pair("--shutdown-grace", s.shutdown_grace),
                                       std::pair("--report-interval", s.report_interval),
+                                      std::pair("--slow-reader-timeout", s.slow_reader_timeout),
+                                      std::pair("--first-message-timeout", s.first_message_timeout),
                                       std::pair("--report-max-lag", s.report_max_lag),
                                       std::pair("--report-max-interval", s.report_max_interval)}) {
     if (seconds > 0) continue;
@@ -233,6 +257,21 @@ absl::Status Validate(const Settings& s) {
     return absl::InvalidArgumentError(absl::StrCat("--report-drop-after ", s.report_drop_after,
                                                    " is not greater than --report-lease ",
                                                    s.report_lease));
+  }
+  if (s.dead_peer_timeout < 4 || s.dead_peer_timeout > 86400) {
+    return absl::InvalidArgumentError(absl::StrCat("--dead-peer-timeout ", s.dead_peer_timeout,
+                                                   " is not between 4 and 86400 seconds"));
+  }
+  if (s.max_message_mib < 1 || s.max_message_mib > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-message-mib ", s.max_message_mib, " is not between 1 and 1024"));
+  }
+  for (const auto& [flag, count] :
+       {std::pair("--max-sessions", s.max_sessions), std::pair("--max-streams", s.max_streams),
+        std::pair("--max-streams-per-peer", s.max_streams_per_peer),
+        std::pair("--max-calls-per-connection", s.max_calls_per_connection)}) {
+    if (count >= 1) continue;
+    return absl::InvalidArgumentError(absl::StrCat(flag, " ", count, " is less than 1"));
   }
   if (s.report_max_daemons < 1) {
     return absl::InvalidArgumentError(

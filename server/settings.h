@@ -36,6 +36,15 @@ struct Settings {
   double report_lease = 15;         // seconds
   double report_drop_after = 60;    // seconds
   int report_max_daemons = 20000;
+  // What clients may take; see running-a-manager.md.
+  int max_message_mib = 65;
+  int max_sessions = 4096;
+  int max_streams = 16384;
+  int max_streams_per_peer = 1024;
+  int max_calls_per_connection = 10000;
+  double slow_reader_timeout = 60;                 // seconds
+  double first_message_timeout = 10;               // seconds
+  double dead_peer_timeout = 40;                   // seconds
   std::string log_file;                            // empty: stderr
   std::vector<std::string> log_levels = {"info"};  // level, or component=level
   double ready_timeout = 30;                       // seconds

@@ -135,6 +135,13 @@ TEST_F(SettingsTest, ABadValueOfAFlagIsNamed) {
             "--report-drop-after 15 is not greater than --report-lease 15");
   EXPECT_EQ(Error({"--report-min-priority", "11"}),
             "--report-min-priority 11 is not between 0 and 10");
+  EXPECT_EQ(Error({"--max-streams", "0"}), "--max-streams 0 is less than 1");
+  EXPECT_EQ(Error({"--max-message-mib", "2000"}),
+            "--max-message-mib 2000 is not between 1 and 1024");
+  EXPECT_EQ(Error({"--dead-peer-timeout", "1"}),
+            "--dead-peer-timeout 1 is not between 4 and 86400 seconds");
+  EXPECT_EQ(Error({"--slow-reader-timeout", "-1"}),
+            "--slow-reader-timeout -1 is not a number of seconds greater than 0");
   EXPECT_EQ(Error({"--report-max-lag", "0"}),
             "--report-max-lag 0 is not a number of seconds greater than 0");
   EXPECT_EQ(Error({"--report-max-daemons", "0"}), "--report-max-daemons 0 is less than 1");

@@ -175,6 +175,9 @@ grpc::ServerWriteReactor<v1::ConfigWatchResponse>* ConfigService::Watch(
   if (auto caller = IdentifyCaller(*context, *supervisor_); !caller.ok()) {
     return new RefusedStream<v1::ConfigWatchResponse>(caller.status());
   }
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<grpc::ServerWriteReactor<v1::ConfigWatchResponse>>(refused);
+  }
   auto* stream = new ConfigStream;
   stream->Open(Watchers::Add(watchers_, stream, request->module()));
   return stream;

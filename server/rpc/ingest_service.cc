@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/rpc/refused_stream.h"
 #include "server/rpc/status.h"
 
 namespace outpost::rpc {
@@ -146,9 +147,10 @@ google::protobuf::Arena& ThreadArena() {
 class ReportReactor final : public Reactor {
  public:
   ReportReactor(grpc::CallbackServerContext* context, ReportedDaemons* daemons)
-      : daemons_(daemons), link_(std::make_shared<StreamLink>(this, context)) {
-    StartRead(&incoming_);
-  }
+      : daemons_(daemons), link_(std::make_shared<StreamLink>(this, context)) {}
+
+  void Begin() { StartRead(&incoming_); }
+  const std::shared_ptr<StreamLink>& link() const { return link_; }
 
   void OnReadDone(bool ok) override {
     if (!ok) {
@@ -201,22 +203,21 @@ class ReportReactor final : public Reactor {
   grpc::ByteBuffer incoming_;
 };
 
-class RefusedReport final : public Reactor {
- public:
-  explicit RefusedReport(const std::string& source) {
-    Finish(ToGrpc(absl::UnimplementedError(absl::StrCat(
-                      "the manager's source is \"", source,
-                      "\", and it takes no reports beside: --take-reports lets daemons report")),
-                  "NO_INGEST"));
-  }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 Reactor* IngestService::Report(grpc::CallbackServerContext* context) {
-  if (daemons_ == nullptr) return new RefusedReport(source_);
-  return new ReportReactor(context, daemons_);
+  if (daemons_ == nullptr) {
+    return new RefusedReactor<Reactor>(
+        ToGrpc(absl::UnimplementedError(absl::StrCat(
+                   "the manager's source is \"", source_,
+                   "\", and it takes no reports beside: --take-reports lets daemons report")),
+               "NO_INGEST"));
+  }
+  auto* const reactor = new ReportReactor(context, daemons_);
+  OnSilent(*context,
+           [link = reactor->link()](const absl::Status& status) { link->Close(status, "SILENT"); });
+  reactor->Begin();
+  return reactor;
 }
 
 }  // namespace outpost::rpc

@@ -8,10 +8,12 @@
 
 #include "outpost/v1/ingest.grpc.pb.h"
 #include "server/cluster/report/reported_daemons.h"
+#include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
 
-class IngestService final : public v1::Ingest::WithRawCallbackMethod_Report<v1::Ingest::Service> {
+class IngestService final : public v1::Ingest::WithRawCallbackMethod_Report<v1::Ingest::Service>,
+                            public WithLimitedStreams {
  public:
   // `daemons` outlives the service. Null: the manager takes no reports, beside `source`.
   IngestService(cluster::report::ReportedDaemons* daemons, std::string source)

@@ -121,6 +121,9 @@ grpc::ServerWriteReactor<v1::KeyValueWatchResponse>* KeyValueService::Watch(
     grpc::CallbackServerContext* context, const v1::KeyValueWatchRequest* request) {
   const absl::StatusOr<std::string> prefix = Prefix(*context, request->module());
   if (!prefix.ok()) return new RefusedStream<v1::KeyValueWatchResponse>(prefix.status());
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<grpc::ServerWriteReactor<v1::KeyValueWatchResponse>>(refused);
+  }
   auto* stream = new WatchStream<v1::KeyValueWatchResponse>;
   stream->Open(store_->Watch(absl::StrCat(*prefix, request->prefix()),
                              [stream, prefix = *prefix](const store::Change& change) {

@@ -141,7 +141,10 @@ absl::Status ManagerService::CheckLogSource(const std::string& name) const {
 }
 
 grpc::ServerWriteReactor<v1::TailLogResponse>* ManagerService::TailLog(
-    grpc::CallbackServerContext*, const v1::TailLogRequest* request) {
+    grpc::CallbackServerContext* context, const v1::TailLogRequest* request) {
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<grpc::ServerWriteReactor<v1::TailLogResponse>>(refused);
+  }
   if (!request->module().empty()) {
     if (absl::Status status = CheckLogSource(request->module()); !status.ok()) {
       return new RefusedStream<v1::TailLogResponse>(status);
@@ -174,7 +177,10 @@ absl::Status ManagerService::CheckEventSource(const std::string& name) const {
 }
 
 grpc::ServerWriteReactor<v1::TailEventsResponse>* ManagerService::TailEvents(
-    grpc::CallbackServerContext*, const v1::TailEventsRequest* request) {
+    grpc::CallbackServerContext* context, const v1::TailEventsRequest* request) {
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<grpc::ServerWriteReactor<v1::TailEventsResponse>>(refused);
+  }
   if (!request->module().empty()) {
     if (absl::Status status = CheckEventSource(request->module()); !status.ok()) {
       return new RefusedStream<v1::TailEventsResponse>(status);

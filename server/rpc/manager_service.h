@@ -13,11 +13,12 @@
 #include "server/log/log_history.h"
 #include "server/module/event_log.h"
 #include "server/module/supervisor.h"
+#include "server/rpc/open_streams.h"
 #include "server/store/state_store.h"
 
 namespace outpost::rpc {
 
-class ManagerService final : public v1::Manager::CallbackService {
+class ManagerService final : public v1::Manager::CallbackService, public WithLimitedStreams {
  public:
   struct Parts {  // all outlive the service
     std::string manager_id;

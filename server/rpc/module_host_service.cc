@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/log/log.h"
+#include "server/rpc/refused_stream.h"
 #include "server/rpc/status.h"
 
 namespace outpost::rpc {
@@ -116,9 +117,10 @@ class AttachReactor final : public AttachStream {
  public:
   AttachReactor(grpc::CallbackServerContext* context, module::Supervisor* supervisor,
                 notify::NotificationHub* hub)
-      : supervisor_(supervisor), hub_(hub), link_(std::make_shared<StreamLink>(this, context)) {
-    StartRead(&incoming_);
-  }
+      : supervisor_(supervisor), hub_(hub), link_(std::make_shared<StreamLink>(this, context)) {}
+
+  void Begin() { StartRead(&incoming_); }
+  const std::shared_ptr<StreamLink>& link() const { return link_; }
 
   void OnReadDone(bool ok) override {
     if (!ok) {
@@ -200,7 +202,14 @@ class AttachReactor final : public AttachStream {
 
 grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ModuleHostService::Attach(
     grpc::CallbackServerContext* context) {
-  return new AttachReactor(context, supervisor_, hub_);
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<AttachStream>(refused);
+  }
+  auto* const reactor = new AttachReactor(context, supervisor_, hub_);
+  OnSilent(*context,
+           [link = reactor->link()](const absl::Status& status) { link->Close(status, "SILENT"); });
+  reactor->Begin();
+  return reactor;
 }
 
 }  // namespace outpost::rpc

@@ -7,10 +7,11 @@
 #include "outpost/v1/module_host.grpc.pb.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
+#include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
 
-class ModuleHostService final : public v1::ModuleHost::CallbackService {
+class ModuleHostService final : public v1::ModuleHost::CallbackService, public WithLimitedStreams {
  public:
   // Both outlive the service.
   ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub)

@@ -119,6 +119,9 @@ grpc::ServerWriteReactor<v1::SubscribeResponse>* NotificationsService::Subscribe
   if (!caller.ok()) return new RefusedSubscription(caller.status());
   absl::StatusOr<std::set<std::string>> types = Types(*request, *cluster_);
   if (!types.ok()) return new RefusedSubscription(types.status());
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<grpc::ServerWriteReactor<v1::SubscribeResponse>>(refused);
+  }
   return new SubscribeReactor(
       hub_->Subscribe(caller->name, *std::move(types), request->explicit_acks()),
       request->explicit_acks());

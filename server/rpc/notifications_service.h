@@ -6,10 +6,12 @@
 #include "server/cluster/cluster_state.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
+#include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
 
-class NotificationsService final : public v1::Notifications::CallbackService {
+class NotificationsService final : public v1::Notifications::CallbackService,
+                                   public WithLimitedStreams {
  public:
   // All outlive the service.
   NotificationsService(notify::NotificationHub* hub, const cluster::ClusterState* cluster,

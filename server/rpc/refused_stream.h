@@ -1,4 +1,4 @@
-// A server-streaming call that ends as soon as it begins.
+// A stream that ends as soon as it begins.
 #ifndef OUTPOST_SERVER_RPC_REFUSED_STREAM_H_
 #define OUTPOST_SERVER_RPC_REFUSED_STREAM_H_
 
@@ -9,14 +9,23 @@
 
 namespace outpost::rpc {
 
-// Says why, and deletes itself.
-template <typename Response>
-class RefusedStream final : public grpc::ServerWriteReactor<Response> {
+// A `Reactor` that says why, and deletes itself.
+template <typename Reactor>
+class RefusedReactor final : public Reactor {
  public:
-  explicit RefusedStream(const grpc::Status& status) { this->Finish(status); }
-  explicit RefusedStream(const absl::Status& status) : RefusedStream(ToGrpc(status)) {}
+  explicit RefusedReactor(const grpc::Status& status) { this->Finish(status); }
+  explicit RefusedReactor(const absl::Status& status) : RefusedReactor(ToGrpc(status)) {}
   void OnDone() override { delete this; }
 };
+
+template <typename Response>
+using RefusedStream = RefusedReactor<grpc::ServerWriteReactor<Response>>;
+
+// One stream too many: OpenStreams said so.
+template <typename Reactor>
+RefusedReactor<Reactor>* TooManyStreams(const absl::Status& status) {
+  return new RefusedReactor<Reactor>(ToGrpc(status, "TOO_MANY_STREAMS"));
+}
 
 }  // namespace outpost::rpc
 

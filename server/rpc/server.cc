@@ -8,14 +8,15 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
 namespace {
 
-// The largest input file, and room for what goes with it.
-constexpr int kMaxReceive = (64 + 1) * 1024 * 1024;
+int Milliseconds(absl::Duration time) { return static_cast<int>(absl::ToInt64Milliseconds(time)); }
 
 }  // namespace
 
@@ -35,7 +36,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(
     builder.AddListeningPort(options.plaintext_tcp[i], grpc::InsecureServerCredentials(),
                              &(*bound_tcp)[i]);
   }
-  builder.SetMaxReceiveMessageSize(kMaxReceive);
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(-1);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);
   // Else a second manager on the same port would share its connections.
@@ -43,6 +44,17 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(
   // Modules ping an idle connection to notice that the manager is gone.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Who is gone without a word is noticed, though nothing is said to him; also again and again.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.dead_peer * 0.75));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.dead_peer * 0.25));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.dead_peer));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_per_connection);
+  if (options.streams != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> all;
+    all.push_back(options.streams->Interceptor());
+    builder.experimental().SetInterceptorCreators(std::move(all));
+  }
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || socket_bound == 0) {

@@ -11,12 +11,21 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace outpost::rpc {
+
+class OpenStreams;
 
 struct ServerOptions {
   std::string socket;                      // the path of the unix socket
   std::vector<std::string> plaintext_tcp;  // host:port
+  int max_message_bytes = 65 << 20;        // the largest input file, and what goes with it
+  int max_calls_per_connection = 10'000;   // at once; a client's further calls wait in it
+  // Without a sign of life (an answer to a ping) for so long, a connection is closed; also one
+  // that does not come to be in that time.
+  absl::Duration dead_peer = absl::Seconds(40);
+  const OpenStreams* streams = nullptr;  // null: they are not limited
 };
 
 // A server that answers. `bound_tcp` gets the ports, where 0 was asked for the

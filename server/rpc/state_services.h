@@ -13,11 +13,12 @@
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
 #include "server/module/supervisor.h"
+#include "server/rpc/open_streams.h"
 #include "server/store/state_store.h"
 
 namespace outpost::rpc {
 
-class ConfigService final : public v1::Config::CallbackService {
+class ConfigService final : public v1::Config::CallbackService, public WithLimitedStreams {
  public:
   // All outlive the service. Makes it a listener of `config`.
   ConfigService(config::ConfigRegistry* config, cluster::Source* source,
@@ -54,7 +55,7 @@ class ConfigService final : public v1::Config::CallbackService {
   const std::shared_ptr<Watchers> watchers_;
 };
 
-class KeyValueService final : public v1::KeyValue::CallbackService {
+class KeyValueService final : public v1::KeyValue::CallbackService, public WithLimitedStreams {
  public:
   // Both outlive the service.
   KeyValueService(store::StateStore* store, const module::Supervisor* supervisor)
