@@ -1,7 +1,5 @@
 #include "server/settings.h"
 
-#include <toml++/toml.h>
-
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <filesystem>
@@ -11,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/text/nearest.h"
+#include "server/text/toml_file.h"
 
 namespace outpost {
 namespace {
@@ -165,14 +164,9 @@ absl::Status ReadOptions(const std::string& file, const toml::table& table, Sett
 }
 
 absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings) {
-  toml::table table;
-  try {
-    table = toml::parse_file(file);
-  } catch (const toml::parse_error& e) {
-    const auto line = e.source().begin.line;  // 0: it could not be read at all
-    return absl::InvalidArgumentError(absl::StrCat(
-        file, line > 0 ? absl::StrCat(" line ", line) : "", ": ", std::string(e.description())));
-  }
+  const absl::StatusOr<toml::table> parsed = text::ParseTomlFile(file);
+  if (!parsed.ok()) return parsed.status();
+  const toml::table& table = *parsed;
   for (const auto& [toml_key, value] : table) {
     const std::string key(toml_key.str());
     const std::string where = absl::StrCat(file, " line ", value.source().begin.line);

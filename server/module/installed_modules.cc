@@ -1,7 +1,5 @@
 #include "server/module/installed_modules.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -9,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/text/toml_file.h"
 
 namespace outpost::module {
 namespace {
@@ -17,15 +16,9 @@ namespace fs = std::filesystem;
 
 // Fills in `module` from its manifest; the message of an error says what to mend.
 absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
-  toml::table table;
-  try {
-    table = toml::parse_file(file.string());
-  } catch (const toml::parse_error& e) {
-    const auto line = e.source().begin.line;  // 0: it could not be read at all
-    return absl::InvalidArgumentError(absl::StrCat(file.string(),
-                                                   line > 0 ? absl::StrCat(" line ", line) : "",
-                                                   ": ", std::string(e.description())));
-  }
+  const absl::StatusOr<toml::table> parsed = text::ParseTomlFile(file.string());
+  if (!parsed.ok()) return parsed.status();
+  const toml::table& table = *parsed;
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (name == "name") {
