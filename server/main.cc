@@ -386,6 +386,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .version = Product(),
                                .started = started,
                                .supervisor = &supervisor,
+                               .dispatcher = &dispatcher,
                                .cluster = &cluster,
                                .source = source->get(),
                                .store = store->get(),

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "outpost/table.h"
 #include "server/builtin/builtin_commands.h"
+#include "server/builtin/module_usage.h"
 #include "server/builtin/render.h"
 #include "server/event/proto_time.h"
 #include "server/text/duration.h"
@@ -58,6 +59,7 @@ json ModuleJson(const v1::ModuleInfo& m) {
   if (m.has_next_start()) {
     result["next_start"] = google::protobuf::util::TimeUtil::ToString(m.next_start());
   }
+  result.update(UsageJson(m));
   return result;
 }
 
@@ -171,10 +173,10 @@ void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dis
       {words + " ls name=detail,type=CephChoices,strings=detail,req=false "
                "name=verbose,type=CephBool,req=false",
        "list the modules: state, and why; with `detail`, all that is known; with --verbose, also "
-       "how far each is with its notifications",
+       "what each uses and was asked, and how far it is with its notifications",
        "r"},
       [s](const BuiltinCall& call, ResultCallback done) {
-        const auto modules = s.modules->List();
+        const auto modules = s.modules->ListWithUsage();
         json data = json::array();
         for (const auto& m : modules) data.push_back(ModuleJson(m));
         const bool verbose = call.args.value("verbose", false);
@@ -188,7 +190,10 @@ void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dis
         }
         done(Render(call.format, data, [&] {
           std::string text = ModuleTable(modules, detail);
-          if (verbose) absl::StrAppend(&text, "\n", SubscriptionTable(subscriptions));
+          if (verbose) {
+            absl::StrAppend(&text, "\n", SubscriptionTable(subscriptions), "\n",
+                            UsageTable(modules));
+          }
           return text;
         }));
       });

@@ -45,9 +45,11 @@ absl::StatusOr<Match> Dispatcher::Resolve(const Request& request) const {
 }
 
 Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
+  const metrics::Clock::time_point came = metrics::Clock::now();
   absl::StatusOr<Match> match = Resolve(request);
   Response response;
   if (!match.ok()) {
+    invalid_commands_.fetch_add(1, std::memory_order_relaxed);
     response.result = {.retval = -EINVAL, .out = "", .err = std::string(match.status().message())};
     if (CommandTable::IsUnknownCommand(match.status()) && source_->Commands().empty()) {
       absl::StrAppend(&response.result.err,
@@ -67,8 +69,10 @@ Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
     if (format.empty() && named->is_string()) format = named->get<std::string>();
     match->args.erase(named);
   }
-  ResultCallback finish = [done = std::move(done),
-                           response = std::move(response)](Result result) mutable {
+  metrics::RequestCounters& counters = counters_[static_cast<size_t>(command.provider.kind)];
+  ResultCallback finish = [done = std::move(done), response = std::move(response), came,
+                           &counters](Result result) mutable {
+    counters.Answered(result.retval == 0, came);
     response.result = std::move(result);
     done(std::move(response));
   };

@@ -6,6 +6,8 @@
 #ifndef OUTPOST_SERVER_COMMAND_DISPATCHER_H_
 #define OUTPOST_SERVER_COMMAND_DISPATCHER_H_
 
+#include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +23,7 @@
 #include "server/cluster/source.h"
 #include "server/command/command.h"
 #include "server/command/command_table.h"
+#include "server/metrics/request_counters.h"
 #include "server/module/call_router.h"
 
 namespace outpost::command {
@@ -75,7 +78,17 @@ class Dispatcher {
   // Runs one command; `done` is called exactly once.
   CancelFunction Run(Request request, Done done);
 
+  // What was run of a provider's commands: how often each was answered with success or
+  // with an error, and how long that took.
+  const metrics::RequestCounters& counters(Provider::Kind kind) const {
+    return counters_[static_cast<size_t>(kind)];
+  }
+  // How many were not run, as there is no such command, or an argument is wrong.
+  uint64_t invalid_commands() const { return invalid_commands_.load(std::memory_order_relaxed); }
+
  private:
+  static constexpr size_t kKinds = static_cast<size_t>(Provider::Kind::kCluster) + 1;
+
   absl::StatusOr<Match> Resolve(const Request& request) const;
 
   CommandTable* const table_;
@@ -83,6 +96,8 @@ class Dispatcher {
   cluster::Source* const source_;
   std::vector<Declaration> builtin_declarations_;
   std::map<std::string, BuiltinHandler, std::less<>> builtins_;  // by prefix
+  std::array<metrics::RequestCounters, kKinds> counters_;        // by Provider::Kind
+  std::atomic<uint64_t> invalid_commands_ = 0;
 };
 
 }  // namespace outpost::command

@@ -94,6 +94,9 @@ TEST_F(DispatcherTest, ACommandOfTheManagerRunsHere) {
   EXPECT_EQ(response.prefix, "echo");
   EXPECT_EQ(response.provider, "manager");
   EXPECT_TRUE(response.poll);
+  const auto counted = dispatcher_->counters(Provider::Kind::kManager).snapshot();
+  EXPECT_EQ(counted.succeeded, 1u);
+  EXPECT_EQ(counted.latency.count(), 1u);
 }
 
 TEST_F(DispatcherTest, TheFormatMayStandInTheJson) {
@@ -113,6 +116,8 @@ TEST_F(DispatcherTest, ACommandOfTheClusterGoesToItsSource) {
   EXPECT_EQ(response.provider, "cluster");
   EXPECT_EQ(response.result.retval, -7);
   EXPECT_EQ(response.result.err, "moninput");
+  EXPECT_EQ(dispatcher_->counters(Provider::Kind::kCluster).snapshot().failed, 1u);
+  EXPECT_EQ(dispatcher_->counters(Provider::Kind::kManager).snapshot().latency.count(), 0u);
   EXPECT_EQ(nlohmann::json::parse(response.result.out),
             nlohmann::json::parse(R"({"prefix":"osd out","ids":["1","2"],"format":"json"})"));
   source_.commands.clear();
@@ -181,6 +186,7 @@ TEST_F(DispatcherTest, WhatIsNotACommandIsAResult) {
     EXPECT_NE(response.result.err, "");
     EXPECT_EQ(response.prefix, "");
   }
+  EXPECT_EQ(dispatcher_->invalid_commands(), 7u);
   EXPECT_THAT(Run(Words({"ecco", "x"})).result.err, HasSubstr("echo"));
 }
 

@@ -170,13 +170,11 @@ void Process::KillGroup() const {
   if (there || (kill(pid_, 0) != 0 && errno == ESRCH)) kill(-pid_, SIGKILL);
 }
 
-uint64_t Process::ResidentBytes() const {
-  if (PidfdSendSignal(pidfd_.get(), 0) != 0) return 0;
-  std::ifstream file(absl::StrCat("/proc/", pid_, "/statm"));
-  uint64_t total = 0;
-  uint64_t resident = 0;
-  file >> total >> resident;
-  return file ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+std::optional<metrics::ProcessUsage> Process::Usage() const {
+  std::optional<metrics::ProcessUsage> usage = metrics::ReadProcessUsage(pid_);
+  // Alive afterwards: so it was this process, and not a later one of its pid.
+  if (usage && PidfdSendSignal(pidfd_.get(), 0) != 0) usage.reset();
+  return usage;
 }
 
 ProcessRunner::ProcessRunner()

@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "server/metrics/process_usage.h"
 
 namespace outpost::module {
 
@@ -77,8 +79,8 @@ class Process {
   // Sends SIGKILL to the process and all of its process group; to what is left of
   // the group also when the process itself is gone.
   void KillGroup() const;
-  // Its resident memory in bytes; 0 when it has ended.
-  uint64_t ResidentBytes() const;
+  // What it uses now; nullopt when it has ended. Costs what ReadProcessUsage does.
+  std::optional<metrics::ProcessUsage> Usage() const;
 
  private:
   friend class ProcessRunner;

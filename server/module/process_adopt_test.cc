@@ -133,7 +133,7 @@ TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
   ProcessRunner runner;
   const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
-  EXPECT_GT((*process)->ResidentBytes(), 0u);
+  EXPECT_GT((*process)->Usage()->rss_bytes, 0u);
   (*process)->KillGroup();
   EXPECT_EQ(WaitForExit(), "ended; how is not known");
 }

@@ -275,10 +275,10 @@ TEST_F(ProcessTest, ItLeadsASessionAndGroupOfItsOwn) {
   std::vector<std::string> fields = absl::StrSplit(heard_.Lines(1)[0], ' ');
   EXPECT_EQ(fields[4], absl::StrCat(process->pid()));  // pgrp
   EXPECT_EQ(fields[5], absl::StrCat(process->pid()));  // session
-  EXPECT_GT(process->ResidentBytes(), 0u);
+  EXPECT_GT(process->Usage()->rss_bytes, 0u);
   process->Signal(SIGTERM);
   EXPECT_EQ(heard_.Exit(), "signal 15 (Terminated)");
-  EXPECT_EQ(process->ResidentBytes(), 0u);
+  EXPECT_FALSE(process->Usage());
   process->Signal(SIGTERM);  // to nobody
   process->KillGroup();
 }

@@ -32,17 +32,19 @@ void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) 
 
 std::shared_ptr<Session> Session::Create(std::string key, v1::Register registration,
                                          std::shared_ptr<SessionLink> link,
-                                         event::TimerQueue* timers) {
-  return std::shared_ptr<Session>(
-      new Session(std::move(key), std::move(registration), std::move(link), timers));
+                                         event::TimerQueue* timers,
+                                         std::shared_ptr<RequestsOfModule> counters) {
+  return std::shared_ptr<Session>(new Session(std::move(key), std::move(registration),
+                                              std::move(link), timers, std::move(counters)));
 }
 
 Session::Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
-                 event::TimerQueue* timers)
+                 event::TimerQueue* timers, std::shared_ptr<RequestsOfModule> counters)
     : key_(std::move(key)),
       registration_(std::move(registration)),
       link_(std::move(link)),
       timers_(timers),
+      counters_(std::move(counters)),
       attached_(absl::Now()),
       max_with_module_(max_concurrency() +
                        std::min<size_t>(registration_.prefetch(), kMaxPrefetch)) {}
@@ -53,12 +55,15 @@ size_t Session::max_concurrency() const {
 
 RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time deadline,
                          AnswerCallback callback) {
+  const metrics::Clock::time_point came = metrics::Clock::now();
   absl::Status refusal;
   {
     absl::MutexLock lock(&mu_);
     if (!lost_why_.empty()) {
+      CountersOf(message.has_call()).Ended(metrics::Unanswered::kLost);
       refusal = absl::AbortedError(absl::StrCat(who, ": module ", name(), " ", lost_why_));
     } else if (waiting_.size() >= kMaxWaiting) {
+      CountersOf(message.has_call()).Ended(metrics::Unanswered::kRefused);
       refusal = absl::ResourceExhaustedError(absl::StrCat(
           who, ": module ", name(), " has ", kMaxWaiting, " requests waiting; try again later"));
     } else {
@@ -67,6 +72,7 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
       request.who = std::move(who);
       request.callback = std::move(callback);
       request.deadline = deadline;
+      request.came = came;
       request.is_call = message.has_call();
       request.message = std::move(message);
       if (deadline != absl::InfiniteFuture()) {
@@ -111,6 +117,9 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
     request.callback = nullptr;
     who = request.who;
     timer = request.timer;
+    CountersOf(request.is_call)
+        .Ended(absl::IsDeadlineExceeded(status) ? metrics::Unanswered::kTimedOut
+                                                : metrics::Unanswered::kCancelled);
     if (request.sent) {
       // The module is still busy with it: its slot is free when it answers.
       v1::AttachResponse message;
@@ -151,6 +160,11 @@ void Session::HandleAnswer(RequestId id, v1::AttachRequest answer) {
     }
     callback = std::move(it->second.callback);
     timer = it->second.timer;
+    if (callback) {
+      const bool success = it->second.is_call ? !answer.call_result().has_error()
+                                              : answer.command_result().result().retval() == 0;
+      CountersOf(it->second.is_call).Answered(success, it->second.came);
+    }
     requests_.erase(it);
     --with_module_;
     SendWaiting();
@@ -176,6 +190,7 @@ void Session::Lost(absl::string_view why) {
   for (auto& [id, request] : requests) {
     timers_->Cancel(request.timer);
     if (!request.callback) continue;
+    CountersOf(request.is_call).Ended(metrics::Unanswered::kLost);
     request.callback(absl::AbortedError(
         absl::StrCat(request.who, ": module ", name(), " ", why,
                      request.sent ? " before it answered; whether it did its work is not known"
@@ -186,6 +201,11 @@ void Session::Lost(absl::string_view why) {
 size_t Session::in_flight() const {
   absl::MutexLock lock(&mu_);
   return requests_.size();
+}
+
+size_t Session::waiting() const {
+  absl::MutexLock lock(&mu_);
+  return waiting_.size();
 }
 
 }  // namespace outpost::module

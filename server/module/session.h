@@ -27,6 +27,7 @@
 #include "absl/time/time.h"
 #include "outpost/v1/module_host.pb.h"
 #include "server/event/timer_queue.h"
+#include "server/metrics/request_counters.h"
 
 namespace outpost::module {
 
@@ -45,6 +46,12 @@ class SessionLink {
 // The id by which a request to a module can be cancelled; 0: it never started.
 using RequestId = uint64_t;
 
+// What was asked of a module, over all of its sessions.
+struct RequestsOfModule {
+  metrics::RequestCounters commands;
+  metrics::RequestCounters calls;
+};
+
 class Session : public std::enable_shared_from_this<Session> {
  public:
   static constexpr size_t kMaxWaiting = 1024;
@@ -55,10 +62,11 @@ class Session : public std::enable_shared_from_this<Session> {
   using Answer = absl::StatusOr<v1::AttachRequest>;
   using AnswerCallback = absl::AnyInvocable<void(Answer)>;
 
-  // `timers` outlives the session.
+  // `timers` outlives the session. What becomes of its requests is counted in `counters`.
   static std::shared_ptr<Session> Create(std::string key, v1::Register registration,
                                          std::shared_ptr<SessionLink> link,
-                                         event::TimerQueue* timers);
+                                         event::TimerQueue* timers,
+                                         std::shared_ptr<RequestsOfModule> counters);
 
   const std::string& name() const { return registration_.name(); }
   // The secret by which the module's other calls are known.
@@ -93,6 +101,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Requests that wait or are with the module.
   size_t in_flight() const;
+  // Of these, those that wait.
+  size_t waiting() const;
 
  private:
   struct Request {
@@ -100,23 +110,28 @@ class Session : public std::enable_shared_from_this<Session> {
     AnswerCallback callback;  // null: nobody waits any more, the module still works
     event::TimerQueue::TimerId timer = 0;
     absl::Time deadline;
+    metrics::Clock::time_point came;
     bool sent = false;
     bool is_call = false;        // a Call; else a RunCommand
     v1::AttachResponse message;  // until it is sent
   };
 
   Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
-          event::TimerQueue* timers);
+          event::TimerQueue* timers, std::shared_ptr<RequestsOfModule> counters);
 
   // Sends what waits while the module takes more.
   void SendWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a request that the module has not answered.
   void Abandon(RequestId id, const absl::Status& status);
+  metrics::RequestCounters& CountersOf(bool is_call) {
+    return is_call ? counters_->calls : counters_->commands;
+  }
 
   const std::string key_;
   const v1::Register registration_;
   const std::shared_ptr<SessionLink> link_;
   event::TimerQueue* const timers_;
+  const std::shared_ptr<RequestsOfModule> counters_;
   const absl::Time attached_;
   const size_t max_with_module_;
 

@@ -61,7 +61,7 @@ class SessionTest : public testing::Test {
     v1::Register registration;
     registration.set_name("hello");
     registration.set_max_concurrency(max_concurrency);
-    session_ = Session::Create("key", registration, link_, &timers_);
+    session_ = Session::Create("key", registration, link_, &timers_, counters_);
   }
   RequestId Start(Outcome& outcome, absl::Time deadline = absl::InfiniteFuture(),
                   const std::string& prefix = "hello") {
@@ -71,6 +71,7 @@ class SessionTest : public testing::Test {
 
   event::TimerQueue timers_;
   std::shared_ptr<RecordingLink> link_ = std::make_shared<RecordingLink>();
+  std::shared_ptr<RequestsOfModule> counters_ = std::make_shared<RequestsOfModule>();
   std::shared_ptr<Session> session_;
 };
 
@@ -213,6 +214,7 @@ TEST_F(SessionTest, AFullQueueRefusesAndTheAbandonedDoNotFillIt) {
   EXPECT_EQ(over.status,
             absl::ResourceExhaustedError("command \"hello\": module hello has 1024 requests "
                                          "waiting; try again later"));
+  EXPECT_EQ(counters_->commands.snapshot().refused, 1u);
   // Callers that gave up make room, though the module has answered nothing.
   session_->Cancel(ids.front());
   Outcome fits;
@@ -220,6 +222,45 @@ TEST_F(SessionTest, AFullQueueRefusesAndTheAbandonedDoNotFillIt) {
   EXPECT_EQ(fits.calls, 0);
   session_->Lost("is gone");
   for (Outcome& outcome : outcomes) EXPECT_EQ(outcome.calls, 1);
+}
+
+TEST_F(SessionTest, EachRequestIsCountedByHowItEnded) {
+  Open(1);
+  Outcome good, bad, late, dropped, lost, raised;
+  const RequestId first = Start(good);
+  session_->HandleAnswer(first, CommandAnswer(first));
+  const RequestId second = Start(bad);
+  session_->HandleAnswer(second, CommandAnswer(second, -5));
+  const RequestId running = Start(late, absl::Now() + absl::Milliseconds(20));
+  session_->Cancel(Start(dropped));
+  ASSERT_TRUE(late.Wait());
+  Start(lost);
+  EXPECT_EQ(session_->waiting(), 1u);
+  session_->HandleAnswer(running, CommandAnswer(running));  // after its deadline: it counts once
+  EXPECT_EQ(session_->waiting(), 0u);
+  session_->Lost("is gone");
+  Open(1);  // of the same module, again
+  v1::AttachResponse call;
+  call.mutable_call()->set_method("add");
+  const RequestId id =
+      session_->Start(call, "hello.add()", absl::InfiniteFuture(), raised.Callback());
+  v1::AttachRequest error;
+  error.mutable_call_result()->set_id(id);
+  error.mutable_call_result()->mutable_error()->set_type("ValueError");
+  session_->HandleAnswer(id, error);
+
+  const auto commands = counters_->commands.snapshot();
+  EXPECT_EQ(commands.succeeded, 1u);
+  EXPECT_EQ(commands.failed, 1u);
+  EXPECT_EQ(commands.timed_out, 1u);
+  EXPECT_EQ(commands.cancelled, 1u);
+  EXPECT_EQ(commands.lost, 1u);
+  EXPECT_EQ(commands.refused, 0u);
+  EXPECT_EQ(commands.latency.count(), 2u);
+  const auto calls = counters_->calls.snapshot();
+  EXPECT_EQ(calls.succeeded, 0u);
+  EXPECT_EQ(calls.failed, 1u);
+  EXPECT_EQ(calls.latency.count(), 1u);
 }
 
 TEST_F(SessionTest, AnswersToWhatWasNotAskedAreIgnored) {

@@ -22,7 +22,8 @@ class StructureWatchesTest : public testing::Test {
     Module module;
     v1::Register registration;
     registration.set_name(name);
-    module.session = Session::Create("key-" + name, registration, module.link, &timers_);
+    module.session = Session::Create("key-" + name, registration, module.link, &timers_,
+                                     std::make_shared<RequestsOfModule>());
     return module;
   }
 

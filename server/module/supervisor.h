@@ -146,8 +146,10 @@ class Supervisor {
   void Restart(const std::string& name, const std::string& by, absl::Duration wait,
                ModuleInfoCallback callback);
 
-  // Every module, by name.
+  // Every module, by name; without what their processes use, which is costly to find out.
   std::vector<v1::ModuleInfo> List() const;
+  // Also with that; see metrics::ReadProcessUsage.
+  std::vector<v1::ModuleInfo> ListWithUsage() const;
   absl::StatusOr<v1::DescribeModuleResponse> Describe(const std::string& name) const;
 
   // A module attaches. On success the module has been sent Configure.
@@ -203,6 +205,7 @@ class Supervisor {
     std::shared_ptr<Session> session;
     v1::Register registration;  // the last, without the token
     std::shared_ptr<Process> process;
+    std::shared_ptr<RequestsOfModule> requests = std::make_shared<RequestsOfModule>();
     std::string token_hash;
     uint64_t run = 0;  // counts processes: tells a late callback from a timely one
     event::TimerQueue::TimerId timer = 0;

@@ -157,7 +157,7 @@ absl::StatusOr<v1::ModuleInfo> TestManager::Restart(const std::string& name, abs
 }
 
 v1::ModuleInfo TestManager::Info(const std::string& name) {
-  for (auto& info : supervisor_->List()) {
+  for (auto& info : supervisor_->ListWithUsage()) {
     if (info.name() == name) return info;
   }
   return {};

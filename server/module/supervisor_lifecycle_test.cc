@@ -61,6 +61,9 @@ TEST_F(LifecycleTest, EnableStartsAProcessThatRunsWhenItServes) {
   EXPECT_EQ(info.state(), v1::MODULE_STATE_RUNNING);
   EXPECT_TRUE(info.supervised());
   EXPECT_GT(info.rss_bytes(), 0u);
+  EXPECT_EQ(info.usage().rss_bytes(), info.rss_bytes());
+  EXPECT_GE(info.usage().threads(), 1u);
+  EXPECT_GE(info.usage().open_files(), 1u);
   EXPECT_EQ(info.sdk(), "test 1");
   EXPECT_EQ((*manager)->FindByKey(module.session->key()), module.session);
   EXPECT_EQ((*manager)->FindByKey("other"), nullptr);

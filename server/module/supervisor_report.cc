@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
+#include "server/metrics/metrics_proto.h"
 #include "server/module/supervisor.h"
 
 namespace outpost::module {
@@ -28,6 +29,14 @@ v1::HealthCheck Check(const std::string& code, v1::Severity severity,
   check.set_summary(detail.size() == 1 ? detail[0] : absl::StrCat(detail.size(), " ", several));
   for (const std::string& line : detail) check.add_detail(line);
   return check;
+}
+
+void AddUsage(const Process* process, v1::ModuleInfo& info) {
+  if (process == nullptr) return;
+  const auto usage = process->Usage();
+  if (!usage) return;  // it has ended meanwhile
+  *info.mutable_usage() = metrics::ToProto(*usage);
+  info.set_rss_bytes(usage->rss_bytes);
 }
 
 }  // namespace
@@ -111,7 +120,6 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   info.set_supervised(m.process != nullptr);
   if (m.process != nullptr) {
     info.set_pid(m.process->pid());
-    info.set_rss_bytes(m.process->ResidentBytes());
   } else if (m.session != nullptr) {
     info.set_pid(m.session->registration().pid());
   }
@@ -125,7 +133,10 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   if (m.session != nullptr) {
     *info.mutable_attached() = event::ToProto(m.session->attached());
     info.set_in_flight(static_cast<uint32_t>(m.session->in_flight()));
+    info.set_waiting(static_cast<uint32_t>(m.session->waiting()));
   }
+  *info.mutable_commands() = metrics::ToProto(m.requests->commands.snapshot());
+  *info.mutable_calls() = metrics::ToProto(m.requests->calls.snapshot());
   return info;
 }
 
@@ -137,19 +148,39 @@ std::vector<v1::ModuleInfo> Supervisor::List() const {
   return result;
 }
 
-absl::StatusOr<v1::DescribeModuleResponse> Supervisor::Describe(const std::string& name) const {
-  absl::MutexLock lock(&mu_);
-  auto it = modules_.find(name);
-  if (it == modules_.end()) {
-    return absl::NotFoundError(absl::StrCat("module '", name, "' is not known"));
+std::vector<v1::ModuleInfo> Supervisor::ListWithUsage() const {
+  std::vector<v1::ModuleInfo> result;
+  std::vector<std::shared_ptr<Process>> processes;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [name, m] : modules_) {
+      result.push_back(Info(m));
+      processes.push_back(m.process);
+    }
   }
-  const Module& m = it->second;
+  // Without the lock, which nobody should wait for while files are read.
+  for (size_t i = 0; i < result.size(); ++i) AddUsage(processes[i].get(), result[i]);
+  return result;
+}
+
+absl::StatusOr<v1::DescribeModuleResponse> Supervisor::Describe(const std::string& name) const {
   v1::DescribeModuleResponse response;
-  *response.mutable_module() = Info(m);
-  *response.mutable_commands() = m.registration.commands();
-  *response.mutable_options() = m.registration.options();
-  *response.mutable_notify_types() = m.registration.notify_types();
-  for (const std::string& line : m.output) response.add_stderr_tail(line);
+  std::shared_ptr<Process> process;
+  {
+    absl::MutexLock lock(&mu_);
+    auto it = modules_.find(name);
+    if (it == modules_.end()) {
+      return absl::NotFoundError(absl::StrCat("module '", name, "' is not known"));
+    }
+    const Module& m = it->second;
+    *response.mutable_module() = Info(m);
+    *response.mutable_commands() = m.registration.commands();
+    *response.mutable_options() = m.registration.options();
+    *response.mutable_notify_types() = m.registration.notify_types();
+    for (const std::string& line : m.output) response.add_stderr_tail(line);
+    process = m.process;
+  }
+  AddUsage(process.get(), *response.mutable_module());
   return response;
 }
 

@@ -162,8 +162,8 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     }
     m.registration = registration;
     m.refused.clear();
-    m.session =
-        Session::Create(NewSecret(), std::move(registration), std::move(link), parts_.timers);
+    m.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
+                                parts_.timers, m.requests);
     {
       absl::MutexLock lock(&route_mu_);
       by_key_[m.session->key()] = m.session;

@@ -1,5 +1,7 @@
 #include "server/rpc/manager_service.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -8,9 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
+#include "server/metrics/metrics_proto.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
+#include "server/rpc/rpc_counts.h"
 #include "server/rpc/tail_events.h"
 #include "server/rpc/tail_log.h"
 #include "server/text/nearest.h"
@@ -50,7 +54,40 @@ module::Supervisor::ModuleInfoCallback FinishWith(grpc::ServerUnaryReactor* reac
   };
 }
 
+v1::StoreStats StoreStatsOf(const store::StateStore& store) {
+  const store::StoreStats stats = store.stats();
+  v1::StoreStats proto;
+  proto.set_writes(stats.writes);
+  proto.set_failed_writes(stats.failed_writes);
+  *proto.mutable_commits() = metrics::ToProto(stats.commits);
+  proto.set_queued_writes(stats.queued_batches);
+  proto.set_queued_bytes(stats.queued_bytes);
+  proto.set_keys(stats.keys);
+  return proto;
+}
+
 }  // namespace
+
+v1::ManagerStats ManagerService::Stats() const {
+  v1::ManagerStats stats;
+  if (const auto usage = metrics::ReadProcessUsage(getpid())) {
+    *stats.mutable_usage() = metrics::ToProto(*usage);
+  }
+  const RpcCounts rpcs = CountRpcs();
+  stats.set_rpcs_started(rpcs.started);
+  stats.set_rpcs_succeeded(rpcs.succeeded);
+  stats.set_rpcs_failed(rpcs.failed);
+  using Kind = command::Provider::Kind;
+  for (const auto& [name, kind] : {std::pair{"manager", Kind::kManager},
+                                   {"module", Kind::kModule},
+                                   {"cluster", Kind::kCluster}}) {
+    (*stats.mutable_commands())[name] =
+        metrics::ToProto(parts_.dispatcher->counters(kind).snapshot());
+  }
+  stats.set_invalid_commands(parts_.dispatcher->invalid_commands());
+  *stats.mutable_store() = StoreStatsOf(*parts_.store);
+  return stats;
+}
 
 grpc::ServerUnaryReactor* ManagerService::GetStatus(grpc::CallbackServerContext* context,
                                                     const v1::GetStatusRequest*,
@@ -64,9 +101,13 @@ grpc::ServerUnaryReactor* ManagerService::GetStatus(grpc::CallbackServerContext*
   response->set_cluster_id(parts_.cluster->cluster_id());
   response->set_store(std::string(parts_.store->name()));
   response->set_health(parts_.health->Get().status);
+  uint32_t sessions = 0;
   for (const auto& module : parts_.supervisor->List()) {
     ++(*response->mutable_modules())[module::StateName(module.state())];
+    if (module.has_attached()) ++sessions;
   }
+  *response->mutable_stats() = Stats();
+  response->mutable_stats()->set_sessions(sessions);
   return FinishNow(context, grpc::Status::OK);
 }
 
@@ -85,7 +126,9 @@ grpc::ServerUnaryReactor* ManagerService::FailManager(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* ManagerService::ListModules(grpc::CallbackServerContext* context,
                                                       const v1::ListModulesRequest*,
                                                       v1::ListModulesResponse* response) {
-  for (auto& module : parts_.supervisor->List()) *response->add_modules() = std::move(module);
+  for (auto& module : parts_.supervisor->ListWithUsage()) {
+    *response->add_modules() = std::move(module);
+  }
   return FinishNow(context, grpc::Status::OK);
 }
 

@@ -9,6 +9,7 @@
 #include "outpost/v1/manager.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/source.h"
+#include "server/command/dispatcher.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
 #include "server/module/event_log.h"
@@ -26,6 +27,7 @@ class ManagerService final : public v1::Manager::CallbackService, public WithLim
     std::string version;
     absl::Time started;
     module::Supervisor* supervisor;
+    const command::Dispatcher* dispatcher;
     const cluster::ClusterState* cluster;
     const cluster::Source* source;
     const store::StateStore* store;
@@ -68,6 +70,8 @@ class ManagerService final : public v1::Manager::CallbackService, public WithLim
                                    v1::SetUriResponse* response) override;
 
  private:
+  // What the manager uses and has done.
+  v1::ManagerStats Stats() const;
   // NOT_FOUND: nobody of this name writes to the log.
   absl::Status CheckLogSource(const std::string& name) const;
   // NOT_FOUND: nothing is known of such a module.

@@ -28,6 +28,7 @@ class CountedStore final : public store::StateStore {
   explicit CountedStore(store::StateStore& store) : store_(store) {}
 
   absl::string_view name() const override { return store_.name(); }
+  store::StoreStats stats() const override { return store_.stats(); }
   std::optional<std::string> Get(absl::string_view key) const override { return store_.Get(key); }
   std::vector<std::pair<std::string, std::string>> List(absl::string_view prefix) const override {
     return store_.List(prefix);

@@ -17,6 +17,8 @@
 #ifndef OUTPOST_SERVER_STORE_STATE_STORE_H_
 #define OUTPOST_SERVER_STORE_STATE_STORE_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,6 +29,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/metrics/latency_histogram.h"
 
 namespace outpost::store {
 
@@ -57,6 +60,16 @@ class WatchHandle {
   virtual ~WatchHandle() = default;
 };
 
+// What a store has done since it was opened, and has to do.
+struct StoreStats {
+  uint64_t writes = 0;                          // batches that became durable
+  uint64_t failed_writes = 0;                   // batches that the disk or a full queue failed
+  metrics::LatencyHistogram::Snapshot commits;  // of the transactions that made them durable
+  size_t queued_batches = 0;                    // waiting now, or in the transaction that runs
+  size_t queued_bytes = 0;
+  size_t keys = 0;
+};
+
 class StateStore {
  public:
   // OK: durable. FAILED_PRECONDITION: a condition did not hold; the message is
@@ -70,6 +83,8 @@ class StateStore {
 
   // "sqlite", "etcd", …
   virtual absl::string_view name() const = 0;
+
+  virtual StoreStats stats() const = 0;
 
   // The value of `key`, from memory; nullopt where there is none.
   virtual std::optional<std::string> Get(absl::string_view key) const = 0;

@@ -17,7 +17,7 @@ format; also found as `object_format`), and outpost.argument_types (what annotat
 
 from outpost._ceph_names import PG_STATES
 from outpost._cluster_commands import MonCommandFailed
-from outpost._cluster_data import PerfCounter, ServerInfo, ServiceInfo
+from outpost._cluster_data import LatestValue, PerfCounter, ServerInfo, ServiceInfo
 from outpost._commands import (
     CLICheckNonemptyFileInput,
     CLICommand,
@@ -42,6 +42,15 @@ from outpost._errors import (
     PermissionDeniedError,
 )
 from outpost._health import HealthCheck, HealthChecks
+from outpost._manager_data import (
+    Latencies,
+    ManagerStatus,
+    ModuleStatus,
+    ProcessUsage,
+    RequestStats,
+    StoreStats,
+    SubscriptionStatus,
+)
 from outpost._mgr_module import (
     ClusterLogPrio,
     MgrModule,
@@ -76,11 +85,15 @@ __all__ = [
     "HealthCheck",
     "HealthChecks",
     "InvalidArgumentError",
+    "Latencies",
+    "LatestValue",
+    "ManagerStatus",
     "ManagerUnavailableError",
     "MgrModule",
     "MgrStandbyModule",
     "ModuleEvent",
     "ModuleLoadError",
+    "ModuleStatus",
     "MonCommandFailed",
     "NotFoundError",
     "NotSupportedError",
@@ -94,9 +107,13 @@ __all__ = [
     "PerfCounter",
     "PermissionDeniedError",
     "PlacementError",
+    "ProcessUsage",
+    "RequestStats",
     "ServerInfo",
     "ServiceInfo",
+    "StoreStats",
     "StructureInfo",
+    "SubscriptionStatus",
     "Watch",
     "caller_is_gone",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from outpost import _rpc
 from outpost._bound import BoundToManager
@@ -25,6 +25,19 @@ ServiceInfo = dict[str, str]
 
 ServerInfo = dict[str, Any]
 """A host: hostname, ceph_version, and services, each with type and id."""
+
+
+class LatestValue(NamedTuple):
+    """The newest value of a counter of a daemon."""
+
+    daemon: str
+    """"osd.0"."""
+    path: str
+    """"osd.op_w"."""
+    value: float
+    """Of a long-running average the sum; of a time, in nanoseconds."""
+    summed: int
+    """Of a long-running average: how many values were summed; else 0."""
 
 
 class ClusterData(BoundToManager):
@@ -136,6 +149,28 @@ class ClusterData(BoundToManager):
         data = self.get_latest_counter(daemon_type, daemon_name, counter)[counter]
         return (data[1], data[2]) if len(data) > 2 else (0, 0)
 
+    def get_latest_counters(
+        self, svc_type: str = "", svc_name: str = "", *, prio_limit: int = PRIO_USEFUL
+    ) -> Iterator[LatestValue]:
+        """Return the newest value of each counter of at least a priority, daemon by daemon.
+
+        An empty type or name means all. What the values mean is in get_perf_schema().
+        """
+        request = cluster_pb2.GetCountersRequest(
+            daemon=_daemon(svc_type, svc_name), latest_only=True, min_priority=prio_limit
+        )
+        response = self._reach("get_latest_counters").client.call(_rpc.GET_COUNTERS, request)
+        return (
+            LatestValue(
+                _daemon_name(series.daemon),
+                series.path,
+                series.samples[-1].value,
+                series.samples[-1].count,
+            )
+            for series in response.series
+            if series.samples
+        )
+
     def get_all_perf_counters(
         self,
         prio_limit: int = PRIO_USEFUL,
@@ -145,25 +180,20 @@ class ClusterData(BoundToManager):
 
         {"osd.0": {path: {type, units, …, value}}}; long-running averages have a count, too.
         """
-        client = self._reach("get_all_perf_counters").client
+        self._reach("get_all_perf_counters")
         result: dict[str, dict[str, dict[str, Any]]] = {}
         for service in services:
             schemas = self.get_perf_schema(service, "")
-            request = cluster_pb2.GetCountersRequest(
-                daemon=_daemon(service, ""), latest_only=True, min_priority=prio_limit
-            )
-            for series in client.call(_rpc.GET_COUNTERS, request).series:
-                name = _daemon_name(series.daemon)
-                schema = schemas.get(name, {}).get(series.path)
-                if schema is None or schema["priority"] < prio_limit or not series.samples:
+            for latest in self.get_latest_counters(service, prio_limit=prio_limit):
+                schema = schemas.get(latest.daemon, {}).get(latest.path)
+                if schema is None or schema["priority"] < prio_limit:
                     continue
-                newest = series.samples[-1]
-                counter = result.setdefault(name, {})[series.path] = {
+                counter = result.setdefault(latest.daemon, {})[latest.path] = {
                     **schema,
-                    "value": _number(newest.value),
+                    "value": _number(latest.value),
                 }
                 if schema["type"] & self.PERFCOUNTER_LONGRUNAVG:
-                    counter["count"] = newest.count
+                    counter["count"] = latest.summed
         return result
 
     def get_daemon_health_metrics(self) -> dict[str, list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from outpost._cluster_data import ClusterData
 from outpost._commands import HandleCommandResult
 from outpost._errors import NotFoundError
 from outpost._health import HealthChecks, describe_checks
+from outpost._manager_data import ManagerData
 from outpost._module_events import ModuleEvent
 from outpost._module_settings import ModuleSettings
 from outpost._not_offered import NotOffered
@@ -77,7 +78,7 @@ _CLUSTER_LOG_LEVELS = {
 }
 
 
-class MgrModule(ClusterData, ClusterCommands, ModuleSettings, CephClient, NotOffered):
+class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephClient, NotOffered):
     """A module. Derive from it, and override what it needs.
 
     `serve()` runs on a thread of its own; commands, and calls of other modules, on up to

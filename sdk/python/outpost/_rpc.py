@@ -200,6 +200,18 @@ DESCRIBE_MODULE = Method(
 TAIL_EVENTS = Method(
     "Manager", "TailEvents", manager_pb2.TailEventsRequest, manager_pb2.TailEventsResponse
 )
+GET_STATUS = Method(
+    "Manager", "GetStatus", manager_pb2.GetStatusRequest, manager_pb2.GetStatusResponse
+)
+LIST_MODULES = Method(
+    "Manager", "ListModules", manager_pb2.ListModulesRequest, manager_pb2.ListModulesResponse
+)
+LIST_SUBSCRIPTIONS = Method(
+    "Notifications",
+    "ListSubscriptions",
+    notifications_pb2.ListSubscriptionsRequest,
+    notifications_pb2.ListSubscriptionsResponse,
+)
 SET_URI = Method("Manager", "SetUri", manager_pb2.SetUriRequest, manager_pb2.SetUriResponse)
 
 

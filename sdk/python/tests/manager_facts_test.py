@@ -10,6 +10,7 @@ from probe_module import Probe
 import mgr_module
 import outpost
 from outpost.testing import FakeManager, Refusal, wait_until
+from outpost.v1 import manager_pb2, notifications_pb2
 
 
 def test_names_of_releases(probe: Probe) -> None:
@@ -40,6 +41,53 @@ def test_the_hosts_name_where_there_is_no_address(manager: FakeManager, run: Run
 
 def test_everybody_is_authorized(probe: Probe) -> None:
     assert probe("self.is_authorized({'pool': 'x'})") is True
+
+
+def test_the_manager_and_what_it_does(probe: Probe) -> None:
+    status = probe.manager.status
+    status.manager_id = "x"
+    status.started.FromMilliseconds(1_500)
+    status.stats.usage.threads = 7
+    status.stats.store.commits.counts.extend([3, 1, 2])
+    status.stats.store.commits.bounds.extend([0.5, 1])
+    status.stats.commands["module"].failed = 4
+    assert probe("self.manager_status().started") == 1.5
+    assert probe("self.manager_status().usage.threads") == 7
+    assert probe("self.manager_status().commands['module'].failed") == 4
+    commits = "self.manager_status().store.commits"
+    assert probe(f"{commits}.buckets[:2]") == [[0.5, 3], [1, 1]]
+    assert probe(f"[{commits}.buckets[2][0] == float('inf'), {commits}.count]") == [True, 6]
+
+
+def test_modules_and_what_they_use(probe: Probe) -> None:
+    info = manager_pb2.ModuleInfo(name="hello", state=manager_pb2.MODULE_STATE_CANNOT_RUN)
+    probe.manager.modules.append(info)
+    described = "self.list_modules()[0]"
+    assert probe(f"[{described}.name, {described}.state]") == ["hello", "cannot run"]
+    assert probe(f"[{described}.attached, {described}.usage]") == [None, None]
+    info.attached.FromSeconds(9)
+    info.usage.rss_bytes = 4096
+    info.calls.lost = 2
+    assert probe(f"{described}.attached") == 9
+    assert probe(f"{described}.usage.rss_bytes") == 4096
+    assert probe(f"[{described}.calls.lost, {described}.commands.lost]") == [2, 0]
+
+
+def test_who_is_subscribed(probe: Probe) -> None:
+    info = notifications_pb2.SubscriptionInfo(owner="client", types=["osd_map"], missed=5)
+    info.lag.FromMilliseconds(250)
+    probe.manager.subscribers.append(info)
+    told = "self.list_subscriptions()[0]"
+    assert probe(f"[{told}.owner, {told}.types, {told}.missed, {told}.lag]") == [
+        *("client", ["osd_map"], 5, 0.25)
+    ]
+
+
+def test_the_newest_values_of_counters(probe: Probe) -> None:
+    assert probe("sorted(self.get_latest_counters('osd', '0'))") == [
+        *(["osd.0", "lat", 1.5, 3], ["osd.0", "op_w", 7, 0])
+    ]
+    assert len(probe("list(self.get_latest_counters(prio_limit=0))")) == 3
 
 
 def test_progress(probe: Probe) -> None:
@@ -206,6 +254,10 @@ get_perf_schema('osd', '0')
 get_counter('osd', '0', 'x')
 get_latest_counter('osd', '0', 'x')
 get_all_perf_counters()
+get_latest_counters()
+list_modules()
+list_subscriptions()
+manager_status()
 get_daemon_health_metrics()
 get_module_option('log_level')
 get_localized_module_option('log_level')

@@ -12,12 +12,12 @@ from outpost import argument_types
 OUTPOST = """
 CLICheckNonemptyFileInput CLICommand CLIReadCommand CLIWriteCommand CRUSHMap CallError
 CallTimeoutError ClusterLogPrio Command CommandResult DetachedError ExitCode HandleCommandResult
-HandlerFuncType HealthCheck HealthChecks InvalidArgumentError ManagerUnavailableError MgrModule
-MgrStandbyModule ModuleEvent ModuleLoadError MonCommandFailed NotFoundError NotSupportedError
-NotifyType
+HandlerFuncType HealthCheck HealthChecks InvalidArgumentError Latencies LatestValue
+ManagerStatus ManagerUnavailableError MgrModule MgrStandbyModule ModuleEvent ModuleLoadError
+ModuleStatus MonCommandFailed NotFoundError NotSupportedError NotifyType
 Option OptionTypeLabel OptionValue OSDMap OSDMapIncremental OutpostError PG_STATES PlacementError
-PerfCounter PermissionDeniedError ServerInfo ServiceInfo StructureInfo Watch
-caller_is_gone
+PerfCounter PermissionDeniedError ProcessUsage RequestStats ServerInfo ServiceInfo StoreStats
+StructureInfo SubscriptionStatus Watch caller_is_gone
 """
 
 MGR_MODULE = """
@@ -51,10 +51,12 @@ tool_exec update_progress_event get_store_bytes update_store watch_module_events
 watch_module_options watch_store
 can_run check_mon_command cluster_log config_notify getLogger get get_all_perf_counters
 get_ceph_option get_counter get_daemon_health_metrics get_daemon_status get_foreign_ceph_option
-get_latest get_latest_avg get_latest_counter get_localized_module_option get_localized_store
+get_latest get_latest_avg get_latest_counter get_latest_counters
+get_localized_module_option get_localized_store
 get_metadata get_mgr_id get_module_option get_module_option_ex get_perf_schema get_pretty_header
 get_pretty_row get_server get_store get_store_prefix handle_command have_mon_connection
-list_servers list_structures log mon_command notify remote self_test send_command serve
+list_modules list_servers list_structures list_subscriptions log manager_status
+mon_command notify remote self_test send_command serve
 set_health_checks set_localized_module_option set_localized_store set_module_option
 set_module_option_ex set_store shutdown to_pretty_iec version
 """

@@ -84,12 +84,13 @@ std::unique_ptr<WatchHandle> SqliteStore::Watch(absl::string_view prefix, WatchC
   return watches_.Add(prefix, std::move(callback));
 }
 
-SqliteStore::Stats SqliteStore::stats() const {
-  Stats stats;
+StoreStats SqliteStore::stats() const {
+  StoreStats stats;
   {
     absl::MutexLock lock(&queue_mu_);
     stats = stats_;
   }
+  stats.commits = commits_.snapshot();
   absl::ReaderMutexLock lock(&memory_mu_);
   stats.keys = memory_.size();
   return stats;
@@ -212,15 +213,13 @@ absl::Status SqliteStore::CommitBatches(Pending* begin, Pending* end) {
   }
   if (changes.empty()) return absl::OkStatus();  // the file holds all of it already
 
+  const metrics::Clock::time_point began = metrics::Clock::now();
   absl::Status status = database_->Commit(changes);
   NoteDisk(status);
   if (!status.ok()) {
     return absl::IsResourceExhausted(status) ? status : absl::UnavailableError(status.message());
   }
-  {
-    absl::MutexLock lock(&queue_mu_);
-    ++stats_.commits;
-  }
+  commits_.Add(metrics::Clock::now() - began);
   absl::MutexLock lock(&memory_mu_);
   for (const ChangeRef& change : changes) {
     if (*change.value) {

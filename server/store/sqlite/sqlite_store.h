@@ -67,20 +67,11 @@ class SqliteStore : public StateStore {
   ~SqliteStore() override;
 
   absl::string_view name() const override { return "sqlite"; }
+  StoreStats stats() const override;
   std::optional<std::string> Get(absl::string_view key) const override;
   std::vector<std::pair<std::string, std::string>> List(absl::string_view prefix) const override;
   void Write(Batch batch, WriteDone done) override;
   std::unique_ptr<WatchHandle> Watch(absl::string_view prefix, WatchCallback callback) override;
-
-  struct Stats {
-    uint64_t writes = 0;         // batches that became durable
-    uint64_t commits = 0;        // transactions that made them so
-    uint64_t failed_writes = 0;  // batches that the disk or a full queue failed
-    size_t queued_batches = 0;   // waiting now, or in the transaction that runs
-    size_t queued_bytes = 0;
-    size_t keys = 0;
-  };
-  Stats stats() const;
 
  private:
   struct Pending {
@@ -110,6 +101,7 @@ class SqliteStore : public StateStore {
   const std::unique_ptr<Database> database_;  // the writer thread's, after Load
   WatchList watches_;
   bool disk_failed_ = false;  // the writer thread's
+  metrics::LatencyHistogram commits_;
 
   mutable absl::Mutex memory_mu_;
   absl::btree_map<std::string, std::string> memory_ ABSL_GUARDED_BY(memory_mu_);
@@ -117,7 +109,7 @@ class SqliteStore : public StateStore {
   mutable absl::Mutex queue_mu_;
   Group queue_ ABSL_GUARDED_BY(queue_mu_);
   bool closing_ ABSL_GUARDED_BY(queue_mu_) = false;
-  Stats stats_ ABSL_GUARDED_BY(queue_mu_);  // all but `keys`
+  StoreStats stats_ ABSL_GUARDED_BY(queue_mu_);  // all but `keys` and `commits`
 
   std::thread writer_;  // last: it uses all the others
 };

@@ -118,6 +118,12 @@ class FakeManager:
         """By daemon: type and both numbers of each."""
         self.connected = True
         """What have_mon_connection() returns."""
+        self.status = manager_pb2.GetStatusResponse()
+        """What manager_status() returns."""
+        self.modules: list[manager_pb2.ModuleInfo] = []
+        """What list_modules() returns."""
+        self.subscribers: list[notifications_pb2.SubscriptionInfo] = []
+        """What list_subscriptions() returns."""
         self.manager_version = "outpost 0.0 fake"
         self.cluster_release = "quincy"
         self.manager_ip = "192.0.2.7"

@@ -115,6 +115,13 @@ class Notifications(notifications_pb2_grpc.NotificationsServicer):
             while (notification := subscription.queue.get()) is not None:
                 yield notifications_pb2.SubscribeResponse(notification=notification)
 
+    def ListSubscriptions(
+        self, request: notifications_pb2.ListSubscriptionsRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.ListSubscriptionsResponse:
+        """Tell of subscribers."""
+        self.manager.check("Notifications.ListSubscriptions", context, request)
+        return notifications_pb2.ListSubscriptionsResponse(subscriptions=self.manager.subscribers)
+
 
 class Commands(commands_pb2_grpc.CommandsServicer):
     """The cluster's daemons."""
@@ -397,6 +404,20 @@ class Manager(manager_pb2_grpc.ManagerServicer):
 
         for _, event in self.manager.changes(present, context):
             yield event
+
+    def GetStatus(
+        self, request: manager_pb2.GetStatusRequest, context: grpc.ServicerContext
+    ) -> manager_pb2.GetStatusResponse:
+        """Tell how the manager is."""
+        self.manager.check("Manager.GetStatus", context, request)
+        return self.manager.status
+
+    def ListModules(
+        self, request: manager_pb2.ListModulesRequest, context: grpc.ServicerContext
+    ) -> manager_pb2.ListModulesResponse:
+        """Tell of modules."""
+        self.manager.check("Manager.ListModules", context, request)
+        return manager_pb2.ListModulesResponse(modules=self.manager.modules)
 
     def DescribeModule(
         self, request: manager_pb2.DescribeModuleRequest, context: grpc.ServicerContext
