@@ -35,7 +35,7 @@ class LatestValue(NamedTuple):
     path: str
     """"osd.op_w"."""
     value: float
-    """Of a long-running average the sum; of a time, in nanoseconds."""
+    """Of a long-running average the sum; of a time, in seconds."""
     summed: int
     """Of a long-running average: how many values were summed; else 0."""
 
@@ -230,8 +230,8 @@ class ClusterData(BoundToManager):
         return kinds.get(stattype & self.PERFCOUNTER_TYPE_MASK, "")
 
     def _perfvalue_to_value(self, stattype: int, value: float) -> float:
-        """Return a counter's value; of a time, which is in nanoseconds, the seconds."""
-        return value / 1e9 if stattype & self.PERFCOUNTER_TIME else value
+        """Return a counter's value; of a time the seconds, which the manager has already."""
+        return value
 
     def _unit_to_str(self, unit: int) -> str:
         """Return the unit of a counter's rate. Raises ValueError: there is no such unit."""
