@@ -17,7 +17,6 @@
 namespace outpost::builtin {
 namespace {
 
-using command::CompletionCandidate;
 namespace json_scan = cluster::json_scan;
 
 // Where the value of the member `name` of the object at `at` begins; npos: there is none.

@@ -38,7 +38,7 @@ command::Result NotOurs(absl::string_view name) {
 // A change has ended.
 config::ConfigRegistry::Done WhenChanged(config::OptionKey key, ResultCallback done) {
   return [key = std::move(key),
-          done = std::move(done)](absl::StatusOr<v1::OptionValue> value) mutable {
+          done = std::move(done)](const absl::StatusOr<v1::OptionValue>& value) mutable {
     const absl::Status& status = value.status();
     if (absl::IsNotFound(status)) {
       return done(Fail(EINVAL, absl::StrCat("unrecognized config option '", key.ToString(),
@@ -91,8 +91,8 @@ void AddRm(const Subjects& s, command::Dispatcher* dispatcher) {
         if (!key.ok()) return done(Failure(key.status()));
         const std::string text = key->ToString();
         config->Remove(text, call.caller,
-                       [key = *std::move(key),
-                        done = std::move(done)](absl::StatusOr<v1::OptionValue> value) mutable {
+                       [key = *std::move(key), done = std::move(done)](
+                           const absl::StatusOr<v1::OptionValue>& value) mutable {
                          if (!absl::IsNotFound(value.status())) {
                            return done(value.ok() ? command::Result{} : Failure(value.status()));
                          }

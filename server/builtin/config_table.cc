@@ -46,6 +46,7 @@ std::string LevelName(v1::OptionLevel level) {
 
 std::vector<ConfigRow> RowsOfAll(const std::vector<config::Setting>& settings) {
   std::vector<ConfigRow> rows;
+  rows.reserve(settings.size());
   for (const config::Setting& setting : settings) rows.push_back(Row(setting));
   return rows;
 }
@@ -66,6 +67,7 @@ std::vector<ConfigRow> RowsOfManager(const std::vector<config::Setting>& setting
     }
   }
   std::vector<ConfigRow> rows;
+  rows.reserve(by_option.size());
   for (auto& [option, row] : by_option) rows.push_back(std::move(row));
   return rows;
 }

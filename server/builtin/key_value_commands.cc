@@ -73,28 +73,28 @@ std::string DumpedValue(absl::string_view key, const std::string& value) {
 // Adds `prefix`, which works on one key: `run` for the key of a module, and the cluster's
 // command for any other.
 using KeyHandler = std::function<void(store::StateStore&, const std::string& key,
-                                      std::string store_key, BuiltinCall, ResultCallback)>;
+                                      const std::string& store_key, BuiltinCall&, ResultCallback)>;
 void AddKeyCommand(const Subjects& s, const std::string& prefix, const char* more_parameters,
                    const char* description, const char* permissions, KeyHandler run,
                    command::Dispatcher* dispatcher) {
-  dispatcher->AddBuiltin(
-      {absl::StrCat(prefix, " name=key,type=CephString", more_parameters), description,
-       permissions},
-      [prefix, store = s.store, source = s.source, run = std::move(run)](BuiltinCall call,
-                                                                         ResultCallback done) {
-        const std::string key = call.args["key"];
-        if (!IsModuleKey(key)) {
-          return PassOn(source, prefix, std::move(call),
-                        Fail(EINVAL, absl::StrCat("key '", key, "': ", kForm)), std::move(done));
-        }
-        absl::StatusOr<std::string> store_key = StoreKey(key);
-        if (!store_key.ok()) return done(Failure(store_key.status()));
-        run(*store, key, *std::move(store_key), std::move(call), std::move(done));
-      });
+  dispatcher->AddBuiltin({absl::StrCat(prefix, " name=key,type=CephString", more_parameters),
+                          description, permissions},
+                         [prefix, store = s.store, source = s.source, run = std::move(run)](
+                             BuiltinCall call, ResultCallback done) {
+                           const std::string key = call.args["key"];
+                           if (!IsModuleKey(key)) {
+                             return PassOn(source, prefix, std::move(call),
+                                           Fail(EINVAL, absl::StrCat("key '", key, "': ", kForm)),
+                                           std::move(done));
+                           }
+                           absl::StatusOr<std::string> store_key = StoreKey(key);
+                           if (!store_key.ok()) return done(Failure(store_key.status()));
+                           run(*store, key, *store_key, call, std::move(done));
+                         });
 }
 
-void Get(store::StateStore& store, const std::string& key, std::string store_key, BuiltinCall,
-         ResultCallback done) {
+void Get(store::StateStore& store, const std::string& key, const std::string& store_key,
+         BuiltinCall&, ResultCallback done) {
   std::optional<std::string> value = store.Get(store_key);
   if (!value) {
     return done(
@@ -103,8 +103,8 @@ void Get(store::StateStore& store, const std::string& key, std::string store_key
   done({.retval = 0, .out = *std::move(value), .err = ""});
 }
 
-void Exists(store::StateStore& store, const std::string& key, std::string store_key, BuiltinCall,
-            ResultCallback done) {
+void Exists(store::StateStore& store, const std::string& key, const std::string& store_key,
+            BuiltinCall&, ResultCallback done) {
   if (store.Get(store_key)) return done(Say(absl::StrCat("key '", key, "' exists")));
   done(Fail(ENOENT, absl::StrCat("key '", key, "' doesn't exist")));
 }
@@ -117,8 +117,8 @@ void Write(store::StateStore& store, store::Change change, std::string text, Res
               });
 }
 
-void Set(store::StateStore& store, const std::string& key, std::string store_key, BuiltinCall call,
-         ResultCallback done) {
+void Set(store::StateStore& store, const std::string& key, const std::string& store_key,
+         BuiltinCall& call, ResultCallback done) {
   const auto given = call.args.find("val");
   if (given == call.args.end() && !call.inbuf) {
     return done(Fail(EINVAL,
@@ -129,14 +129,13 @@ void Set(store::StateStore& store, const std::string& key, std::string store_key
   if (auto status = store::CheckModuleValue(key, value); !status.ok()) {
     return done(Fail(EFBIG, absl::StrCat("error: ", status.message())));
   }
-  Write(store, {std::move(store_key), std::move(value)}, absl::StrCat("set ", key),
-        std::move(done));
+  Write(store, {store_key, std::move(value)}, absl::StrCat("set ", key), std::move(done));
 }
 
-void Remove(store::StateStore& store, const std::string& key, std::string store_key, BuiltinCall,
-            ResultCallback done) {
+void Remove(store::StateStore& store, const std::string& key, const std::string& store_key,
+            BuiltinCall&, ResultCallback done) {
   if (!store.Get(store_key)) return done(Say(absl::StrCat("no such key '", key, "'")));
-  Write(store, {std::move(store_key), std::nullopt}, "key deleted", std::move(done));
+  Write(store, {store_key, std::nullopt}, "key deleted", std::move(done));
 }
 
 void AddLs(const Subjects& s, const std::string& prefix, command::Dispatcher* dispatcher) {

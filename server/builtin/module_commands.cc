@@ -214,10 +214,11 @@ void AddEnable(const Subjects& s, const std::string& words, command::Dispatcher*
                        .out = "",
                        .err = absl::StrCat("module '", name, "' is already enabled")});
         }
-        s.modules->Enable(name, call.caller, kReadyWait,
-                          [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
-                            done(Settled(m, "enabled"));
-                          });
+        s.modules->Enable(
+            name, call.caller, kReadyWait,
+            [done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
+              done(Settled(m, "enabled"));
+            });
       });
 }
 
@@ -228,7 +229,7 @@ void AddDisable(const Subjects& s, const std::string& words, command::Dispatcher
         const std::string name = call.args["module"];
         s.modules->Disable(
             name, call.caller,
-            [name, done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
+            [name, done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
               if (absl::IsNotFound(m.status())) {
                 // As Ceph has it: the wish is fulfilled.
                 return done({.retval = 0,
@@ -244,10 +245,11 @@ void AddRestart(const Subjects& s, const std::string& words, command::Dispatcher
   dispatcher->AddBuiltin(
       {words + " restart name=module,type=CephString", "end a module and start it again", "rw"},
       [s](const BuiltinCall& call, ResultCallback done) {
-        s.modules->Restart(call.args["module"], call.caller, kReadyWait,
-                           [done = std::move(done)](absl::StatusOr<v1::ModuleInfo> m) mutable {
-                             done(Settled(m, "restarted"));
-                           });
+        s.modules->Restart(
+            call.args["module"], call.caller, kReadyWait,
+            [done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
+              done(Settled(m, "restarted"));
+            });
       });
 }
 

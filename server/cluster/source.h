@@ -64,7 +64,8 @@ class Source {
   virtual bool keeps_log() const { return false; }
   // Calls `listener` with each line from Start on, and who wrote it ("mon.a"), but those of
   // WriteLog. It must not block. Before Start.
-  virtual void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
+  virtual void OnLog(
+      const std::function<void(const std::string& who, v1::LogRecord line)>& listener) {
     (void)listener;
   }
   // Writes a line there. What can't be written is told in the manager's log. Never blocks.

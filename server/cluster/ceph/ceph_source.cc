@@ -128,8 +128,9 @@ void CephSource::OnCommandsChanged(std::function<void()> listener) {
   on_commands_changed_ = std::move(listener);
 }
 
-void CephSource::OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
-  on_log_ = std::move(listener);
+void CephSource::OnLog(
+    const std::function<void(const std::string& who, v1::LogRecord line)>& listener) {
+  on_log_ = listener;
 }
 
 void CephSource::FollowLog(Clients* clients) {

@@ -87,7 +87,8 @@ class CephSource final : public Source {
   std::vector<command::Declaration> Commands() const override;
   void OnCommandsChanged(std::function<void()> listener) override;
   bool keeps_log() const override { return true; }
-  void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) override;
+  void OnLog(
+      const std::function<void(const std::string& who, v1::LogRecord line)>& listener) override;
   void WriteLog(const v1::LogRecord& line) override;
 
  private:

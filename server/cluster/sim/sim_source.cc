@@ -88,8 +88,9 @@ std::vector<command::Declaration> SimSource::Commands() const { return MonComman
 
 void SimSource::OnCommandsChanged(std::function<void()>) {}
 
-void SimSource::OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) {
-  on_log_ = std::move(listener);
+void SimSource::OnLog(
+    const std::function<void(const std::string& who, v1::LogRecord line)>& listener) {
+  on_log_ = listener;
 }
 
 absl::Status SimSource::ReadScript() {

@@ -60,7 +60,8 @@ class SimSource final : public Source {
   // The commands are always the same: `listener` is never called.
   void OnCommandsChanged(std::function<void()> listener) override;
   // Lines that the script tells; the health is left to the manager.
-  void OnLog(std::function<void(const std::string& who, v1::LogRecord line)> listener) override;
+  void OnLog(
+      const std::function<void(const std::string& who, v1::LogRecord line)>& listener) override;
 
  private:
   enum class Phase { kNew, kRunning, kStopped };
