@@ -24,6 +24,7 @@ from outpost._settings import Settings
 from outpost._structures import Structures
 from outpost._tagged_commands import TaggedCommands
 from outpost._watch import Watch, WatchCalls, Watched, Watcher, option_calls, store_calls
+from outpost._watchdog import Watchdog
 from outpost._work import current_work
 from outpost.v1 import (
     commands_pb2,
@@ -57,6 +58,7 @@ class Host:
         self.options = OptionTable()
         self.reports = Reports(self.client)
         self.tagged_commands = TaggedCommands()
+        self.watchdog = Watchdog()
         self.manager = module_host_pb2.Configure()
         """What the manager said when it last accepted the module."""
         self.owner = "MgrModule"

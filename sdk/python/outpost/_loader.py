@@ -21,7 +21,7 @@ from outpost._errors import ModuleLoadError
 from outpost._host import Host
 from outpost._mgr_module import MgrModule, NotifyType
 from outpost._options import declared_defaults, describe_options
-from outpost._settings import Settings
+from outpost._settings import EXITS_WITH_A_MEANING, Settings
 from outpost.v1 import module_host_pb2, types_pb2
 
 VERSION = "0.1.0"
@@ -184,6 +184,8 @@ def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
         _import_package(package, path)
         module = importlib.import_module(f"{package}.module")
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code in EXITS_WITH_A_MEANING:
+            raise
         raise ModuleLoadError(f"{path / 'module.py'}: import failed: {_one_line(error)}") from error
     classes = dict.fromkeys(value for value in vars(module).values() if inspect.isclass(value))
     found = [

@@ -115,6 +115,16 @@ class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephC
         """
         self._close_rados()
 
+    def watchdog(self, seconds: float | None) -> None:
+        """Say that serve() gets on, and will say so again within `seconds`.
+
+        A promise that is not kept has the manager end the module, and start it again, within two
+        heartbeats. None takes it back: before waiting for what may not come. Who promises nothing
+        is never stuck. For serve(), and whatever it calls; a promise is the module's, not a
+        thread's: the last one counts. Raises ValueError: `seconds` is not greater than 0.
+        """
+        self._reach("watchdog").watchdog.promise(seconds)
+
     def config_notify(self) -> None:
         """React to options that have changed: get_module_option() has their new values."""
 

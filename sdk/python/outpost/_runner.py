@@ -32,7 +32,7 @@ from outpost._loader import LoadedModule
 from outpost._logs import LOG_OPTIONS, LogRouting, LogShipper
 from outpost._mgr_module import NotifyType
 from outpost._notifications import Notifier, Subscription
-from outpost._settings import Settings
+from outpost._settings import EXITS_WITH_A_MEANING, ExitCode, Settings
 from outpost._stream import Stream
 from outpost._work import Work, WorkerPool, current_work
 from outpost.v1 import module_host_pb2, notifications_pb2, types_pb2
@@ -58,18 +58,21 @@ class ModuleRunner:
         *,
         on_configured: Callable[[Stream], None],
         on_shutdown: Callable[[str, float | None], None],
+        on_exit: Callable[[ExitCode], None],
         on_ended: Callable[[], None],
     ) -> None:
         """Take callbacks, which must not block.
 
         `on_configured`: the manager accepted the module. `on_shutdown`: it asks the module to end,
-        for a reason, within seconds. `on_ended`: still_running() has become shorter.
+        for a reason, within seconds. `on_exit`: serve() asks for an exit status. `on_ended`:
+        still_running() has become shorter.
         """
         self._module = module
         self._settings = settings
         self._logs = logs
         self._on_configured = on_configured
         self._on_shutdown = on_shutdown
+        self._on_exit = on_exit
         self._on_ended = on_ended
         self.host = Host(settings, module.option_names, logs)
         self._workers = WorkerPool(module.max_concurrency)
@@ -149,7 +152,9 @@ class ModuleRunner:
                 self._workers.submit(self._run_call, stream, call, work)
             case "ping":
                 self._last_ping = time.monotonic()
-                heartbeat = module_host_pb2.Heartbeat(sequence=response.ping.sequence)
+                heartbeat = module_host_pb2.Heartbeat(
+                    sequence=response.ping.sequence, stuck=self.host.watchdog.stuck()
+                )
                 stream.send(module_host_pb2.AttachRequest(heartbeat=heartbeat))
             case "structure_changed":
                 # here, before a later message is looked at: what follows a change must see it
@@ -294,6 +299,10 @@ class ModuleRunner:
         try:
             self._module.instance.serve()
         except BaseException as error:  # even SystemExit is serve()'s failure, told to the manager
+            if isinstance(error, SystemExit) and error.code in EXITS_WITH_A_MEANING:
+                self._end("serve()")
+                self._on_exit(ExitCode(error.code))
+                return
             _log.exception("serve() failed")
             status.state = module_host_pb2.ServeStatus.STATE_FAILED
             status.error = traceback.format_exception_only(error)[-1].strip()
@@ -302,6 +311,7 @@ class ModuleRunner:
             self._serve_status = status
             if self._stream is not None and not self._stopping:
                 self._stream.send(module_host_pb2.AttachRequest(serve_status=status))
+        self.host.watchdog.promise(None)
         self._end("serve()")
 
     def _run_shutdown(self) -> None:

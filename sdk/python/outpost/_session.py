@@ -78,6 +78,9 @@ class Session:
             logs,
             on_configured=lambda stream: self._post(self._on_configured, stream),
             on_shutdown=lambda reason, grace: self.stop(reason, grace=grace),
+            on_exit=lambda code: self._post(
+                self._give_up, f"serve() ends the module: {code.name}", code
+            ),
             on_ended=lambda: self._post(self._close_if_ended),
         )
         self._state = State.WAITING

@@ -12,16 +12,28 @@ DEFAULT_ADDRESS = "unix:/run/outpost/outpost.sock"
 
 
 class ExitCode(enum.IntEnum):
-    """How a module process ends; the numbers are those of sysexits.h."""
+    """How a module process ends; the numbers are those of sysexits.h, and of the LSB for 6.
+
+    A module may end itself with NOT_CONFIGURED or DO_NOT_RESTART: sys.exit() with one of them,
+    where it is imported or in serve().
+    """
 
     OK = 0
     """It was asked to end, and did."""
     FAILED = 1
     """Its code could not be loaded, or it did not end in the time it was given."""
+    NOT_CONFIGURED = 6
+    """Its options do not let it work: it is started again when one of them changes."""
     TEMPORARY = 75
     """No manager could be reached for too long."""
     REFUSED = 78
     """The manager does not want it: a new start with the same settings will not help."""
+    DO_NOT_RESTART = 78
+    """It is not to be started again, whatever its restart policy is, until an operator does."""
+
+
+EXITS_WITH_A_MEANING = (ExitCode.NOT_CONFIGURED, ExitCode.DO_NOT_RESTART)
+"""With these, a module may end itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ get_pretty_row get_server get_store get_store_prefix handle_command have_mon_con
 list_modules list_servers list_structures list_subscriptions log manager_status
 mon_command notify remote self_test send_command serve
 set_health_checks set_localized_module_option set_localized_store set_module_option
-set_module_option_ex set_store shutdown to_pretty_iec version
+set_module_option_ex set_store shutdown to_pretty_iec version watchdog
 """
 
 ATTRIBUTES = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import signal
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import Runner
 from sample_modules import SILENT, WAITING
 
+from outpost import ExitCode
 from outpost.testing import FakeManager, wait_until
 from outpost.v1 import module_host_pb2
 
@@ -251,6 +253,72 @@ def test_commands_run_beside_each_other(manager: FakeManager, run: Runner) -> No
     session = manager.session()
     numbers = [session.start("meet") for _ in range(3)]
     assert [session.result(number).retval for number in numbers] == [0, 0, 0]
+
+
+def test_a_promise_of_serve_that_is_not_kept_is_told_with_the_heartbeat(
+    manager: FakeManager, run: Runner
+) -> None:
+    process = run(
+        """
+        class Sample(MgrModule):
+            def serve(self):
+                self.next = threading.Event()
+                self.watchdog(60)
+                self.log.info("promised")
+                self.next.wait()
+                self.next.clear()
+                self.watchdog(0.01)
+                self.next.wait()
+                self.watchdog(None)
+                self.log.info("promises nothing")
+                threading.Event().wait(timeout=20)
+
+            @CLICommand("next")
+            def go_on(self):
+                self.next.set()
+
+            def shutdown(self):
+                pass
+        """
+    )
+    session = manager.session()
+
+    def stuck(sequence: int) -> str:
+        session.send(ping=module_host_pb2.Ping(sequence=sequence))
+        told: str = session.wait_for("heartbeat", lambda h: h.sequence == sequence).stuck
+        return told
+
+    wait_until(lambda: session.log_lines() == ["promised"], "serve()")
+    assert stuck(1) == ""
+    session.run("next")
+    sequence = itertools.count(2)
+    wait_until(lambda: stuck(next(sequence)) != "", "the end of the promise")
+    told = stuck(1000)
+    assert told.startswith("serve() promised to say within 0.01 s that it gets on, and has not for")
+    assert "; it is in serve() (" in told
+    assert " > wait() (" in told
+    session.run("next")
+    wait_until(lambda: session.log_lines()[-1] == "promises nothing", "the end of the promises")
+    assert stuck(1001) == ""
+    process.process.kill()
+
+
+@pytest.mark.parametrize("where", ["serve", "import"])
+@pytest.mark.parametrize("code", [ExitCode.NOT_CONFIGURED, ExitCode.DO_NOT_RESTART])
+def test_a_module_may_end_itself_with_a_status_that_means_something(
+    run: Runner, where: str, code: ExitCode
+) -> None:
+    process = run(
+        """
+        class Sample(MgrModule):
+            def serve(self):
+                raise SystemExit(CODE)
+        """.replace("CODE", str(int(code)))
+        if where == "serve"
+        else f"raise SystemExit({int(code)})"
+    )
+    rc, _ = process.end()
+    assert rc == code
 
 
 if __name__ == "__main__":
