@@ -285,7 +285,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   const absl::Cleanup stop_timers = [&timers] { timers.Stop(); };
 
   command::CommandTable table;
-  module::ProcessRunner processes;
+  module::ProcessRunner processes(settings.launcher);
   module::SupervisorOptions options;
   options.manager_id = settings.id;
   options.manager_instance = instance;
@@ -308,8 +308,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       options.environment["OUTPOST_CEPH_KEYRING"] = settings.ceph_keyring;
     }
   }
-  options.ready_timeout = absl::Seconds(settings.ready_timeout);
-  options.shutdown_grace = absl::Seconds(settings.shutdown_grace);
+  options.policy.ready_timeout = absl::Seconds(settings.ready_timeout);
+  options.policy.shutdown_grace = absl::Seconds(settings.shutdown_grace);
+  options.module_settings = settings.module_settings;
+  options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   module::Supervisor supervisor(std::move(options), {.store = store->get(),
                                                      .config = config->get(),
                                                      .commands = &table,

@@ -1,7 +1,6 @@
 #include "server/settings.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <filesystem>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/text/nearest.h"
 #include "server/text/toml_file.h"
+#include "server/text/toml_words.h"
 
 namespace outpost {
 namespace {
@@ -50,6 +50,8 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->delimiter(',');
   app.add_option("--python", s.python, "the interpreter for Python modules")->capture_default_str();
   app.add_option("--python-path", s.python_path, "the directory of the Python package `outpost`");
+  app.add_option("--launcher", s.launcher,
+                 "the program outpost-launch, which sets a module's limits and becomes the module");
   app.add_option("--source", s.source, "where cluster data comes from: sim, ceph, report")
       ->capture_default_str();
   app.add_option("--sim-osds", s.sim_osds, "sim: how many OSDs (1 to 10000)")
@@ -117,48 +119,53 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("--ready-timeout", s.ready_timeout,
                  "seconds that a module has from its start until it serves")
       ->capture_default_str();
+  app.add_option("--heartbeat-interval", s.heartbeat_interval,
+                 "seconds between the heartbeats of a module; after three without an answer it is "
+                 "started again")
+      ->capture_default_str();
+  app.add_option("--module-setting", s.module_setting_words,
+                 "MODULE.KEY=VALUE: how a module's process is kept, such as hello.memory=64M or "
+                 "*.restart=on-failure; may be repeated");
   app.add_option("--shutdown-grace", s.shutdown_grace,
                  "seconds that a module has to end before SIGTERM, and then before SIGKILL")
       ->capture_default_str();
 }
 
-// Words, as a flag would have them.
-absl::StatusOr<std::vector<std::string>> Words(const toml::node& value) {
-  std::vector<std::string> words;
-  if (const auto* array = value.as_array()) {
-    for (const auto& element : *array) {
-      auto word = Words(element);
-      if (!word.ok() || element.is_array()) {
-        return absl::InvalidArgumentError("must be a list of strings");
-      }
-      words.push_back((*word)[0]);
-    }
-    return words;
-  }
-  if (const auto* text = value.as_string()) return std::vector<std::string>{text->get()};
-  if (const auto* number = value.as_integer()) {
-    return std::vector<std::string>{absl::StrCat(number->get())};
-  }
-  if (const auto* number = value.as_floating_point()) {
-    char shortest[32];  // absl::StrCat would cut it to six digits
-    const auto end = std::to_chars(shortest, shortest + sizeof shortest, number->get()).ptr;
-    return std::vector<std::string>{std::string(shortest, end)};
-  }
-  if (const auto* flag = value.as_boolean()) {
-    return std::vector<std::string>{flag->get() ? "true" : "false"};
-  }
-  return absl::InvalidArgumentError("must be a string, a number, a boolean, or a list of strings");
-}
-
 absl::Status ReadOptions(const std::string& file, const toml::table& table, Settings& settings) {
   for (const auto& [key, value] : table) {
-    const auto words = Words(value);
+    const auto words = text::TomlWords(value);
     if (!words.ok() || value.is_array()) {
       return absl::InvalidArgumentError(absl::StrCat(file, " line ", value.source().begin.line,
                                                      ": options.\"", std::string(key.str()),
                                                      "\" must be a string, a number or a boolean"));
     }
     settings.options[std::string(key.str())] = (*words)[0];
+  }
+  return absl::OkStatus();
+}
+
+// [modules.NAME]: what holds for that module's process; of all, where NAME is "*".
+absl::Status ReadModules(const std::string& file, const toml::table& modules, Settings& settings) {
+  for (const auto& [name, table] : modules) {
+    const std::string where = absl::StrCat(file, " line ", table.source().begin.line, ": modules.",
+                                           std::string(name.str()));
+    if (!table.is_table()) {
+      return absl::InvalidArgumentError(absl::StrCat(where, " must be a table"));
+    }
+    for (const auto& [key, value] : *table.as_table()) {
+      const auto words = text::TomlWords(value);
+      if (!words.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(where, ": ", std::string(key.str()), " ", words.status().message()));
+      }
+      module::OperatorSetting setting = {.module = std::string(name.str()),
+                                         .setting = {std::string(key.str()), *words}};
+      module::ProcessPolicy scratch;
+      if (auto status = Apply(setting.setting, &scratch); !status.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat(where, ": ", status.message()));
+      }
+      settings.module_settings.push_back(std::move(setting));
+    }
   }
   return absl::OkStatus();
 }
@@ -180,11 +187,19 @@ absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings
       }
       continue;
     }
+    if (key == "modules") {
+      if (!value.is_table()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(where, ": modules must hold tables, [modules.NAME]"));
+      }
+      if (auto status = ReadModules(file, *value.as_table(), settings); !status.ok()) return status;
+      continue;
+    }
     CLI::Option* option = key == "config" || key == "help" || key == "version"
                               ? nullptr
                               : app.get_option_no_throw("--" + key);
     if (option == nullptr) {
-      std::vector<std::string> known = {"options"};
+      std::vector<std::string> known = {"modules", "options"};
       for (const CLI::Option* other : app.get_options()) {
         const std::string name = other->get_lnames().empty() ? "" : other->get_lnames()[0];
         if (!name.empty() && name != "config" && name != "help" && name != "version") {
@@ -196,7 +211,7 @@ absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings
                        text::DidYouMean(text::Nearest(key, known, 1))));
     }
     if (option->count() > 0) continue;  // the flag wins
-    const auto words = Words(value);
+    const auto words = text::TomlWords(value);
     if (!words.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": ", key, " ", words.status().message()));
@@ -229,6 +244,7 @@ absl::Status Validate(const Settings& s) {
   }
   for (const auto& [flag, seconds] : {std::pair("--ready-timeout", s.ready_timeout),
                                       std::pair("--shutdown-grace", s.shutdown_grace),
+                                      std::pair("--heartbeat-interval", s.heartbeat_interval),
                                       std::pair("--report-interval", s.report_interval),
                                       std::pair("--slow-reader-timeout", s.slow_reader_timeout),
                                       std::pair("--first-message-timeout", s.first_message_timeout),
@@ -329,10 +345,23 @@ absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
     s.module_path = {beside.empty() ? "/usr/share/outpost/modules" : beside};
   }
   if (s.python_path.empty()) s.python_path = BesideProgram("lib/outpost/python");
+  for (const char* place : {"libexec/outpost/outpost-launch", "server/module/outpost-launch"}) {
+    if (s.launcher.empty()) s.launcher = BesideProgram(place);
+  }
+  if (s.launcher.empty()) s.launcher = "/usr/libexec/outpost/outpost-launch";
   if (auto status = Validate(s); !status.ok()) return status;
+  for (const std::string& words : s.module_setting_words) {
+    auto setting = module::ParseOperatorSetting(words);
+    if (!setting.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--module-setting ", setting.status().message()));
+    }
+    s.module_settings.push_back(*std::move(setting));
+  }
   MakeAbsolute(s.data_dir);
   MakeAbsolute(s.run_dir);
   MakeAbsolute(s.python_path);
+  MakeAbsolute(s.launcher);
   if (absl::StrContains(s.python, '/')) MakeAbsolute(s.python);  // else a name for PATH
   for (std::string& directory : s.module_path) MakeAbsolute(directory);
   return invocation;

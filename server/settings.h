@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/module/process_policy.h"
 
 namespace outpost {
 
@@ -20,6 +21,7 @@ struct Settings {
   std::vector<std::string> initial_modules;
   std::string python = "/usr/bin/python3";
   std::string python_path;
+  std::string launcher;  // the program outpost-launch
   std::string source = "sim";
   int sim_osds = 3;
   uint64_t sim_seed = 1;
@@ -49,6 +51,10 @@ struct Settings {
   std::vector<std::string> log_levels = {"info"};  // level, or component=level
   double ready_timeout = 30;                       // seconds
   double shutdown_grace = 5;                       // seconds
+  double heartbeat_interval = 5;                   // seconds
+  std::vector<std::string> module_setting_words;   // as the flag has them
+  // How modules' processes are kept, weakest first: the file's tables [modules.NAME], the flags.
+  std::vector<module::OperatorSetting> module_settings;
   std::map<std::string, std::string>
       options;  // "mgr/<module>/<option>": the file's table [options]
 };

@@ -156,8 +156,7 @@ TEST_F(SettingsTest, AnUnknownKeyNamesFileLineAndTheNearest) {
             " line 1: there is no setting \"data_dir\"; did you mean data-dir?");
   EXPECT_EQ(FileError("config = 'x'"), " line 1: there is no setting \"config\"");
   EXPECT_EQ(FileError("[module]\nx = 1"),
-            " line 1: there is no setting \"module\"; did you mean "
-            "module-path?");
+            " line 1: there is no setting \"module\"; did you mean modules?");
 }
 
 TEST_F(SettingsTest, AWrongTypeNamesFileAndLine) {
@@ -173,6 +172,41 @@ TEST_F(SettingsTest, AWrongTypeNamesFileAndLine) {
   EXPECT_EQ(FileError("options = 3"), " line 1: options must be a table, [options]");
   EXPECT_EQ(FileError("[options]\n'mgr/a/b' = 1\n'mgr/a/c' = [1]"),
             " line 3: options.\"mgr/a/c\" must be a string, a number or a boolean");
+}
+
+TEST_F(SettingsTest, HowProcessesOfModulesAreKeptIsSaidInTheFileAndByFlags) {
+  const auto parsed =
+      Parse({"-c", File(R"(
+      [modules.hello]
+      memory = "64M"
+      cpu-quota = 0.5
+      writable = ["/a", "/b"]
+      [modules."*"]
+      restart = "on-failure"
+  )"),
+             "--module-setting", "hello.memory=128M", "--module-setting", "hello.seccomp=true"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  module::ProcessPolicy hello;
+  module::ProcessPolicy all;
+  for (const auto& setting : parsed->settings.module_settings) {
+    ASSERT_TRUE(Apply(setting.setting, setting.module == "hello" ? &hello : &all).ok());
+  }
+  EXPECT_EQ(hello.limits.memory_bytes, uint64_t{128} << 20) << "the flag wins";
+  EXPECT_EQ(hello.limits.cpu_quota, 0.5);
+  EXPECT_THAT(hello.sandbox.writable, ElementsAre("/a", "/b"));
+  EXPECT_TRUE(hello.sandbox.seccomp);
+  EXPECT_EQ(all.restart, module::RestartPolicy::kOnFailure);
+}
+
+TEST_F(SettingsTest, AMistakeInThatIsNamed) {
+  EXPECT_EQ(FileError("modules = 3"), " line 1: modules must hold tables, [modules.NAME]");
+  EXPECT_EQ(FileError("[modules]\nhello = 3"), " line 2: modules.hello must be a table");
+  EXPECT_EQ(FileError("[modules.hello]\nmemry = 3"),
+            " line 1: modules.hello: there is no setting \"memry\" of a module's process; did you "
+            "mean memory?");
+  EXPECT_EQ(Error({"--module-setting", "hello.memory"}),
+            "--module-setting \"hello.memory\" is not MODULE.KEY=VALUE, such as hello.memory=64M "
+            "or *.restart=never");
 }
 
 TEST_F(SettingsTest, AFileThatCannotBeReadIsNamed) {

@@ -1,8 +1,9 @@
-// module ls, enable, disable, restart; and the same after `mgr`, as Ceph has them.
+// module ls, enable, disable, restart, reload, upgrade; and the same after `mgr`, as Ceph has them.
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "server/builtin/module_usage.h"
 #include "server/builtin/render.h"
 #include "server/event/proto_time.h"
+#include "server/module/installed_modules.h"
 #include "server/text/duration.h"
 
 namespace outpost::builtin {
@@ -60,6 +62,27 @@ json ModuleJson(const v1::ModuleInfo& m) {
     result["next_start"] = google::protobuf::util::TimeUtil::ToString(m.next_start());
   }
   result.update(UsageJson(m));
+  result["restart_policy"] = m.restart_policy();
+  result["failures"] = m.failures();
+  if (m.has_last_process()) {
+    const v1::ProcessExit& last = m.last_process();
+    result["last_process"] = {
+        {"time", google::protobuf::util::TimeUtil::ToString(last.time())},
+        {"pid", last.pid()},
+        {"exit_status", last.exit_status()},
+        {"signal", last.signal()},
+        {"core_dumped", last.core_dumped()},
+        {"out_of_memory", last.out_of_memory()},
+        {"reason", last.reason()},
+        {"output", std::vector<std::string>(last.output().begin(), last.output().end())}};
+  }
+  result["isolation"] = json::array();
+  for (const v1::IsolationMeasure& measure : m.isolation()) {
+    result["isolation"].push_back({{"name", measure.name()},
+                                   {"wanted", measure.wanted()},
+                                   {"applied", measure.applied()},
+                                   {"how", measure.how()}});
+  }
   return result;
 }
 
@@ -101,6 +124,28 @@ std::string ModuleTable(const std::vector<v1::ModuleInfo>& modules, bool detail)
     table.AddRow(std::move(row));
   }
   return table.Print();
+}
+
+// What each has been through, and what it is held to: a paragraph a module.
+std::string ProcessesText(const std::vector<v1::ModuleInfo>& modules) {
+  std::string text;
+  for (const auto& m : modules) {
+    if (!m.supervised() && !m.has_last_process() && !m.enabled()) continue;
+    absl::StrAppend(&text, m.name(), ": restart ", m.restart_policy());
+    if (m.failures() > 0) absl::StrAppend(&text, ", failed ", m.failures(), " times in a row");
+    absl::StrAppend(&text, "\n");
+    for (const v1::IsolationMeasure& measure : m.isolation()) {
+      absl::StrAppend(&text, "  ", measure.name(), " ", measure.wanted(),
+                      measure.applied() ? "" : ": NOT APPLIED", ": ", measure.how(), "\n");
+    }
+    if (!m.has_last_process()) continue;
+    const v1::ProcessExit& last = m.last_process();
+    absl::StrAppend(&text, "  process ", last.pid(), " ended at ",
+                    google::protobuf::util::TimeUtil::ToString(last.time()), " with ",
+                    m.last_exit(), last.reason().empty() ? "" : ", as it ", last.reason(), "\n");
+    for (const std::string& line : last.output()) absl::StrAppend(&text, "    | ", line, "\n");
+  }
+  return text;
 }
 
 using SubscriptionPtr = std::shared_ptr<notify::Subscription>;
@@ -151,6 +196,11 @@ std::string SubscriptionTable(const std::vector<SubscriptionPtr>& subscriptions)
 command::Result Settled(const absl::StatusOr<v1::ModuleInfo>& module, absl::string_view done) {
   if (!module.ok()) return Failure(module.status());
   switch (module->state()) {
+    case v1::MODULE_STATE_ENDED:
+      return {.retval = 0,
+              .out = "",
+              .err = absl::StrCat("module '", module->name(), "' is ", done, ", and ",
+                                  module->reason())};
     case v1::MODULE_STATE_RUNNING:
     case v1::MODULE_STATE_CONFIGURING:
     case v1::MODULE_STATE_STARTING:
@@ -173,7 +223,8 @@ void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dis
       {words + " ls name=detail,type=CephChoices,strings=detail,req=false "
                "name=verbose,type=CephBool,req=false",
        "list the modules: state, and why; with `detail`, all that is known; with --verbose, also "
-       "what each uses and was asked, and how far it is with its notifications",
+       "what each uses and was asked, how far it is with its notifications, how its process is "
+       "kept, and how the last ended",
        "r"},
       [s](const BuiltinCall& call, ResultCallback done) {
         const auto modules = s.modules->ListWithUsage();
@@ -192,7 +243,7 @@ void AddLs(const Subjects& s, const std::string& words, command::Dispatcher* dis
           std::string text = ModuleTable(modules, detail);
           if (verbose) {
             absl::StrAppend(&text, "\n", SubscriptionTable(subscriptions), "\n",
-                            UsageTable(modules));
+                            UsageTable(modules), "\n", ProcessesText(modules));
           }
           return text;
         }));
@@ -253,6 +304,43 @@ void AddRestart(const Subjects& s, const std::string& words, command::Dispatcher
       });
 }
 
+// A new process takes over from the running one: from the same directory, or another.
+void AddUpgrade(const Subjects& s, const std::string& words, command::Dispatcher* dispatcher) {
+  const auto upgrade = [s](const std::string& name, const std::string& path, const std::string& by,
+                           ResultCallback done) {
+    s.modules->Upgrade(name, path, by, absl::InfiniteDuration(),
+                       [done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
+                         done(m.ok() ? command::Result{} : Failure(m.status()));
+                       });
+  };
+  dispatcher->AddBuiltin(
+      {words + " reload name=module,type=CephString",
+       "start a module's program anew; commands go to the new process while the old one drains",
+       "rw"},
+      [upgrade](const BuiltinCall& call, ResultCallback done) {
+        upgrade(call.args["module"], "", call.caller, std::move(done));
+      });
+  dispatcher->AddBuiltin(
+      {words + " upgrade name=path,type=CephString name=module,type=CephString,req=false",
+       "run a module from another directory from now on; if that does not get ready, all stays as "
+       "it is",
+       "rw"},
+      [upgrade](const BuiltinCall& call, ResultCallback done) {
+        const std::string path = call.args["path"];
+        std::error_code error;
+        if (!std::filesystem::path(path).is_absolute() ||
+            !std::filesystem::is_directory(path, error)) {
+          return done({.retval = -ENOENT,
+                       .out = "",
+                       .err = absl::StrCat("\"", path,
+                                           "\" is not the absolute path of a directory on the "
+                                           "manager's host")});
+        }
+        const module::InstalledModule installed = module::ReadModuleDirectory(path, {});
+        upgrade(call.args.value("module", installed.name), path, call.caller, std::move(done));
+      });
+}
+
 void AddServices(const Subjects& s, command::Dispatcher* dispatcher) {
   dispatcher->AddBuiltin({"mgr services", "show where modules serve (dashboards, exporters)", "r"},
                          [s](const BuiltinCall& call, ResultCallback done) {
@@ -273,6 +361,7 @@ void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher
     AddEnable(subjects, words, dispatcher);
     AddDisable(subjects, words, dispatcher);
     AddRestart(subjects, words, dispatcher);
+    AddUpgrade(subjects, words, dispatcher);
   }
   AddServices(subjects, dispatcher);
 }

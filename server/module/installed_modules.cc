@@ -8,11 +8,26 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/text/toml_file.h"
+#include "server/text/toml_words.h"
 
 namespace outpost::module {
 namespace {
 
 namespace fs = std::filesystem;
+
+absl::Status ReadProcess(const toml::table& table, InstalledModule& module) {
+  for (const auto& [key, value] : table) {
+    auto words = text::TomlWords(value);
+    if (!words.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(std::string(key.str()), " ", words.status().message()));
+    }
+    module.process.push_back({.key = std::string(key.str()), .words = *std::move(words)});
+    ProcessPolicy scratch;
+    if (auto status = Apply(module.process.back(), &scratch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 // Fills in `module` from its manifest; the message of an error says what to mend.
 absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
@@ -55,12 +70,25 @@ absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
         }
         module.environment[std::string(variable.str())] = text.as_string()->get();
       }
+    } else if (name == "process") {
+      if (!value.is_table()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.string(), ": process must be a table, [process]"));
+      }
+      if (auto status = ReadProcess(*value.as_table(), module); !status.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.string(), ": process: ", status.message()));
+      }
     } else {
       return absl::InvalidArgumentError(
           absl::StrCat(file.string(), ": ", name,
                        " is not one of name (a string), argv (an array of strings), environment "
-                       "(a table of strings)"));
+                       "(a table of strings), process (a table)"));
     }
+  }
+  std::error_code ignored;
+  if (module.argv.empty() && fs::exists(file.parent_path() / "module.py", ignored)) {
+    return absl::OkStatus();
   }
   if (module.argv.empty() || module.argv[0].empty()) {
     return absl::InvalidArgumentError(
@@ -100,7 +128,8 @@ InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRu
       module.problem = std::string(status.message());
       module.name = fs::path(directory).filename().string();
     }
-  } else {
+  }
+  if (module.argv.empty() && module.problem.empty()) {
     module.argv = {python.interpreter, "-m", "outpost.run", directory};
     if (!python.sdk_directory.empty()) module.environment["PYTHONPATH"] = python.sdk_directory;
   }

@@ -9,6 +9,10 @@
 //                                       # relative to the directory
 //     [environment]                     # optional, added to the environment
 //     GREETING = "hello"
+//     [process]                         # optional, see process_policy.h
+//     memory = "256M"
+//
+// A directory with both is a Python module; its manifest may leave out argv.
 #ifndef OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
 #define OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
 
@@ -18,6 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/module/process_policy.h"
 
 namespace outpost::module {
 
@@ -27,6 +32,7 @@ struct InstalledModule {
   std::string directory;
   std::vector<std::string> argv;  // argv[0]: a path, or a name for PATH
   std::map<std::string, std::string> environment;
+  std::vector<ProcessSetting> process;
   std::string problem;  // why it can't be started, naming the file; empty: it can
 };
 

@@ -80,7 +80,7 @@ TEST_F(InstalledModulesTest, EveryMistakeIsNamed) {
             ": environment: \"A=B\" can't be the name of a variable");
   EXPECT_EQ(Problem("argv = [\"./x\"]\ncommand = \"./x\""),
             ": command is not one of name (a string), argv (an array of strings), environment (a "
-            "table of strings)");
+            "table of strings), process (a table)");
   EXPECT_THAT(Problem("argv = [\n\"./x\"\nname ="), HasSubstr(" line 3: "));
   EXPECT_THAT(Problem("argv = [\"./x\"]\nname = \"no/slash\""),
               HasSubstr("module name \"no/slash\": a name is a letter"));

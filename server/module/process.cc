@@ -1,6 +1,7 @@
 #include "server/module/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "server/log/log.h"
 
 extern char** environ;
@@ -30,6 +33,10 @@ namespace outpost::module {
 namespace {
 
 constexpr int kTokenFd = 3;
+constexpr int kSpecFd = 4;  // see launch_main.cc
+constexpr int kReportFd = 5;
+constexpr int kFirstFreeFd = 6;
+constexpr absl::Duration kLaunchTime = absl::Seconds(10);  // until the module is executed
 constexpr uint64_t kStopKey = 0;
 constexpr size_t kReadAtOnce = size_t{64} << 10;    // of one process, before others have their turn
 constexpr size_t kReadAtEnd = size_t{1} << 20;      // no FIFO holds more
@@ -47,10 +54,6 @@ absl::Status SpawnError(const ProcessSpec& spec, int error) {
   const std::string what = absl::StrCat("can't execute ", spec.argv[0], ": ", ErrnoText(error));
   switch (error) {
     case ENOENT:
-      if (access(spec.directory.c_str(), X_OK) != 0) {
-        return absl::NotFoundError(absl::StrCat("can't execute ", spec.argv[0], " in ",
-                                                spec.directory, ": ", ErrnoText(errno)));
-      }
       if (absl::StrContains(spec.argv[0], '/') && access(spec.argv[0].c_str(), F_OK) == 0) {
         return absl::NotFoundError(
             absl::StrCat(what, " (it is there: is what its first line names after #! there too?)"));
@@ -90,19 +93,58 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return result;
 }
 
-// A pipe's read end that holds `token` and then ends.
-absl::StatusOr<OwnedFd> TokenPipe(const std::string& token) {
+struct Pipe {
+  OwnedFd read_end;
+  OwnedFd write_end;
+};
+
+// Its descriptors are none of those that the child is given others as.
+absl::StatusOr<Pipe> MakePipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return absl::UnavailableError(absl::StrCat("pipe: ", ErrnoText(errno)));
   }
-  OwnedFd read_end(ends[0]);
-  const OwnedFd write_end(ends[1]);
-  // A pipe takes 4096 bytes without a reader; a token is far shorter.
-  if (write(write_end.get(), token.data(), token.size()) != static_cast<ssize_t>(token.size())) {
+  const OwnedFd low_read(ends[0]);
+  const OwnedFd low_write(ends[1]);
+  Pipe pipe{.read_end = OwnedFd(fcntl(ends[0], F_DUPFD_CLOEXEC, kFirstFreeFd)),
+            .write_end = OwnedFd(fcntl(ends[1], F_DUPFD_CLOEXEC, kFirstFreeFd))};
+  if (!pipe.read_end.valid() || !pipe.write_end.valid()) {
     return absl::UnavailableError(absl::StrCat("pipe: ", ErrnoText(errno)));
   }
-  return read_end;
+  return pipe;
+}
+
+// A pipe's read end that holds `text` and then ends.
+absl::StatusOr<OwnedFd> PipeWith(const std::string& text) {
+  absl::StatusOr<Pipe> pipe = MakePipe();
+  if (!pipe.ok()) return pipe.status();
+  // A pipe takes 64 KiB without a reader, or at the least 4096 bytes.
+  fcntl(pipe->write_end.get(), F_SETFL, O_NONBLOCK);
+  if (write(pipe->write_end.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return absl::UnavailableError(absl::StrCat("pipe: ", ErrnoText(errno)));
+  }
+  return std::move(pipe->read_end);
+}
+
+// The last line of what comes until the other end is closed; nothing where that takes too long.
+std::string LastLine(int fd) {
+  const absl::Time deadline = absl::Now() + kLaunchTime;
+  std::string text;
+  while (true) {
+    pollfd readable = {.fd = fd, .events = POLLIN, .revents = 0};
+    const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+    const int ready = poll(&readable, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return "";
+    char buffer[4096];
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  const size_t end = text.rfind('\n');
+  return end == std::string::npos ? text : text.substr(end + 1);
 }
 
 absl::StatusOr<OwnedFd> OpenFifo(const std::string& path, int flags) {
@@ -126,7 +168,8 @@ std::string ExitStatus::ToString() const {
     case Kind::kSignalled: {
       const char* description = sigdescr_np(number);
       return absl::StrCat("signal ", number, " (", description == nullptr ? "?" : description, ")",
-                          core_dumped ? ", core dumped" : "");
+                          core_dumped ? ", core dumped" : "",
+                          out_of_memory ? ", out of memory: it came over its limit" : "");
     }
     case Kind::kUnknown:
       break;
@@ -177,8 +220,10 @@ std::optional<metrics::ProcessUsage> Process::Usage() const {
   return usage;
 }
 
-ProcessRunner::ProcessRunner()
-    : epoll_(epoll_create1(EPOLL_CLOEXEC)), stop_(eventfd(0, EFD_CLOEXEC)) {
+ProcessRunner::ProcessRunner(std::string launcher)
+    : launcher_(std::move(launcher)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      stop_(eventfd(0, EFD_CLOEXEC)) {
   epoll_event event = {.events = EPOLLIN, .data = {.u64 = kStopKey}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event);
   thread_ = std::thread([this] { Run(); });
@@ -201,8 +246,30 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec&
   if (!output.ok()) return output.status();
   absl::StatusOr<OwnedFd> theirs = OpenFifo(spec.output_fifo, O_RDWR);
   if (!theirs.ok()) return theirs.status();
-  absl::StatusOr<OwnedFd> token = TokenPipe(spec.token);
+  absl::StatusOr<OwnedFd> token = PipeWith(spec.token);
   if (!token.ok()) return token.status();
+  // Of a process, not of a module: while one is replaced there are two.
+  Process::Launch launch;
+  std::vector<WantedLimit> limits;
+  {
+    const std::string group = absl::StrCat(spec.name, ".", absl::Hex(absl::GetCurrentTimeNanos()));
+    absl::MutexLock lock(&groups_mu_);
+    limits = groups_.Prepare(group, spec.limits);
+    if (!limits.empty()) launch.group = group;
+  }
+  const auto end_group = [&](const absl::Status& status) {
+    EndGroup(launch.group);
+    return status;
+  };
+  absl::StatusOr<OwnedFd> orders = PipeWith(ToText(LaunchSpec{.argv = spec.argv,
+                                                              .directory = spec.directory,
+                                                              .limits = spec.limits,
+                                                              .sandbox = spec.sandbox,
+                                                              .groups = std::move(limits),
+                                                              .kept = spec.kept}));
+  if (!orders.ok()) return end_group(orders.status());
+  absl::StatusOr<Pipe> report = MakePipe();
+  if (!report.ok()) return end_group(report.status());
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -217,8 +284,9 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec&
   posix_spawn_file_actions_adddup2(&actions, theirs->get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, theirs->get(), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, token->get(), kTokenFd);
-  posix_spawn_file_actions_addclosefrom_np(&actions, kTokenFd + 1);
-  posix_spawn_file_actions_addchdir_np(&actions, spec.directory.c_str());
+  posix_spawn_file_actions_adddup2(&actions, orders->get(), kSpecFd);
+  posix_spawn_file_actions_adddup2(&actions, report->write_end.get(), kReportFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kFirstFreeFd);
   sigset_t none;
   sigemptyset(&none);
   sigset_t all;
@@ -228,35 +296,63 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec&
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
-  std::vector<std::string> argv = spec.argv;
+  std::vector<std::string> argv = {launcher_};
   std::vector<std::string> environment = Environment(spec);
   pid_t pid = 0;
-  const int error = posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes,
-                                 Pointers(argv).data(), Pointers(environment).data());
-  if (error != 0) return SpawnError(spec, error);
+  if (const int error = posix_spawn(&pid, launcher_.c_str(), &actions, &attributes,
+                                    Pointers(argv).data(), Pointers(environment).data());
+      error != 0) {
+    return end_group(
+        absl::UnavailableError(absl::StrCat("can't execute ", launcher_, ": ", ErrnoText(error))));
+  }
+  report->write_end = OwnedFd();
+  auto told = ParseLaunchReport(LastLine(report->read_end.get()));
+  if (!told || told->error != 0) {
+    kill(-pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    if (!told) {
+      return end_group(absl::UnavailableError(absl::StrCat("can't execute ", spec.argv[0], ": ",
+                                                           launcher_, " ended, or took over ",
+                                                           absl::FormatDuration(kLaunchTime))));
+    }
+    if (told->no_directory) {
+      return end_group(absl::NotFoundError(absl::StrCat(
+          "can't execute ", spec.argv[0], " in ", spec.directory, ": ", ErrnoText(told->error))));
+    }
+    return end_group(SpawnError(spec, told->error));
+  }
+  launch.isolation = std::move(told->measures);
   // Not reaped yet, so that the pid is still this process's.
   absl::StatusOr<uint64_t> ticks = StartTicks(pid);
-  auto process = Watch(pid, ticks.value_or(0), *std::move(output), std::move(callbacks));
+  auto process = Watch(pid, ticks.value_or(0), *std::move(output), launch, std::move(callbacks));
   if (!process.ok()) {
     // No descriptor was left to hold it by: it must not go on unwatched.
     kill(-pid, SIGKILL);
     waitpid(pid, nullptr, 0);
-    return absl::UnavailableError(
-        absl::StrCat("can't watch ", spec.argv[0], ": ", process.status().message()));
+    return end_group(absl::UnavailableError(
+        absl::StrCat("can't watch ", spec.argv[0], ": ", process.status().message())));
   }
   return process;
 }
 
 absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Adopt(pid_t pid, uint64_t start_ticks,
                                                               const std::string& output_fifo,
+                                                              Process::Launch launch,
                                                               ProcessCallbacks callbacks) {
   absl::StatusOr<OwnedFd> output = OpenFifo(output_fifo, O_RDONLY | O_NONBLOCK);
-  return Watch(pid, start_ticks, output.ok() ? *std::move(output) : OwnedFd(),
+  return Watch(pid, start_ticks, output.ok() ? *std::move(output) : OwnedFd(), std::move(launch),
                std::move(callbacks));
+}
+
+void ProcessRunner::EndGroup(const std::string& group) {
+  if (group.empty()) return;
+  absl::MutexLock lock(&groups_mu_);
+  groups_.Remove(group);
 }
 
 absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_t start_ticks,
                                                               OwnedFd output,
+                                                              Process::Launch launch,
                                                               ProcessCallbacks callbacks) {
   OwnedFd pidfd(PidfdOpen(pid));
   if (!pidfd.valid()) {
@@ -268,7 +364,8 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_
     return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
   }
   auto watched = std::make_shared<Watched>();
-  watched->process = std::make_shared<Process>(pid, start_ticks, std::move(pidfd));
+  watched->process =
+      std::make_shared<Process>(pid, start_ticks, std::move(pidfd), std::move(launch));
   watched->callbacks = std::move(callbacks);
   watched->output = std::move(output);
   std::shared_ptr<Process> process = watched->process;
@@ -352,6 +449,12 @@ void ProcessRunner::HandleExit(Watched& watched) {
         info.si_code == CLD_EXITED ? ExitStatus::Kind::kExited : ExitStatus::Kind::kSignalled;
     status.number = info.si_status;
     status.core_dumped = info.si_code == CLD_DUMPED;
+  }
+  if (const std::string& group = watched.process->launch().group; !group.empty()) {
+    absl::MutexLock lock(&groups_mu_);
+    status.out_of_memory =
+        status.kind != ExitStatus::Kind::kExited && groups_.WasOutOfMemory(group);
+    groups_.Remove(group);
   }
   log::Get("module").debug("process {} ended: {}", watched.process->pid(), status.ToString());
   watched.callbacks.on_exit(status);

@@ -2,7 +2,8 @@
 //
 // What a process writes to stdout and stderr goes through a FIFO in the run
 // directory, which the process itself holds open for both ends: so it can go on
-// writing when the manager is gone, and the next manager can go on reading.
+// writing when the manager is gone, and the next manager can go on reading. Limits and
+// the sandbox are set up by outpost-launch, which then becomes the module.
 //
 // **Thread safety.** All methods may be called from any thread. Callbacks run on
 // the runner's own thread and must not block. A Process may be used after its
@@ -32,6 +33,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "server/metrics/process_usage.h"
+#include "server/module/cgroups.h"
+#include "server/module/launch_spec.h"
+#include "server/module/process_policy.h"
 
 namespace outpost::module {
 
@@ -41,6 +45,7 @@ struct ExitStatus {
   Kind kind = Kind::kUnknown;
   int number = 0;  // exit status or signal
   bool core_dumped = false;
+  bool out_of_memory = false;  // the kernel killed it: it came over its memory limit
 
   // "exit status 1", "signal 9 (Killed)", "ended; how is not known".
   std::string ToString() const;
@@ -66,13 +71,23 @@ class OwnedFd {
 
 class Process {
  public:
-  Process(pid_t pid, uint64_t start_ticks, OwnedFd pidfd)
-      : pid_(pid), start_ticks_(start_ticks), pidfd_(std::move(pidfd)) {}
+  // What is known of a process beside what the kernel says of it.
+  struct Launch {
+    std::string group;               // of its control groups; empty: it has none
+    std::vector<Measure> isolation;  // what it is held to
+  };
+
+  Process(pid_t pid, uint64_t start_ticks, OwnedFd pidfd, Launch launch)
+      : pid_(pid),
+        start_ticks_(start_ticks),
+        pidfd_(std::move(pidfd)),
+        launch_(std::move(launch)) {}
 
   pid_t pid() const { return pid_; }
   // When it started, in clock ticks since boot: with the pid and BootId it names
   // the process for ever (proc(5), field 22 of stat).
   uint64_t start_ticks() const { return start_ticks_; }
+  const Launch& launch() const { return launch_; }
 
   // Sends `signal` to the process.
   void Signal(int signal) const;
@@ -87,6 +102,7 @@ class Process {
   const pid_t pid_;
   const uint64_t start_ticks_;
   const OwnedFd pidfd_;
+  const Launch launch_;
 };
 
 // What to start.
@@ -95,7 +111,11 @@ struct ProcessSpec {
   std::map<std::string, std::string> environment;  // added to the manager's own
   std::string directory;                           // working directory
   std::string output_fifo;                         // made anew
-  std::string token;  // readable once from the descriptor that OUTPOST_TOKEN_FD names
+  std::string token;            // readable once from the descriptor that OUTPOST_TOKEN_FD names
+  std::string name = "module";  // of its control groups, in part
+  ProcessLimits limits = {};
+  ProcessSandbox sandbox = {};
+  std::vector<std::string> kept = {};  // directories; see LaunchSpec
 };
 
 struct ProcessCallbacks {
@@ -107,7 +127,8 @@ class ProcessRunner {
  public:
   static constexpr size_t kMaxLine = size_t{16} << 10;  // a longer line is cut into several
 
-  ProcessRunner();
+  // `launcher`: the program outpost-launch.
+  explicit ProcessRunner(std::string launcher);
   // Leaves the processes alone.
   ~ProcessRunner();
   ProcessRunner(const ProcessRunner&) = delete;
@@ -122,7 +143,11 @@ class ProcessRunner {
   // Takes over a process that another manager started. NOT_FOUND: it has ended.
   absl::StatusOr<std::shared_ptr<Process>> Adopt(pid_t pid, uint64_t start_ticks,
                                                  const std::string& output_fifo,
+                                                 Process::Launch launch,
                                                  ProcessCallbacks callbacks);
+
+  // Ends what is left of a process that is not there any more, in its control groups.
+  void EndGroup(const std::string& group);
 
   // Waits for the callback that runs; none runs from then on.
   void Stop();
@@ -136,14 +161,18 @@ class ProcessRunner {
   };
 
   absl::StatusOr<std::shared_ptr<Process>> Watch(pid_t pid, uint64_t start_ticks, OwnedFd output,
+                                                 Process::Launch launch,
                                                  ProcessCallbacks callbacks);
   void Run();
   // Passes on what can be read now, at most about `limit` bytes of it.
   void ReadOutput(Watched& watched, size_t limit);
   void HandleExit(Watched& watched);
 
+  const std::string launcher_;
   OwnedFd epoll_;
   OwnedFd stop_;  // an eventfd
+  absl::Mutex groups_mu_;
+  Cgroups groups_ ABSL_GUARDED_BY(groups_mu_);
   absl::Mutex mu_;
   uint64_t next_key_ ABSL_GUARDED_BY(mu_) = 1;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Watched>> watched_ ABSL_GUARDED_BY(mu_);

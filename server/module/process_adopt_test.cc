@@ -27,6 +27,8 @@
 namespace outpost::module {
 namespace {
 
+constexpr char kLauncher[] = "server/module/outpost-launch";  // below the runfiles
+
 class AdoptTest : public testing::Test {
  protected:
   // Starts `script` as a manager in a process of its own that dies at once without
@@ -39,7 +41,7 @@ class AdoptTest : public testing::Test {
     ASSERT_GE(manager, 0);
     if (manager == 0) {
       // Only this thread is here: no gtest from here on.
-      ProcessRunner runner;
+      ProcessRunner runner{kLauncher};
       auto process = runner.Spawn({.argv = {"/bin/sh", "-c", script},
                                    .environment = {},
                                    .directory = scratch_.path(),
@@ -116,8 +118,8 @@ TEST_F(AdoptTest, OutputGoesOnWhereTheFirstReaderHasGone) {
       "printf last; exit 3");
   Tell("go");
   AwaitDone();  // written while nobody reads
-  ProcessRunner runner;
-  const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
+  ProcessRunner runner{kLauncher};
+  const auto process = runner.Adopt(pid_, ticks_, Fifo(), {}, Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
   EXPECT_EQ((*process)->pid(), pid_);
   EXPECT_EQ(WaitForLine("unread"), "unread");
@@ -130,8 +132,8 @@ TEST_F(AdoptTest, OutputGoesOnWhereTheFirstReaderHasGone) {
 
 TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
   StartUnderAnotherManager("sleep 600 & wait");
-  ProcessRunner runner;
-  const auto process = runner.Adopt(pid_, ticks_, Fifo(), Callbacks());
+  ProcessRunner runner{kLauncher};
+  const auto process = runner.Adopt(pid_, ticks_, Fifo(), {}, Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
   EXPECT_GT((*process)->Usage()->rss_bytes, 0u);
   (*process)->KillGroup();
@@ -140,8 +142,8 @@ TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
 
 TEST_F(AdoptTest, WhatAnAdoptedProcessLeavesBehindGoesWithIt) {
   StartUnderAnotherManager("read x < go; sleep 600 & echo child $!; read x < end");
-  ProcessRunner runner;
-  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
+  ProcessRunner runner{kLauncher};
+  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), {}, Callbacks()).ok());
   Tell("go");
   const std::string line = WaitForLine("child ");
   pid_t child = 0;
@@ -156,8 +158,8 @@ TEST_F(AdoptTest, WhatAnAdoptedProcessLeavesBehindGoesWithIt) {
 
 TEST_F(AdoptTest, AnotherProcessWithTheSamePidIsNotAdopted) {
   StartUnderAnotherManager("exec sleep 600");
-  ProcessRunner runner;
-  const auto process = runner.Adopt(pid_, ticks_ + 1, Fifo(), Callbacks());
+  ProcessRunner runner{kLauncher};
+  const auto process = runner.Adopt(pid_, ticks_ + 1, Fifo(), {}, Callbacks());
   EXPECT_TRUE(absl::IsNotFound(process.status())) << process.status();
   EXPECT_EQ(process.status().message(), absl::StrCat("process ", pid_, " has ended"));
   EXPECT_TRUE(StartTicks(pid_).ok()) << "it was left alone";
@@ -165,20 +167,20 @@ TEST_F(AdoptTest, AnotherProcessWithTheSamePidIsNotAdopted) {
 }
 
 TEST_F(AdoptTest, WhatHasEndedIsNotAdopted) {
-  ProcessRunner runner;
+  ProcessRunner runner{kLauncher};
   const pid_t child = fork();
   if (child == 0) _exit(0);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
-  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(child, 1, Fifo(), Callbacks()).status()));
-  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(0, 1, Fifo(), Callbacks()).status()));
-  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(-1, 1, Fifo(), Callbacks()).status()));
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(child, 1, Fifo(), {}, Callbacks()).status()));
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(0, 1, Fifo(), {}, Callbacks()).status()));
+  EXPECT_TRUE(absl::IsNotFound(runner.Adopt(-1, 1, Fifo(), {}, Callbacks()).status()));
 }
 
 TEST_F(AdoptTest, WithoutItsFifoAProcessIsAdoptedAllTheSame) {
   StartUnderAnotherManager("read x < end");
   ASSERT_EQ(unlink(Fifo().c_str()), 0);
-  ProcessRunner runner;
-  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), Callbacks()).ok());
+  ProcessRunner runner{kLauncher};
+  ASSERT_TRUE(runner.Adopt(pid_, ticks_, Fifo(), {}, Callbacks()).ok());
   Tell("end");
   EXPECT_EQ(WaitForExit(), "ended; how is not known");
 }

@@ -107,7 +107,7 @@ class ProcessTest : public testing::Test {
 
   store::ScratchDir scratch_;
   Heard heard_;
-  ProcessRunner runner_;
+  ProcessRunner runner_{"server/module/outpost-launch"};
 };
 
 // Waits for the end of process `pid`, whoever its parent is; false after `patience`.

@@ -57,9 +57,12 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
                          AnswerCallback callback) {
   const metrics::Clock::time_point came = metrics::Clock::now();
   absl::Status refusal;
+  std::shared_ptr<Session> successor;
   {
     absl::MutexLock lock(&mu_);
-    if (!lost_why_.empty()) {
+    if (successor_ != nullptr) {
+      successor = successor_;
+    } else if (!lost_why_.empty()) {
       CountersOf(message.has_call()).Ended(metrics::Unanswered::kLost);
       refusal = absl::AbortedError(absl::StrCat(who, ": module ", name(), " ", lost_why_));
     } else if (waiting_.size() >= kMaxWaiting) {
@@ -85,8 +88,25 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
       return id;
     }
   }
+  if (successor != nullptr) {
+    return successor->Start(std::move(message), std::move(who), deadline, std::move(callback));
+  }
   callback(std::move(refusal));
   return 0;
+}
+
+void Session::HandOver(const std::shared_ptr<Session>& successor) {
+  absl::MutexLock lock(&mu_);
+  absl::MutexLock their_lock(&successor->mu_);
+  successor_ = successor;
+  successor->next_id_ = std::max(successor->next_id_, next_id_);
+  for (const RequestId id : waiting_) {
+    auto request = requests_.extract(id);
+    successor->requests_.insert(std::move(request));
+    successor->waiting_.insert(id);
+  }
+  waiting_.clear();
+  successor->SendWaiting();
 }
 
 void Session::SendWaiting() {
@@ -108,6 +128,12 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
   AnswerCallback callback;
   std::string who;
   event::TimerQueue::TimerId timer = 0;
+  std::shared_ptr<Session> successor;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!requests_.contains(id)) successor = successor_;
+  }
+  if (successor != nullptr) return successor->Abandon(id, status);
   {
     absl::MutexLock lock(&mu_);
     auto it = requests_.find(id);
@@ -196,6 +222,23 @@ void Session::Lost(absl::string_view why) {
                      request.sent ? " before it answered; whether it did its work is not known"
                                   : " before it was asked")));
   }
+}
+
+std::vector<std::string> Session::InHand() const {
+  constexpr size_t kNamed = 3;
+  std::vector<std::string> result;
+  size_t more = 0;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [id, request] : requests_) {
+    if (!request.sent) continue;
+    if (result.size() < kNamed) {
+      result.push_back(request.who);
+    } else {
+      ++more;
+    }
+  }
+  if (more > 0) result.push_back(absl::StrCat(more, " more"));
+  return result;
 }
 
 size_t Session::in_flight() const {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -99,6 +100,14 @@ class Session : public std::enable_shared_from_this<Session> {
   // The stream is gone: ends what is in hand with ABORTED and `why`.
   void Lost(absl::string_view why);
 
+  // Another session takes over, of which nothing was asked yet: it gets what waits here, and
+  // what is still asked of this one. What is with the module stays.
+  void HandOver(const std::shared_ptr<Session>& successor);
+
+  // What the module works on, or has before it: "command \"hello\"". At most three, and how
+  // many there are more.
+  std::vector<std::string> InHand() const;
+
   // Requests that wait or are with the module.
   size_t in_flight() const;
   // Of these, those that wait.
@@ -141,6 +150,8 @@ class Session : public std::enable_shared_from_this<Session> {
   size_t with_module_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<RequestId> waiting_ ABSL_GUARDED_BY(mu_);  // ids grow: the first came first
   absl::flat_hash_map<RequestId, Request> requests_ ABSL_GUARDED_BY(mu_);
+  // Ids are unique in both: whoever has one of a request that moved need not know.
+  std::shared_ptr<Session> successor_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace outpost::module

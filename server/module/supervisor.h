@@ -13,19 +13,25 @@
 //
 // What fails while its process lives is ended first: it is STOPPING then, with the
 // reason. CANNOT_RUN (the module says so) and FAILED (it must not be started again) are
-// left by disable and restart.
+// left by disable and restart. ENDED (its process has, and its restart policy leaves it so)
+// is left by enable and restart; a CANNOT_RUN without a process (its exit status says that it
+// is not configured) also when one of its options changes.
 //
 // **Thread safety.** All methods may be called from any thread. Callbacks run on
 // any thread, without a lock held, and must not block.
 //
 // **Invariants.**
-// 1. A name has at most one session and at most one process.
+// 1. A name has at most one session and at most one process, but while it is upgraded: then
+//    two, of which one gets new commands, and at most one serves.
 // 2. A process that the supervisor has started is ended by it, or left to the
 //    next manager, which adopts it: it is never forgotten.
 // 3. An enabled module is running, or on its way there, or says why not.
 #ifndef OUTPOST_SERVER_MODULE_SUPERVISOR_H_
 #define OUTPOST_SERVER_MODULE_SUPERVISOR_H_
 
+#include <signal.h>
+
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -54,6 +60,7 @@
 #include "server/module/event_log.h"
 #include "server/module/installed_modules.h"
 #include "server/module/process.h"
+#include "server/module/process_policy.h"
 #include "server/module/session.h"
 #include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
@@ -82,15 +89,10 @@ struct SupervisorOptions {
   PythonRuntime python;
   std::map<std::string, std::string> environment = {};  // of every module, beside its own
 
-  absl::Duration ready_timeout =
-      absl::Seconds(30);  // from start (or loss of the session) to RUNNING
-  absl::Duration drain_timeout = absl::Seconds(5);   // DRAINING
-  absl::Duration shutdown_grace = absl::Seconds(5);  // from Shutdown to SIGTERM, and on to SIGKILL
+  ProcessPolicy policy;                          // unless a manifest or `module_settings` differ
+  std::vector<OperatorSetting> module_settings;  // weakest first, but "*" before names
   absl::Duration heartbeat_interval = absl::Seconds(5);
   absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
-  absl::Duration first_backoff = absl::Milliseconds(100);
-  absl::Duration max_backoff = absl::Seconds(30);
-  absl::Duration stable_after = absl::Seconds(60);  // a run of this length resets the backoff
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
   // What a module's process may write into the log: lines at once, and a second.
   double output_burst = 10000;
@@ -146,6 +148,13 @@ class Supervisor {
   void Restart(const std::string& name, const std::string& by, absl::Duration wait,
                ModuleInfoCallback callback);
 
+  // Puts a new process in the place of the running one, from `path` or (empty) from where
+  // it is; calls back when the old one is gone, or `wait` is over. FAILED_PRECONDITION: it does not
+  // run, or is being upgraded. INVALID_ARGUMENT: there is no module at `path`. ABORTED: the new
+  // process did not get ready, and the old one goes on; other errors: it could not be started.
+  void Upgrade(const std::string& name, const std::string& path, const std::string& by,
+               absl::Duration wait, ModuleInfoCallback callback);
+
   // Every module, by name; without what their processes use, which is costly to find out.
   std::vector<v1::ModuleInfo> List() const;
   // Also with that; see metrics::ReadProcessUsage.
@@ -195,8 +204,34 @@ class Supervisor {
     event::TimerQueue::TimerId timer = 0;
     SessionCallback callback;
   };
+  // The process that is to take a module over; see supervisor_upgrade.cc.
+  struct Successor {
+    uint64_t run = 0;
+    std::string path;  // from the operator; empty: it is where it was
+    InstalledModule installed;
+    ProcessPolicy policy;
+    std::string output_fifo;
+    std::string token_hash;
+    std::shared_ptr<Process> process;
+    std::shared_ptr<Session> session;
+    v1::Register registration;
+    std::deque<std::string> output;
+    event::TimerQueue::TimerId timer = 0;
+    ModuleInfoCallback callback;
+  };
+  // The process that was taken over from.
+  struct Predecessor {
+    uint64_t run = 0;
+    ProcessPolicy policy;
+    std::shared_ptr<Process> process;
+    std::shared_ptr<Session> session;
+    bool asked = false;  // to end
+    event::TimerQueue::TimerId timer = 0;
+    ModuleInfoCallback callback;
+  };
   struct Module {
     std::string name;
+    ProcessPolicy policy;
     std::optional<InstalledModule> installed;
     bool enabled = false;
     bool disabled_by_operator = false;
@@ -207,17 +242,27 @@ class Supervisor {
     std::shared_ptr<Process> process;
     std::shared_ptr<RequestsOfModule> requests = std::make_shared<RequestsOfModule>();
     std::string token_hash;
-    uint64_t run = 0;  // counts processes: tells a late callback from a timely one
+    std::string output_fifo;
+    uint64_t run = 0;  // the process's number: tells a late callback from a timely one
+    std::unique_ptr<Successor> successor;
+    std::unique_ptr<Predecessor> predecessor;
     event::TimerQueue::TimerId timer = 0;
     event::TimerQueue::TimerId heartbeat_timer = 0;
     int unanswered_pings = 0;
     uint64_t ping_sequence = 0;
     int failures = 0;  // in a row
+    // By a clock that does not step: when it failed, in the last start-limit-interval.
+    std::deque<absl::Duration> failure_times;
+    bool slow = false;  // has come to its start limit
     uint32_t restarts = 0;
     absl::Time next_start = absl::InfinitePast();
-    absl::Time running_since = absl::InfinitePast();
+    absl::Duration running_since = absl::InfiniteDuration();  // by a clock that does not step
     absl::Time last_crash = absl::InfinitePast();
     std::string last_exit;
+    v1::ProcessExit last_process;
+    bool awaits_option = false;  // starts when one of its options changes
+    // What it was asked to do, and had not answered when its session was lost.
+    std::vector<std::string> unanswered;
     std::string failure;    // why it is being ended to be started again
     std::string traceback;  // of that, where it came with one
     std::string refused;    // why its process was not let in, until it is or ends
@@ -233,13 +278,24 @@ class Supervisor {
   };
   using Deferred = std::vector<absl::AnyInvocable<void()>>;
 
+  // Of keys in the store: what the next manager must know of a module's process.
+  static constexpr char kProcessPrefix[] = "module/process/";
+  // Exit statuses with a meaning; see module_host.proto.
+  static constexpr int kExitNotConfigured = 6;
+  static constexpr int kExitDoNotRestart = 78;
+
   // Runs `f` with the lock, then what it deferred without.
   template <typename F>
   auto Locked(F f);
 
-  // supervisor.cc: lifecycle
+  // supervisor.cc: what is known, and what operators want
   Module* Find(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The module of this name; new where there was none.
+  Module& FindOrAdd(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ProcessPolicy PolicyOf(const Module& m) const;
   void Rescan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // supervisor_processes.cc: lifecycle
   void SetState(Module& m, v1::ModuleState state, std::string reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetTimer(Module& m, absl::Duration delay, std::function<void(Module&)> f)
@@ -247,18 +303,49 @@ class Supervisor {
   void CancelTimer(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartProcess(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  ProcessCallbacks CallbacksFor(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of the process with number `run` of module `name`.
+  ProcessCallbacks CallbacksFor(const std::string& name, uint64_t run);
+  ProcessSpec SpecFor(const std::string& name, const InstalledModule& installed,
+                      const ProcessPolicy& policy, const std::string& fifo,
+                      const std::string& token) const;
+  // What the next manager must know of a process.
+  struct Record {
+    pid_t pid = 0;
+    uint64_t start_ticks = 0;
+    std::string token_hash;
+    std::string output_fifo;
+    Process::Launch launch;
+  };
+  static std::string RecordOf(const Process& process, const std::string& token_hash,
+                              const std::string& fifo);
+  // Nothing: it can't be understood, or is of another boot.
+  static std::optional<Record> ParseRecord(const std::string& text);
+  void WriteRecord(const std::string& key, std::string record);
+  void DeleteRecord(const std::string& key);
   // Whether a line of its output may go into the log; arranges for those that may not to
   // be told of.
   bool MayLogOutput(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellLeftOut(const std::string& name);
   void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // `kind` tells of it; `traceback` may be empty.
-  void FailAndRestart(Module& m, std::string failure, v1::EventKind kind = v1::EVENT_KIND_FAULT,
-                      std::string traceback = "") ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Why, for people and for the event: `traceback` may be empty. `signal` is what its
+  // process is sent; what ends it anyway is not long in coming.
+  struct Failure {
+    std::string why;
+    v1::EventKind kind = v1::EVENT_KIND_FAULT;
+    std::string traceback = {};
+    int signal = SIGTERM;
+  };
+  void FailAndRestart(Module& m, Failure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FailAndRestart(Module& m, std::string why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    FailAndRestart(m, Failure{.why = std::move(why)});
+  }
   void BeginStop(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskToEnd(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What its process has ended with means that it stays so: then true.
+  bool StaysEnded(Module& m, const ExitStatus& status, const std::string& how)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartIfConfigured(const std::string& name);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wait(Module& m, bool for_stop, absl::Duration wait, ModuleInfoCallback callback)
@@ -266,7 +353,35 @@ class Supervisor {
   void Settle(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteEnabled(const std::string& name, bool enabled, store::StateStore::WriteDone done);
 
+  // supervisor_upgrade.cc
+  absl::Status StartSuccessor(Module& m, InstalledModule installed, const std::string& path,
+                              ModuleInfoCallback callback) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<Session> AttachSuccessor(Module& m, v1::Register registration,
+                                           std::shared_ptr<SessionLink> link, Refusal* refusal)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether it is the new process that registers.
+  bool IsOfSuccessor(const Module& m, const v1::Register& registration) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandleSuccessor(Module& m, const v1::AttachRequest& message)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeOver(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetPredecessorTimer(Module& m, absl::Duration delay, std::function<void(Module&)> f)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndPredecessor(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PredecessorEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RollBack(Module& m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether it was the successor's or the predecessor's process that ended.
+  bool EndedBesides(Module& m, uint64_t run, const ExitStatus& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndUpgrade(Module& m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the last manager has left of an upgrade.
+  void EndSecondProcesses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ApplyUpgradedPaths() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The one of two that the module's process does not have.
+  std::string OtherFifo(const Module& m) const;
+
   // supervisor_sessions.cc: sessions
+  static std::vector<command::Declaration> Declarations(const v1::Register& registration);
   absl::Status CheckRegister(const v1::Register& registration) const;
   Refusal MayAttach(const v1::Register& registration, const Module* m)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -277,7 +392,11 @@ class Supervisor {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ScheduleHeartbeat(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Route(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SendConfigure(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendConfigure(const std::string& name, const std::shared_ptr<Session>& session,
+                     bool supervised) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends a session, and takes it from everywhere but the routes.
+  void ForgetSession(const std::string& name, std::shared_ptr<Session> session,
+                     absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unroute(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WhyNotRunning(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool ComesSoon(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -288,8 +407,8 @@ class Supervisor {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Tell(const Module& m, v1::EventKind kind, absl::string_view message = "")
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellOfExit(const Module& m, const Process& process, const ExitStatus& status)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What m.last_process tells.
+  void TellOfExit(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `m` is whom the name is of; null: of nobody that is known, who may be anybody.
   void TellOfRefusal(const Module* m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellBy(const std::string& name, v1::EventKind kind, const std::string& by)
@@ -307,10 +426,12 @@ class Supervisor {
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;
+  uint64_t next_run_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, Module, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
   Deferred deferred_ ABSL_GUARDED_BY(mu_);
   event::TimerQueue::TimerId health_timer_ ABSL_GUARDED_BY(mu_) = 0;
   absl::BitGen random_ ABSL_GUARDED_BY(mu_);
+  std::atomic<bool> any_awaits_option_ = false;  // some module may
 
   // What every command looks at; never held together with anything slow.
   mutable absl::Mutex route_mu_ ABSL_ACQUIRED_AFTER(mu_);
@@ -320,7 +441,7 @@ class Supervisor {
   // Sessions that have been sent Configure, for ConfigChanged. Held while Configure
   // is put together and sent, so that none is older than what follows it.
   mutable absl::Mutex configured_mu_ ABSL_ACQUIRED_AFTER(mu_);
-  absl::flat_hash_map<std::string, std::shared_ptr<Session>> configured_
+  absl::flat_hash_map<std::string, std::vector<std::shared_ptr<Session>>> configured_
       ABSL_GUARDED_BY(configured_mu_);
 };
 

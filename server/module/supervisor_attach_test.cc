@@ -149,7 +149,9 @@ TEST_F(AttachTest, AnotherProtocolIsRefused) {
 
 TEST_F(AttachTest, ACommandBelongsToOneModuleAndTheLoserSaysSo) {
   Install("loser", "while [ ! -e end ]; do sleep 0.02; done; exit 2");
-  StartManager([](auto& options) { options.first_backoff = options.max_backoff = absl::Hours(1); });
+  StartManager([](auto& options) {
+    options.policy.first_backoff = options.policy.max_backoff = absl::Hours(1);
+  });
   FakeModule first(*manager, "first");
   AddCommand(first, "do it");
   ASSERT_TRUE(first.AttachAndServe());
@@ -222,7 +224,7 @@ TEST_F(AttachTest, ANewerSessionOfTheSameProcessTakesThePlaceOfTheOlder) {
 
 TEST_F(AttachTest, NobodyIsLetInWhileItIsBeingEnded) {
   Install("hello", "trap '' TERM; while :; do sleep 0.05; done");
-  StartManager([](auto& options) { options.shutdown_grace = absl::Milliseconds(700); });
+  StartManager([](auto& options) { options.policy.shutdown_grace = absl::Milliseconds(700); });
   ASSERT_TRUE(manager->Enable("hello").ok());
   const StartedProcess process = NextProcess();
   FakeModule module(*manager, "hello", process.token);

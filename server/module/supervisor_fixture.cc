@@ -113,12 +113,12 @@ TestManager::TestManager(const std::string& directory,
   options.address = "unix:/nonexistent";
   options.run_directory = directory;
   options.module_path = {directory + "/modules"};
-  options.ready_timeout = absl::Seconds(20);
-  options.drain_timeout = absl::Milliseconds(200);
-  options.shutdown_grace = absl::Milliseconds(300);
+  options.policy.ready_timeout = absl::Seconds(20);
+  options.policy.drain_timeout = absl::Milliseconds(200);
+  options.policy.shutdown_grace = absl::Milliseconds(300);
   options.heartbeat_interval = absl::Seconds(20);
-  options.first_backoff = absl::Milliseconds(20);
-  options.max_backoff = absl::Milliseconds(200);
+  options.policy.first_backoff = absl::Milliseconds(20);
+  options.policy.max_backoff = absl::Milliseconds(200);
   if (adjust) adjust(options);
   supervisor_ =
       std::make_unique<Supervisor>(std::move(options), Supervisor::Parts{.store = store_.get(),

@@ -71,7 +71,7 @@ class TestManager {
   std::unique_ptr<health::HealthRegistry> health_;
   progress::ProgressRegistry progress_;
   std::unique_ptr<EventLog> events_;
-  ProcessRunner processes_;
+  ProcessRunner processes_{"server/module/outpost-launch"};
   event::TimerQueue timers_;
   std::unique_ptr<Supervisor> supervisor_;
 };

@@ -112,7 +112,7 @@ TEST_F(LifecycleTest, ABrokenManifestIsNamed) {
 
 TEST_F(LifecycleTest, WhatDoesNotGetReadyIsEndedAndStartedAgain) {
   Install("slow");
-  StartManager([](auto& options) { options.ready_timeout = absl::Milliseconds(50); });
+  StartManager([](auto& options) { options.policy.ready_timeout = absl::Milliseconds(50); });
   const auto enabled = manager->Enable("slow", absl::Seconds(20));
   ASSERT_TRUE(enabled.ok());
   EXPECT_EQ(enabled->state(), v1::MODULE_STATE_BACKOFF);
@@ -256,7 +256,7 @@ TEST_F(LifecycleTest, OneThatDoesNotObeyIsKilledWithAllItHasStarted) {
 
 TEST_F(LifecycleTest, DisableOfWhatIsBeingEndedLeavesNoTrace) {
   Install("slow", "trap '' TERM; while :; do sleep 0.05; done");
-  StartManager([](auto& options) { options.ready_timeout = absl::Milliseconds(30); });
+  StartManager([](auto& options) { options.policy.ready_timeout = absl::Milliseconds(30); });
   ASSERT_TRUE(manager->Enable("slow").ok());
   NextProcess();
   ASSERT_TRUE(manager->AwaitState("slow", v1::MODULE_STATE_STOPPING));

@@ -1,7 +1,5 @@
 // Supervisor: what it tells people.
 
-#include <sysexits.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -70,23 +68,19 @@ void Supervisor::TellBy(const std::string& name, v1::EventKind kind, const std::
   parts_.events->Add(std::move(event));
 }
 
-void Supervisor::TellOfExit(const Module& m, const Process& process, const ExitStatus& status) {
-  Event event = EventOf(m, v1::EVENT_KIND_EXITED, status.ToString());
-  event.set_pid(process.pid());
-  v1::ProcessExit& exit = *event.mutable_exit();
-  *exit.mutable_time() = event::ToProto(absl::Now());
-  exit.set_pid(process.pid());
-  if (status.kind == ExitStatus::Kind::kExited) exit.set_exit_status(status.number);
-  if (status.kind == ExitStatus::Kind::kSignalled) exit.set_signal(status.number);
-  exit.set_core_dumped(status.core_dumped);
-  exit.set_reason(m.failure);
-  for (const std::string& line : m.output) exit.add_output(line);
+void Supervisor::TellOfExit(const Module& m) {
+  const v1::ProcessExit& exit = m.last_process;
+  Event event = EventOf(m, v1::EVENT_KIND_EXITED, m.last_exit);
+  event.set_pid(exit.pid());
+  *event.mutable_exit() = exit;
   event.set_traceback(m.traceback);
   if (!m.failure.empty()) {
     event.set_message(absl::StrCat(event.message(), ", ended by the manager: ", m.failure));
   }
-  // EX_CONFIG is how a module says that it was set up wrongly.
-  event.set_crashed(!m.stopping && exit.exit_status() != EX_CONFIG);
+  const bool meant = exit.signal() == 0 && m.failure.empty() &&
+                     (exit.exit_status() == kExitNotConfigured ||
+                      (exit.exit_status() == 0 && m.policy.restart != RestartPolicy::kAlways));
+  event.set_crashed(!m.stopping && !meant && exit.exit_status() != kExitDoNotRestart);
   parts_.events->Add(std::move(event));
 }
 
@@ -120,6 +114,13 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   info.set_supervised(m.process != nullptr);
   if (m.process != nullptr) {
     info.set_pid(m.process->pid());
+    for (const Measure& measure : m.process->launch().isolation) {
+      v1::IsolationMeasure& told = *info.add_isolation();
+      told.set_name(measure.name);
+      told.set_wanted(measure.wanted);
+      told.set_applied(measure.applied);
+      told.set_how(measure.how);
+    }
   } else if (m.session != nullptr) {
     info.set_pid(m.session->registration().pid());
   }
@@ -128,6 +129,9 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   if (m.state == v1::MODULE_STATE_BACKOFF)
     *info.mutable_next_start() = event::ToProto(m.next_start);
   info.set_last_exit(m.last_exit);
+  if (m.last_process.has_time()) *info.mutable_last_process() = m.last_process;
+  info.set_restart_policy(std::string(RestartPolicyName(m.policy.restart)));
+  info.set_failures(static_cast<uint32_t>(m.failures));
   info.set_sdk(m.registration.sdk());
   info.set_version(m.registration.version());
   if (m.session != nullptr) {

@@ -157,7 +157,7 @@ TEST_F(RestartOfManagerTest, OneThatDoesNotAttachToTheNewManagerIsReplaced) {
   ASSERT_TRUE(manager->Enable("hello").ok());
   const StartedProcess process = NextProcess();
   CrashManager();
-  StartManager([](auto& options) { options.ready_timeout = absl::Milliseconds(50); });
+  StartManager([](auto& options) { options.policy.ready_timeout = absl::Milliseconds(50); });
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_BACKOFF));
   EXPECT_EQ(manager->Info("hello").reason(),
             "outlived the last manager, but did not attach to this one");

@@ -199,8 +199,8 @@ TEST_F(SessionsTest, WhyAModuleDoesNotTakeCommands) {
   Install("picky", "exit 78");
   Install("crashy", "echo oops; exit 1");
   StartManager([](auto& options) {
-    options.first_backoff = absl::Seconds(15);
-    options.max_backoff = absl::Seconds(15);
+    options.policy.first_backoff = absl::Seconds(15);
+    options.policy.max_backoff = absl::Seconds(15);
   });
   EXPECT_EQ(WhyNot("helo"),
             absl::FailedPreconditionError("module 'helo' is not known; did you mean 'hello'?"));

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/utf8.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/module/secret.h"
@@ -30,7 +31,9 @@ void WriteLog(const std::string& module, const v1::LogBatch& batch) {
   for (const auto& record : batch.records()) log::Write(module, record);
 }
 
-std::vector<command::Declaration> Declarations(const v1::Register& registration) {
+}  // namespace
+
+std::vector<command::Declaration> Supervisor::Declarations(const v1::Register& registration) {
   std::vector<command::Declaration> result;
   result.reserve(registration.commands_size());
   for (const auto& c : registration.commands()) {
@@ -38,8 +41,6 @@ std::vector<command::Declaration> Declarations(const v1::Register& registration)
   }
   return result;
 }
-
-}  // namespace
 
 absl::Status Supervisor::CheckRegister(const v1::Register& registration) const {
   if (auto status = ValidateModuleName(registration.name()); !status.ok()) return status;
@@ -68,6 +69,7 @@ Refusal Supervisor::MayAttach(const v1::Register& registration, const Module* m)
   // A process of the last manager's may be faster than Start, which adopts it.
   if (!started_) return {absl::UnavailableError("the manager starts"), "NOT_ACTIVE"};
   if (shutting_down_) return {absl::UnavailableError("the manager stops"), ""};
+  if (m != nullptr && IsOfSuccessor(*m, registration)) return {};
   const bool supervised = m != nullptr && m->process != nullptr;
   if (supervised && !registration.token().empty() &&
       ConstantTimeEquals(Fingerprint(registration.token()), m->token_hash)) {
@@ -118,6 +120,9 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     }
     Module* known = Find(name);
     *refusal = MayAttach(registration, known);
+    if (refusal->status.ok() && known != nullptr && IsOfSuccessor(*known, registration)) {
+      return AttachSuccessor(*known, std::move(registration), std::move(link), refusal);
+    }
     const command::Provider provider = {command::Provider::Kind::kModule, name};
     if (refusal->status.ok()) {
       absl::Status status = parts_.commands->SetCommands(provider, Declarations(registration));
@@ -150,8 +155,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
       LoseSession(*known, "has attached again");
     }
 
-    Module& m = modules_[name];
-    m.name = name;
+    Module& m = FindOrAdd(name);
     registration.clear_token();
     if (m.registration.SerializeAsString() != registration.SerializeAsString() && m.installed) {
       // So that the commands of a module that is not running are known.
@@ -162,18 +166,19 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     }
     m.registration = registration;
     m.refused.clear();
+    m.unanswered.clear();
     m.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
                                 parts_.timers, m.requests);
     {
       absl::MutexLock lock(&route_mu_);
       by_key_[m.session->key()] = m.session;
     }
-    SendConfigure(m);
+    SendConfigure(name, m.session, m.process != nullptr);
     m.unanswered_pings = 0;
     ScheduleHeartbeat(m);
-    SetTimer(m, options_.ready_timeout, [this](Module& late) {
+    SetTimer(m, m.policy.ready_timeout, [this](Module& late) {
       FailAndRestart(late, absl::StrCat("attached, but was not ready in ",
-                                        absl::FormatDuration(options_.ready_timeout)));
+                                        absl::FormatDuration(late.policy.ready_timeout)));
     });
     SetState(m, v1::MODULE_STATE_CONFIGURING, "");
     Tell(m, v1::EVENT_KIND_ATTACHED);
@@ -181,11 +186,12 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
   });
 }
 
-void Supervisor::SendConfigure(Module& m) {
+void Supervisor::SendConfigure(const std::string& name, const std::shared_ptr<Session>& session,
+                               bool supervised) {
   v1::AttachResponse response;
   v1::Configure& configure = *response.mutable_configure();
   configure.set_protocol_version(kProtocolVersion);
-  configure.set_session_key(m.session->key());
+  configure.set_session_key(session->key());
   configure.set_manager_id(options_.manager_id);
   configure.set_manager_instance(options_.manager_instance);
   configure.set_manager_version(options_.manager_version);
@@ -197,15 +203,15 @@ void Supervisor::SendConfigure(Module& m) {
     configure.set_cluster_release(cluster.release);
   }
   *configure.mutable_heartbeat_interval() = event::ToProto(options_.heartbeat_interval);
-  if (m.process != nullptr) {
+  if (supervised) {
     *configure.mutable_orphan_grace() = event::ToProto(options_.orphan_grace);
   }
   absl::MutexLock lock(&configured_mu_);
-  for (auto& option : parts_.config->EffectiveValues(m.name)) {
+  for (auto& option : parts_.config->EffectiveValues(name)) {
     *configure.add_options() = std::move(option);
   }
-  m.session->Send(std::move(response));
-  configured_[m.name] = m.session;
+  session->Send(std::move(response));
+  configured_[name].push_back(session);
 }
 
 void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message) {
@@ -219,7 +225,15 @@ void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::Attac
   Locked([&] {
     mu_.AssertHeld();
     Module* m = Find(session->name());
-    if (m == nullptr || m->session != session) return;
+    if (m == nullptr) return;
+    if (m->successor != nullptr && m->successor->session == session) {
+      return HandleSuccessor(*m, message);
+    }
+    if (m->predecessor != nullptr && m->predecessor->session == session) {
+      if (message.has_drained()) EndPredecessor(*m);
+      return;
+    }
+    if (m->session != session) return;
     switch (message.message_case()) {
       case v1::AttachRequest::kConfigured:
         HandleConfigured(*m, message.configured());
@@ -229,6 +243,13 @@ void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::Attac
         return ForgetStranger(session->name());
       case v1::AttachRequest::kHeartbeat:
         m->unanswered_pings = 0;
+        if (!message.heartbeat().stuck().empty() && m->failure.empty() && !m->stopping) {
+          FailAndRestart(*m,
+                         Failure{.why = absl::StrCat("is stuck: ",
+                                                     internal::ToUtf8(message.heartbeat().stuck())),
+                                 .signal = SIGABRT});
+          return ForgetStranger(session->name());
+        }
         return;
       case v1::AttachRequest::kDrained:
         if (m->state == v1::MODULE_STATE_DRAINING) AskToEnd(*m);
@@ -248,6 +269,12 @@ void Supervisor::HandleConfigured(Module& m, const v1::Configured& configured) {
     CancelTimer(m);
     const std::string& why = m.session->registration().can_run_error();
     return SetState(m, v1::MODULE_STATE_CANNOT_RUN, why.empty() ? "it does not say why" : why);
+  }
+  if (m.predecessor != nullptr) {
+    // It attached again while the one that it took over from still ends: Serve comes then.
+    CancelTimer(m);
+    Route(m);
+    return SetState(m, v1::MODULE_STATE_RUNNING, "its predecessor ends");
   }
   v1::AttachResponse message;
   message.mutable_serve();
@@ -273,8 +300,9 @@ void Supervisor::HandleServeStatus(Module& m, const v1::ServeStatus& status) {
       if (!status.traceback().empty()) {
         log::Get("module").error("{}: serve() failed:\n{}", m.name, status.traceback());
       }
-      return FailAndRestart(m, absl::StrCat("serve() failed: ", status.error()),
-                            v1::EVENT_KIND_SERVE_FAILED, status.traceback());
+      return FailAndRestart(m, Failure{.why = absl::StrCat("serve() failed: ", status.error()),
+                                       .kind = v1::EVENT_KIND_SERVE_FAILED,
+                                       .traceback = status.traceback()});
     default:
       return;
   }
@@ -284,7 +312,15 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
   Locked([&] {
     mu_.AssertHeld();
     Module* m = Find(session->name());
-    if (m == nullptr || m->session != session) return;
+    if (m == nullptr) return;
+    if (m->successor != nullptr && m->successor->session == session) {
+      return RollBack(*m, why);
+    }
+    if (m->predecessor != nullptr && m->predecessor->session == session) {
+      m->predecessor->session = nullptr;
+      return ForgetSession(m->name, session, why);
+    }
+    if (m->session != session) return;
     LoseSession(*m, why);
     if (m->process == nullptr) {
       // Started by hand: it comes back when whoever started it wants.
@@ -292,7 +328,7 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
       return ForgetStranger(session->name());
     }
     if (m->stopping || !m->failure.empty()) return;
-    SetTimer(*m, options_.ready_timeout, [this](Module& late) {
+    SetTimer(*m, m->policy.ready_timeout, [this](Module& late) {
       FailAndRestart(late, "lost its session and did not attach again");
     });
     SetState(*m, v1::MODULE_STATE_STARTING, "lost its session; is expected to attach again");
@@ -302,19 +338,25 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
 void Supervisor::LoseSession(Module& m, absl::string_view why) {
   Tell(m, v1::EVENT_KIND_DETACHED, why);
   Unroute(m);
+  m.unanswered = m.session->InHand();
   parts_.timers->Cancel(m.heartbeat_timer);
+  ForgetSession(m.name, std::exchange(m.session, nullptr), why);
+  gone_.SignalAll();
+}
+
+void Supervisor::ForgetSession(const std::string& name, std::shared_ptr<Session> session,
+                               absl::string_view why) {
   {
     absl::MutexLock lock(&route_mu_);
-    by_key_.erase(m.session->key());
+    by_key_.erase(session->key());
   }
   {
     absl::MutexLock lock(&configured_mu_);
-    configured_.erase(m.name);
+    auto it = configured_.find(name);
+    if (it != configured_.end()) std::erase(it->second, session);
   }
   deferred_.push_back(
-      [session = std::move(m.session), why = std::string(why)] { session->Lost(why); });
-  m.session = nullptr;
-  gone_.SignalAll();
+      [session = std::move(session), why = std::string(why)] { session->Lost(why); });
 }
 
 absl::Status Supervisor::SetUri(const std::string& name, const std::string& uri) {
@@ -345,10 +387,13 @@ void Supervisor::ScheduleHeartbeat(Module& m) {
           if (later == nullptr || session == nullptr || later->session != session) return;
           if (++later->unanswered_pings > kMaxUnansweredPings && later->failure.empty() &&
               !later->stopping) {
+            // SIGABRT: faulthandler, or a core, tells where it hangs.
             FailAndRestart(*later,
-                           absl::StrCat("did not answer ", kMaxUnansweredPings, " heartbeats in ",
-                                        absl::FormatDuration(kMaxUnansweredPings *
-                                                             options_.heartbeat_interval)));
+                           Failure{.why = absl::StrCat(
+                                       "did not answer ", kMaxUnansweredPings, " heartbeats in ",
+                                       absl::FormatDuration(kMaxUnansweredPings *
+                                                            options_.heartbeat_interval)),
+                                   .signal = SIGABRT});
             if (later->session == nullptr) return ForgetStranger(name);
           }
           v1::AttachResponse message;
@@ -426,6 +471,9 @@ absl::Status Supervisor::WhyNotRunning(const Module& m) const {
     case v1::MODULE_STATE_FAILED:
       return absl::InternalError(absl::StrCat(
           "module '", m.name, "' has experienced an error and cannot handle commands: ", m.reason));
+    case v1::MODULE_STATE_ENDED:
+      return absl::FailedPreconditionError(absl::StrCat(
+          "module '", m.name, "' ", m.reason, "; `outpost module restart ", m.name, "` starts it"));
     case v1::MODULE_STATE_CANNOT_RUN:
       return absl::InternalError(absl::StrCat("module '", m.name, "' cannot run: ", m.reason));
     case v1::MODULE_STATE_STARTING:
@@ -494,8 +542,15 @@ void Supervisor::SendConfigChanged(const std::string& module, const v1::OptionVa
   v1::AttachResponse message;
   *message.mutable_config_changed()->add_options() = option;
   absl::MutexLock lock(&configured_mu_);
-  auto it = configured_.find(module);
-  if (it != configured_.end()) it->second->Send(std::move(message));
+  const auto it = configured_.find(module);
+  if (it != configured_.end() && !it->second.empty()) {
+    for (const auto& session : it->second) session->Send(message);
+    return;
+  }
+  // Not here: who tells of the change has locks of its own.
+  if (any_awaits_option_) {
+    parts_.timers->After(absl::ZeroDuration(), [this, module] { StartIfConfigured(module); });
+  }
 }
 
 }  // namespace outpost::module

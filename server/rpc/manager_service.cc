@@ -170,6 +170,16 @@ grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerCont
   return reactor;
 }
 
+grpc::ServerUnaryReactor* ManagerService::UpgradeModule(grpc::CallbackServerContext* context,
+                                                        const v1::UpgradeModuleRequest* request,
+                                                        v1::UpgradeModuleResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  parts_.supervisor->Upgrade(request->name(), request->path(),
+                             CallerName(*context, *parts_.supervisor), WaitOf(*request),
+                             FinishWith(reactor, response));
+  return reactor;
+}
+
 absl::Status ManagerService::CheckLogSource(const std::string& name) const {
   // Others than modules: the manager's parts; "mgr.x" of the cluster log; and whoever has
   // written there ("client"), or was a module once.

@@ -61,6 +61,9 @@ class ManagerService final : public v1::Manager::CallbackService, public WithLim
   grpc::ServerUnaryReactor* RestartModule(grpc::CallbackServerContext* context,
                                           const v1::RestartModuleRequest* request,
                                           v1::RestartModuleResponse* response) override;
+  grpc::ServerUnaryReactor* UpgradeModule(grpc::CallbackServerContext* context,
+                                          const v1::UpgradeModuleRequest* request,
+                                          v1::UpgradeModuleResponse* response) override;
   grpc::ServerWriteReactor<v1::TailLogResponse>* TailLog(
       grpc::CallbackServerContext* context, const v1::TailLogRequest* request) override;
   grpc::ServerWriteReactor<v1::TailEventsResponse>* TailEvents(

@@ -54,7 +54,7 @@ module_files() {
 }
 
 # Puts a manager, the command line, the SDK and the modules that ship into a
-# directory, as an installed package would: bin, lib/outpost/python,
+# directory, as an installed package would: bin, libexec/outpost, lib/outpost/python,
 # share/outpost/modules. All of it must be built, with the flags that are given.
 # stage DESTINATION (absolute) BAZEL_FLAGS…
 stage() {
@@ -63,6 +63,7 @@ stage() {
   bin=$(bazel info "${bazel_flags[@]}" "$@" bazel-bin 2>/dev/null)
   mkdir -p "$dest/bin" "$dest/lib/outpost"
   install -m 755 "$bin/server/outpostd" "$bin/cli/outpost" "$dest/bin"
+  install -D -m 755 "$bin/server/module/outpost-launch" "$dest/libexec/outpost/outpost-launch"
   stage_python "$bin" "$dest/lib/outpost/python"
 
   mkdir -p .tools/log

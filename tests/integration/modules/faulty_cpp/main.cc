@@ -3,6 +3,7 @@
 #include "outpost/main.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <utility>
@@ -22,14 +23,17 @@ using outpost::Json;
 class Faulty : public outpost::Module {
  public:
   Faulty() : Module({.name = "faulty_cpp", .notify_types = {"osd_map"}, .max_concurrency = 8}) {
-    Add("faulty-cpp", "Answer", [] {});
-    Add("faulty-cpp spin", "Let Serve spin", [this] { spins_ = true; });
-    Add("faulty-cpp deaf", "Let Notify block", [this] {
+    // Many of it may run at once, and no two modules have the same command.
+    const char* other = std::getenv("FAULTY_PREFIX");
+    const std::string prefix = other == nullptr ? "faulty-cpp" : other;
+    Add(prefix, "Answer", [] {});
+    Add(prefix + " spin", "Let Serve spin", [this] { spins_ = true; });
+    Add(prefix + " deaf", "Let Notify block", [this] {
       absl::MutexLock lock(&mu_);
       deaf_ = true;
     });
-    Add("faulty-cpp hang", "Do not return", [this] { Never(); });
-    Add("faulty-cpp well", "End all that", [this] {
+    Add(prefix + " hang", "Do not return", [this] { Never(); });
+    Add(prefix + " well", "End all that", [this] {
       spins_ = false;
       absl::MutexLock lock(&mu_);
       deaf_ = false;

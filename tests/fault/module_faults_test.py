@@ -1,0 +1,314 @@
+"""What a module can do to itself: the others' commands go on, and the operator reads why."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixture import TEST_MODULES, Manager, hammer, run_tests, until
+from outpost.v1 import manager_pb2, manager_pb2_grpc
+
+_HEARTBEAT = ("--heartbeat-interval", "0.3")
+_QUICK_END = ("--shutdown-grace", "0.5")
+
+
+@contextlib.contextmanager
+def others_go_on(manager: Manager) -> Iterator[None]:
+    """Another module's commands are answered all the while, and none fails."""
+    with hammer(manager, "hello-cpp") as interval:
+        yield
+    print(f"the other module's commands: {interval()}")
+    assert interval().failures == []
+    assert interval().answers > 0
+
+
+def start(*settings: str, flags: tuple[str, ...] = ()) -> Manager:
+    """A manager with the module that breaks, and one that does not."""
+    more = [word for setting in settings for word in ("--module-setting", f"breaks.{setting}")]
+    return Manager("hello_cpp", "breaks", flags=[*_QUICK_END, *flags, *more])
+
+
+def ended(manager: Manager, pid: int) -> manager_pb2.ProcessExit:
+    """How the process ended, once the manager knows of it."""
+    until(
+        f"the end of process {pid}",
+        lambda: manager.modules()["breaks"].last_process.pid == pid,
+    )
+    return manager.modules()["breaks"].last_process
+
+
+def isolation(manager: Manager, name: str) -> manager_pb2.IsolationMeasure:
+    """What came of a limit."""
+    (measure,) = [m for m in manager.modules()["breaks"].isolation if m.name == name]
+    print(measure)
+    return measure
+
+
+def well_again(manager: Manager) -> None:
+    manager.wait_for_state("breaks", "RUNNING")
+    assert manager.outpost("breaks") == (0, "whole\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (["segfault"], "signal 11 (Segmentation fault)"),
+        (["abort"], "signal 6 (Aborted)"),
+        (["exit", "3"], "exit status 3"),
+        (["exit", "0"], "exit status 0"),
+    ],
+)
+def test_it_ends(words: list[str], how: str) -> None:
+    with start() as manager, others_go_on(manager):
+        pid = manager.modules()["breaks"].pid
+        rc, out, err = manager.outpost("breaks", *words)
+        # Run once: it is not sent to the next process, which it would kill, too.
+        assert (rc, out) == (errno.EIO, "")
+        assert "before it answered; whether it did its work is not known" in err
+        last = ended(manager, pid)
+        assert manager.modules()["breaks"].last_exit.removesuffix(", core dumped") == how
+        assert last.reason == ""
+        log = manager.wait_for_log(
+            rf"breaks is backoff: ended with {re.escape(how)}.* while it ran command"
+            rf' "breaks {words[0]}"'
+        )
+        assert log
+        if how.startswith("signal"):
+            assert any("in " + words[0] in line for line in last.output), last.output
+        well_again(manager)
+        assert manager.modules()["breaks"].restarts == 1
+        assert f"  process {pid} ended at " in manager.check("module", "ls", "--verbose")
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "told"),
+    [
+        ("import sys; sys.exit('no coffee')", "BACKOFF", "no coffee"),
+        ("import os; os._exit(4)", "BACKOFF", "ended with exit status 4"),
+        ("import nosuch", "BACKOFF", "No module named 'nosuch'"),
+        ("raise SystemExit(78)", "FAILED", "`outpost module restart early`"),
+        ("raise SystemExit(6)", "CANNOT_RUN", "is not configured"),
+    ],
+)
+def test_exit_at_import(code: str, state: str, told: str) -> None:
+    with Manager("hello_cpp") as manager, others_go_on(manager):
+        early = manager.module_path / "early"
+        early.mkdir()
+        (early / "module.py").write_text(code + "\n")
+        manager.outpost("module", "enable", "early")
+        assert told in manager.wait_for_state("early", state).reason
+        assert told in manager.check("health", "detail")
+
+
+@pytest.mark.parametrize("name", ["no_such_program", "not_executable"])
+def test_exec_failure(name: str) -> None:
+    with Manager("hello_cpp", installed=[name]) as manager, others_go_on(manager):
+        rc, _, err = manager.outpost("module", "enable", name)
+        assert rc == errno.EIO
+        assert "can't execute " in err
+        info = manager.wait_for_state(name, "BACKOFF")
+        assert "can't execute " in info.reason
+
+
+def test_out_of_memory() -> None:
+    with start("memory=1G") as manager:
+        measure = isolation(manager, "memory")
+        assert measure.applied
+        assert measure.wanted == "1024 MiB"
+        by_group = measure.how.startswith("cgroup")
+    # RLIMIT_DATA also counts the stacks of threads, used or not.
+    with start("memory=64M" if by_group else "memory=512M") as manager, others_go_on(manager):
+        pid = manager.modules()["breaks"].pid
+        rc, out, err = manager.outpost("breaks", "eat", "1024")
+        if by_group:
+            assert (rc, out) == (errno.EIO, "")
+            assert ended(manager, pid).out_of_memory
+            manager.wait_for_log(
+                r"breaks is backoff: ended with signal 9 \(Killed\), out of memory: it came over"
+                r' its limit while it ran command "breaks eat"'
+            )
+        else:
+            assert measure.how.startswith("RLIMIT_DATA")
+            assert rc == errno.EINVAL
+            assert "MemoryError" in err
+        well_again(manager)
+
+
+def test_without_a_limit_memory_is_there() -> None:
+    with start() as manager:
+        assert manager.outpost("breaks", "eat", "96") == (0, "96 MiB\n", "")
+
+
+def test_a_fork_bomb() -> None:
+    with start("pids=64") as manager:
+        limit = isolation(manager, "pids")
+        if not limit.applied:
+            pytest.skip(f"no limit, no bomb: {limit.how}")
+        with others_go_on(manager):
+            assert manager.outpost("breaks", "fork") == (0, "lit\n", "")
+            bomb = until("the bomb", lambda: len(manager.module_processes()) > 30)
+            assert bomb
+            assert len(manager.module_processes()) <= 64 + 2
+            manager.check("module", "disable", "breaks")
+            until("all of them to be gone", lambda: len(manager.module_processes()) == 1)
+
+
+def test_a_leak_of_files() -> None:
+    with start("open-files=64") as manager, others_go_on(manager):
+        assert isolation(manager, "open-files").how == "RLIMIT_NOFILE"
+        rc, out, _ = manager.outpost("breaks", "leak")
+        assert rc == errno.EMFILE
+        assert int(out) < 64
+        well_again(manager)
+
+
+def test_spinning_with_every_processor() -> None:
+    with start("cpu-weight=20") as manager:
+        print(isolation(manager, "cpu-weight"))
+        manager.check("breaks", "spin")
+        with others_go_on(manager):
+            assert manager.outpost("status").rc == 0
+        manager.check("module", "disable", "breaks")
+        until("its children to be gone", lambda: len(manager.module_processes()) == 1)
+
+
+def test_a_handler_that_throws() -> None:
+    with start() as manager, others_go_on(manager):
+        rc, _, err = manager.outpost("breaks", "raise")
+        assert rc == errno.EINVAL
+        assert "ValueError: there is no bottom to this" in err
+        assert manager.modules()["breaks"].restarts == 0
+
+
+@pytest.mark.parametrize("fault", ["stop", "lock"])
+def test_a_process_that_does_nothing_any_more(fault: str) -> None:
+    """SIGSTOP, and an interpreter that is deadlocked."""
+    with start(flags=_HEARTBEAT) as manager, others_go_on(manager):
+        pid = manager.modules()["breaks"].pid
+        rc, _, _ = manager.outpost("breaks", fault)
+        assert rc == errno.EIO
+        last = ended(manager, pid)
+        assert last.reason == "did not answer 3 heartbeats in 900ms"
+        assert last.signal == (signal.SIGKILL if fault == "stop" else signal.SIGABRT)
+        if fault == "lock":
+            assert "Fatal Python error: Aborted" in last.output, last.output
+        well_again(manager)
+
+
+def test_a_serve_that_breaks_its_promise() -> None:
+    with start(flags=_HEARTBEAT) as manager, others_go_on(manager):
+        pid = manager.modules()["breaks"].pid
+        manager.check("breaks", "freeze")
+        last = ended(manager, pid)
+        assert re.match(
+            r"is stuck: serve\(\) promised to say within 0\.5 s that it gets on, and has not for"
+            r" [\d.]+ s; it is in serve\(\) \(\S+/breaks/module\.py:\d+\) > wait\(\)",
+            last.reason,
+        ), last.reason
+        well_again(manager)
+
+
+@pytest.mark.parametrize("what", ["calls", "logs", "keys"])
+def test_a_flood(what: str) -> None:
+    with start() as manager:
+        assert manager.process is not None
+        statm = Path(f"/proc/{manager.process.pid}/statm")
+        before = int(statm.read_text().split()[1])
+        with others_go_on(manager):
+            assert manager.outpost("breaks", "flood", what) == (0, "done\n", "")
+        grown = (int(statm.read_text().split()[1]) - before) * os.sysconf("SC_PAGESIZE")
+        print(f"the manager has grown by {grown >> 20} MiB")
+        assert grown < 64 << 20
+        well_again(manager)
+
+
+def test_the_view_of_the_file_system(tmp_path: Path) -> None:
+    allowed, denied = tmp_path / "allowed", tmp_path / "denied"
+    allowed.mkdir()
+    denied.mkdir()
+    settings = ["read-only=true", f"writable={allowed}", "landlock=true", "seccomp=true"]
+    with start(*settings) as manager, others_go_on(manager):
+        applied = {m.name: m.applied for m in manager.modules()["breaks"].isolation}
+        print(manager.modules()["breaks"].isolation)
+        assert applied["no-new-privileges"]
+        assert manager.outpost("breaks", "write", allowed / "file").rc == 0
+        rc = manager.outpost("breaks", "write", denied / "file").rc
+        if applied["read-only"] or applied["landlock"]:
+            assert rc in (errno.EROFS, errno.EACCES)
+        if applied["seccomp"]:
+            assert manager.outpost("breaks", "mount").rc == errno.EPERM
+        told = manager.check("module", "ls", "--verbose")
+        assert re.search(r"^  seccomp true: ", told, re.MULTILINE)
+
+
+def test_a_tmp_of_its_own() -> None:
+    name = f"/tmp/outpost-fault-{os.getpid()}"
+    flags = ["--module-setting", "scribe.private-tmp=true"]
+    with Manager("hello_cpp", flags=flags) as manager, others_go_on(manager):
+        # Its own directory is below /tmp, too, and stays where it is.
+        place = manager.install_program(
+            "scribe", "/bin/sh", "-c", f"echo x > {name}; echo x > written; exec sleep 600"
+        )
+        stub = manager.stub(manager_pb2_grpc.ManagerStub)
+        stub.EnableModule(manager_pb2.EnableModuleRequest(name="scribe", wait={}))
+        until("it to have written", (place / "written").exists)
+        (measure,) = [m for m in manager.modules()["scribe"].isolation if m.name == "private-tmp"]
+        print(measure)
+        assert Path(name).exists() is not measure.applied
+        Path(name).unlink(missing_ok=True)
+
+
+def test_a_module_that_is_killed_a_thousand_times() -> None:
+    flags = ["--log-level", "warning"]
+    for setting in ("first-backoff=0.001", "max-backoff=0.001", "start-limit=0"):
+        flags += ["--module-setting", f"dies.{setting}"]
+    with Manager("hello_cpp", flags=flags) as manager, others_go_on(manager):
+        assert manager.process is not None
+        manager.install_program("dies", "/bin/sh", "-c", "kill -9 $$")
+        proc = Path(f"/proc/{manager.process.pid}")
+        manager.outpost("module", "enable", "dies")
+        files = len(list((proc / "fd").iterdir()))
+        rss = int((proc / "statm").read_text().split()[1])
+        until("a thousand deaths", lambda: manager.modules()["dies"].restarts >= 1000, deadline=120)
+        assert manager.modules()["dies"].last_process.signal == signal.SIGKILL
+        grown = (int((proc / "statm").read_text().split()[1]) - rss) * os.sysconf("SC_PAGESIZE")
+        print(f"the manager has grown by {grown >> 10} KiB")
+        assert grown < 16 << 20
+        assert len(list((proc / "fd").iterdir())) < files + 16
+
+
+def test_a_hundred_modules_at_once() -> None:
+    program = json.dumps([str(TEST_MODULES / "faulty_cpp/faulty_cpp")])
+    names = [f"m{number:02}" for number in range(100)]
+    with Manager("hello_cpp", flags=["--log-level", "warning"]) as manager:
+        for name in names:
+            place = manager.module_path / name
+            place.mkdir()
+            (place / "module.toml").write_text(
+                f'argv = {program}\n[environment]\nFAULTY_PREFIX = "{name}"\n'
+            )
+        with others_go_on(manager):
+            stub = manager.stub(manager_pb2_grpc.ManagerStub)
+            for name in names:
+                stub.EnableModule(manager_pb2.EnableModuleRequest(name=name, wait={}))
+            until(
+                "all to run",
+                lambda: all(
+                    module.state == manager_pb2.MODULE_STATE_RUNNING
+                    for module in manager.modules().values()
+                ),
+                deadline=60,
+            )
+        assert manager.outpost("m57") == (0, "here\n", "")
+        assert sum(info.restarts for info in manager.modules().values()) == 0
+
+
+if __name__ == "__main__":
+    run_tests(__file__)
