@@ -16,6 +16,9 @@
 //     78   the manager refused the module, or its declarations or environment are
 //          wrong: a new start with the same settings will not help
 //
+// A module may end itself with kExitNotConfigured or kExitDoNotRestart, by std::_Exit: the
+// manager then starts it again when one of its options changes, or when an operator says so.
+//
 // For all but 0 a line on standard error says what and why.
 #ifndef OUTPOST_SDK_CPP_OUTPOST_MAIN_H_
 #define OUTPOST_SDK_CPP_OUTPOST_MAIN_H_
@@ -28,6 +31,11 @@
 #include "outpost/module.h"
 
 namespace outpost {
+
+// Its options do not let it work: started again when one of them changes.
+inline constexpr int kExitNotConfigured = 6;
+// Not to be started again, whatever its restart policy is, until an operator does.
+inline constexpr int kExitDoNotRestart = 78;
 
 // How to make a module, and what can be known of it before.
 struct ModuleFactory {

@@ -4,7 +4,9 @@
 #ifndef OUTPOST_SDK_CPP_OUTPOST_SERVE_CONTEXT_H_
 #define OUTPOST_SDK_CPP_OUTPOST_SERVE_CONTEXT_H_
 
+#include <chrono>
 #include <stop_token>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -31,6 +33,15 @@ class ServeContext {
   // Ends a WaitFor now, or the next one at once: there is something to do.
   void Wake();
 
+  // Says that Serve gets on, and will say so again within `time`. A promise that is not
+  // kept has the manager end the module, and start it again, within two heartbeats.
+  // InfiniteDuration takes it back: before waiting for what may not come. Who promises
+  // nothing is never stuck.
+  void Watchdog(absl::Duration time);
+
+  // What is stuck, in a sentence; empty: nothing. For the SDK.
+  std::string Stuck() const;
+
   // For std::condition_variable_any, std::stop_callback and their like.
   std::stop_token stop_token() const { return source_.get_token(); }
 
@@ -41,6 +52,11 @@ class ServeContext {
   std::stop_source source_;
   absl::Mutex mu_;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;
+
+  using Clock = std::chrono::steady_clock;
+  mutable absl::Mutex watchdog_mu_;
+  absl::Duration promised_ ABSL_GUARDED_BY(watchdog_mu_) = absl::InfiniteDuration();
+  Clock::time_point said_ ABSL_GUARDED_BY(watchdog_mu_);
 };
 
 }  // namespace outpost

@@ -38,6 +38,7 @@ bool HookRunner::Serve(std::function<void()> running, std::function<void(absl::S
   serve_.Post([this, running = std::move(running), ended = std::move(ended)] {
     running();
     absl::Status status = Guard("Serve", [this] { return module_.Serve(serve_context_); });
+    serve_context_.Watchdog(absl::InfiniteDuration());
     {
       absl::MutexLock lock(&mu_);
       serving_ = false;

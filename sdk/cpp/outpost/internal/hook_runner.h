@@ -39,6 +39,9 @@ class HookRunner {
   // after End was called. Both on Serve's thread.
   bool Serve(std::function<void()> running, std::function<void(absl::Status)> ended);
 
+  // See ServeContext.
+  std::string Stuck() const { return serve_context_.Stuck(); }
+
   // Runs Notify, then `done`.
   void Notify(Notification notification, absl::AnyInvocable<void()> done);
   void ConfigChanged(std::vector<std::string> names);

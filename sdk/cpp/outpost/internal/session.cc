@@ -251,6 +251,7 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       }
       v1::AttachRequest answer;
       answer.mutable_heartbeat()->set_sequence(message.ping().sequence());
+      answer.mutable_heartbeat()->set_stuck(hooks_.Stuck());
       stream->Send(std::move(answer));
       return;
     }
