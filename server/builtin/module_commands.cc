@@ -15,6 +15,7 @@
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/module_usage.h"
 #include "server/builtin/render.h"
+#include "server/builtin/top_command.h"
 #include "server/event/proto_time.h"
 #include "server/module/installed_modules.h"
 #include "server/text/duration.h"
@@ -364,6 +365,7 @@ void AddModuleCommands(const Subjects& subjects, command::Dispatcher* dispatcher
     AddUpgrade(subjects, words, dispatcher);
   }
   AddServices(subjects, dispatcher);
+  AddTopCommand(subjects, dispatcher);
 }
 
 }  // namespace outpost::builtin

@@ -179,6 +179,25 @@ def test_spinning_with_every_processor() -> None:
         until("its children to be gone", lambda: len(manager.module_processes()) == 1)
 
 
+def test_top_shows_who_spins() -> None:
+    with start() as manager:
+        manager.check("top")
+        manager.check("breaks", "burn")
+
+        def shares() -> dict[str, float]:
+            rows = json.loads(manager.check("top", "-f", "json"))
+            return {row["name"]: row["cpu_percent"] or 0.0 for row in rows}
+
+        until("its share", lambda: shares()["breaks"] > 5 * shares()["hello_cpp"] + 5)
+        assert manager.check("top").splitlines()[1].startswith("breaks ")
+        rows = json.loads(manager.check("top", "-f", "json"))
+        for row in rows:
+            assert row["rss_bytes"] > 1 << 20
+            assert row["threads"] > 1
+            assert row["open_files"] > 3
+            assert row["pid"] == manager.modules()[row["name"]].pid
+
+
 def test_a_handler_that_throws() -> None:
     with start() as manager, others_go_on(manager):
         rc, _, err = manager.outpost("breaks", "raise")

@@ -103,6 +103,16 @@ class Module(MgrModule):
                     pass
         return HandleCommandResult()
 
+    @CLICommand("breaks burn")
+    def burn(self) -> HandleCommandResult:
+        """Spin in a thread of its own"""
+        threading.Thread(target=self._burn, daemon=True).start()
+        return HandleCommandResult()
+
+    def _burn(self) -> None:
+        while not self._stop.is_set():
+            pass
+
     @CLICommand("breaks freeze")
     def freeze(self) -> HandleCommandResult:
         """Let serve() break its promise"""
