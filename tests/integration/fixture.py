@@ -236,6 +236,7 @@ class Manager:
 
     def start(self) -> None:
         """Start outpostd; returns when it answers and what is enabled has settled."""
+        first = not (self.data / "state.db").exists()
         process = self.spawn()
         events: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: events.put(f"ended ({process.wait()})")).start()
@@ -259,6 +260,9 @@ class Manager:
         event = events.get(timeout=DEADLINE)
         self._channel.unsubscribe(changed)
         assert event == "ready", f"outpostd {event}\n{self.log()}"
+        # It answers before it has looked at what is to be enabled.
+        for name in self.enabled if first else ():
+            self.settled(name)
         for module in self.modules().values():
             if module.enabled:
                 self.settled(module.name)
