@@ -16,8 +16,14 @@ fuzz_sources() {
         server/command/cli_literals.cc server/text/nearest.cc
       ;;
     pointer) echo server/cluster/structure_index.cc server/cluster/json_scan.cc ;;
-    settings) echo server/settings.cc server/text/nearest.cc server/text/toml_file.cc ;;
-    manifest) echo server/module/installed_modules.cc server/text/toml_file.cc ;;
+    settings)
+      echo server/settings.cc server/module/process_policy.cc server/text/nearest.cc \
+        server/text/toml_file.cc server/text/toml_words.cc
+      ;;
+    manifest)
+      echo server/module/installed_modules.cc server/module/process_policy.cc \
+        server/text/nearest.cc server/text/toml_file.cc server/text/toml_words.cc
+      ;;
   esac
 }
 
