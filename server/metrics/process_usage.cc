@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,7 +38,10 @@ uint32_t CountOpenFiles(pid_t pid) {
 
 std::optional<ProcessUsage> ReadProcessUsage(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  const std::string stat((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // By getline, which does not throw where the process goes away while it is read (ESRCH); a
+  // stream's iterators do.
+  std::string stat;
+  std::getline(file, stat, '\0');
   // The name is in parentheses, and may hold parentheses and spaces itself.
   const size_t name_end = stat.rfind(") ");
   if (name_end == std::string::npos) return std::nullopt;
