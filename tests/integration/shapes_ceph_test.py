@@ -87,6 +87,13 @@ def test_it_only_reads(manager: Manager, cluster: CephCluster) -> None:
         ] + [ceph(cluster, "config", "log"), ceph(cluster, "config-key", "ls")]
 
     until("the pool to be created", lambda: get(manager, "pg_status")["num_pgs"] == 4)
+
+    def created() -> bool:
+        # The monitors take the flag away in an epoch of its own.
+        pools = get(manager, "osd_map")["pools"]
+        return not any("creating" in pool["flags_names"] for pool in pools)
+
+    until("the monitors to note that it is", created)
     before, lines = epochs(), written()
     assert any("osd pool create" in line for line in lines), "the log is not what is meant here"
     seen = confirmed(manager)
