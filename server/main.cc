@@ -36,6 +36,7 @@
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
+#include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/host_address.h"
@@ -128,10 +129,6 @@ cluster::report::ReportOptions MakeReportOptions(const Settings& settings,
   options.manager_instance = manager_instance;
   if (settings.source != "report") options.beside = settings.source;
   return options;
-}
-
-absl::Duration Monotonic() {
-  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 // "quincy"; empty: the source has not said.
@@ -276,7 +273,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                log::Get("cluster").error("{}", status.ToString());
              }
            }},
-      Monotonic);
+      [] { return event::Moment::Now().steady; });
   rpc::OpenStreams streams({.sessions = static_cast<size_t>(settings.max_sessions),
                             .streams = static_cast<size_t>(settings.max_streams),
                             .streams_per_peer = static_cast<size_t>(settings.max_streams_per_peer),

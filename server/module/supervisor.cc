@@ -86,12 +86,8 @@ absl::Status Supervisor::Start(const std::vector<std::string>& initial_modules) 
     for (const auto& [key, value] : parts_.store->List(kRegisterPrefix)) {
       Module* m = Find(absl::StripPrefix(key, kRegisterPrefix));
       if (m == nullptr || !m->registration.ParseFromString(value)) continue;
-      std::vector<command::Declaration> declarations;
-      for (const auto& c : m->registration.commands()) {
-        declarations.push_back({c.signature(), c.description(), c.permissions(), c.poll()});
-      }
       const absl::Status set = parts_.commands->SetCommands(
-          {command::Provider::Kind::kModule, m->name}, std::move(declarations));
+          {command::Provider::Kind::kModule, m->name}, Declarations(m->registration));
       if (!set.ok()) log::Get("module").warn("{}: {}", m->name, set.ToString());
     }
     if (records.empty()) {

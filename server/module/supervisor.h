@@ -294,21 +294,31 @@ class Supervisor {
   Module& FindOrAdd(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ProcessPolicy PolicyOf(const Module& m) const;
   void Rescan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Wait(Module& m, bool for_stop, absl::Duration wait, ModuleInfoCallback callback)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Settle(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteEnabled(const std::string& name, bool enabled, store::StateStore::WriteDone done);
 
-  // supervisor_processes.cc: lifecycle
+  // supervisor_processes.cc: states, timers and starts
   void SetState(Module& m, v1::ModuleState state, std::string reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetTimer(Module& m, absl::Duration delay, std::function<void(Module&)> f)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelTimer(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartProcess(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of the process with number `run` of module `name`.
   ProcessCallbacks CallbacksFor(const std::string& name, uint64_t run);
   ProcessSpec SpecFor(const std::string& name, const InstalledModule& installed,
                       const ProcessPolicy& policy, const std::string& fifo,
                       const std::string& token) const;
-  // What the next manager must know of a process.
+  // The one of two that the module's process does not have.
+  std::string OtherFifo(const Module& m) const;
+  // Whether a line of its output may go into the log; arranges for those that may not to
+  // be told of.
+  bool MayLogOutput(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellLeftOut(const std::string& name);
+
+  // supervisor_records.cc: what the next manager must know of a process
   struct Record {
     pid_t pid = 0;
     uint64_t start_ticks = 0;
@@ -322,10 +332,9 @@ class Supervisor {
   static std::optional<Record> ParseRecord(const std::string& text);
   void WriteRecord(const std::string& key, std::string record);
   void DeleteRecord(const std::string& key);
-  // Whether a line of its output may go into the log; arranges for those that may not to
-  // be told of.
-  bool MayLogOutput(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellLeftOut(const std::string& name);
+  bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // supervisor_ends.cc: how processes end
   void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Why, for people and for the event: `traceback` may be empty. `signal` is what its
@@ -348,12 +357,8 @@ class Supervisor {
   void StartIfConfigured(const std::string& name);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Wait(Module& m, bool for_stop, absl::Duration wait, ModuleInfoCallback callback)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Settle(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void WriteEnabled(const std::string& name, bool enabled, store::StateStore::WriteDone done);
 
-  // supervisor_upgrade.cc
+  // supervisor_upgrade.cc: two processes of one module
   absl::Status StartSuccessor(Module& m, InstalledModule installed, const std::string& path,
                               ModuleInfoCallback callback) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<Session> AttachSuccessor(Module& m, v1::Register registration,
@@ -377,8 +382,6 @@ class Supervisor {
   // What the last manager has left of an upgrade.
   void EndSecondProcesses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplyUpgradedPaths() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The one of two that the module's process does not have.
-  std::string OtherFifo(const Module& m) const;
 
   // supervisor_sessions.cc: sessions
   static std::vector<command::Declaration> Declarations(const v1::Register& registration);
@@ -391,12 +394,14 @@ class Supervisor {
   void HandleServeStatus(Module& m, const v1::ServeStatus& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ScheduleHeartbeat(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Route(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendConfigure(const std::string& name, const std::shared_ptr<Session>& session,
                      bool supervised) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a session, and takes it from everywhere but the routes.
   void ForgetSession(const std::string& name, std::shared_ptr<Session> session,
                      absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // supervisor_routing.cc: who takes commands
+  void Route(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unroute(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WhyNotRunning(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool ComesSoon(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -1,6 +1,5 @@
 // Supervisor: sessions, from Register to the end of the stream.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -11,7 +10,6 @@
 #include "server/log/log.h"
 #include "server/module/secret.h"
 #include "server/module/supervisor.h"
-#include "server/text/nearest.h"
 
 namespace outpost::module {
 namespace {
@@ -21,8 +19,6 @@ constexpr uint32_t kProtocolVersion = 1;
 constexpr int kMaxCommands = 4096;
 constexpr int kMaxOptions = 4096;
 constexpr int kMaxUnansweredPings = 3;
-constexpr absl::Duration kLongestHold = absl::Seconds(10);
-constexpr size_t kMaxHeld = 1024;  // commands that wait for a starting module
 
 void WriteLog(const std::string& module, const v1::LogBatch& batch) {
   if (batch.dropped() > 0) {
@@ -402,140 +398,6 @@ void Supervisor::ScheduleHeartbeat(Module& m) {
           ScheduleHeartbeat(*later);
         });
       });
-}
-
-// ------------------------------------------------------------------ routing
-
-void Supervisor::Route(Module& m) {
-  {
-    absl::MutexLock lock(&route_mu_);
-    routes_[m.name] = m.session;
-  }
-  for (auto& [id, held] : m.held) {
-    parts_.timers->Cancel(held.timer);
-    deferred_.push_back([callback = std::move(held.callback), session = m.session]() mutable {
-      callback(std::move(session));
-    });
-  }
-  m.held.clear();
-}
-
-void Supervisor::Unroute(const Module& m) {
-  absl::MutexLock lock(&route_mu_);
-  routes_.erase(m.name);
-}
-
-std::shared_ptr<Session> Supervisor::FindByKey(absl::string_view key) const {
-  absl::MutexLock lock(&route_mu_);
-  auto it = by_key_.find(key);
-  return it == by_key_.end() ? nullptr : it->second;
-}
-
-bool Supervisor::IsRunning(absl::string_view name) const {
-  absl::MutexLock lock(&route_mu_);
-  return routes_.contains(name);
-}
-
-size_t Supervisor::MaxConcurrency(absl::string_view name) const {
-  absl::MutexLock lock(&route_mu_);
-  auto it = routes_.find(name);
-  return it == routes_.end() ? 0 : it->second->max_concurrency();
-}
-
-bool Supervisor::ComesSoon(const Module& m) const {
-  if (shutting_down_) return false;
-  if (m.stopping) return m.start_after_stop;
-  return m.state == v1::MODULE_STATE_STARTING || m.state == v1::MODULE_STATE_CONFIGURING ||
-         (m.state == v1::MODULE_STATE_BACKOFF && m.next_start - absl::Now() < absl::Seconds(1));
-}
-
-absl::Status Supervisor::WhyNotRunning(const Module& m) const {
-  if (shutting_down_) {
-    return absl::UnavailableError(absl::StrCat("module '", m.name, "': the manager stops"));
-  }
-  if (m.stopping && m.start_after_stop) {
-    return absl::UnavailableError(absl::StrCat("module '", m.name, "' is being restarted"));
-  }
-  if (!m.stopping && !m.failure.empty()) {
-    return absl::UnavailableError(absl::StrCat(
-        "module '", m.name, "' has failed and is ended, then started again: ", m.failure));
-  }
-  switch (m.state) {
-    case v1::MODULE_STATE_BACKOFF:
-      return absl::UnavailableError(
-          absl::StrCat("module '", m.name, "' has failed and is started again in ",
-                       absl::FormatDuration(std::max(
-                           absl::ZeroDuration(),
-                           absl::Trunc(m.next_start - absl::Now(), absl::Milliseconds(100)))),
-                       ": ", m.reason));
-    case v1::MODULE_STATE_FAILED:
-      return absl::InternalError(absl::StrCat(
-          "module '", m.name, "' has experienced an error and cannot handle commands: ", m.reason));
-    case v1::MODULE_STATE_ENDED:
-      return absl::FailedPreconditionError(absl::StrCat(
-          "module '", m.name, "' ", m.reason, "; `outpost module restart ", m.name, "` starts it"));
-    case v1::MODULE_STATE_CANNOT_RUN:
-      return absl::InternalError(absl::StrCat("module '", m.name, "' cannot run: ", m.reason));
-    case v1::MODULE_STATE_STARTING:
-    case v1::MODULE_STATE_CONFIGURING:
-      return absl::UnavailableError(absl::StrCat("module '", m.name, "' is still starting",
-                                                 m.reason.empty() ? "" : ": ", m.reason));
-    default:
-      return absl::FailedPreconditionError(
-          absl::StrCat("Module '", m.name, "' is not enabled/loaded: use `outpost module enable ",
-                       m.name, "` to enable it"));
-  }
-}
-
-void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
-                             SessionCallback callback) {
-  std::shared_ptr<Session> session;
-  {
-    absl::MutexLock lock(&route_mu_);
-    auto it = routes_.find(name);
-    if (it != routes_.end()) session = it->second;
-  }
-  if (session != nullptr) return callback(std::move(session));
-  absl::Status why = Locked([&]() -> absl::Status {
-    mu_.AssertHeld();
-    Module* m = Find(name);
-    if (m == nullptr) {
-      std::vector<std::string> known;
-      for (const auto& [other, unused] : modules_) known.push_back(other);
-      std::vector<std::string> nearest = text::Nearest(name, known, 1);
-      for (std::string& near : nearest) near = absl::StrCat("'", near, "'");
-      return absl::FailedPreconditionError(
-          absl::StrCat("module '", name, "' is not known", text::DidYouMean(nearest)));
-    }
-    if (m->state == v1::MODULE_STATE_RUNNING) {
-      session = m->session;  // since a moment ago
-      return absl::OkStatus();
-    }
-    if (!ComesSoon(*m)) return WhyNotRunning(*m);
-    if (m->held.size() >= kMaxHeld) {
-      return absl::ResourceExhaustedError(absl::StrCat("module '", name, "' is starting, and ",
-                                                       kMaxHeld, " commands wait for it already"));
-    }
-    const uint64_t id = next_waiter_++;
-    Held& held = m->held[id];
-    held.callback = std::move(callback);
-    held.timer =
-        parts_.timers->After(std::min(deadline - absl::Now(), kLongestHold), [this, name, id] {
-          Locked([&] {
-            mu_.AssertHeld();
-            Module* late = Find(name);
-            if (late == nullptr) return;
-            auto it = late->held.find(id);
-            if (it == late->held.end()) return;
-            deferred_.push_back([callback = std::move(it->second.callback),
-                                 why_not = WhyNotRunning(*late)]() mutable { callback(why_not); });
-            late->held.erase(it);
-          });
-        });
-    return absl::OkStatus();
-  });
-  if (session != nullptr) return callback(std::move(session));
-  if (!why.ok()) callback(std::move(why));
 }
 
 void Supervisor::SendConfigChanged(const std::string& module, const v1::OptionValue& option) {
