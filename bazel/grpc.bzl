@@ -15,20 +15,22 @@ def _import_path(f):
     return rest[rest.index("/") + 1:]
 
 def _codegen_impl(ctx):
-    info = ctx.attr.proto[ProtoInfo]
+    infos = [proto[ProtoInfo] for proto in ctx.attr.protos]
     py = ctx.attr.lang == "py"
-    protos = [_import_path(f) for f in info.direct_sources]
+    sources = [f for info in infos for f in info.direct_sources]
+    descriptors = depset(transitive = [info.transitive_descriptor_sets for info in infos])
+    protos = [_import_path(f) for f in sources]
     plugin = ctx.executable._py_plugin if py else ctx.executable._cc_plugin
 
     # Protos with an import root of their own are generated below this package; others where they stand.
-    below_package = any(["/_virtual_imports/" in f.path for f in info.direct_sources])
+    below_package = any(["/_virtual_imports/" in f.path for f in sources])
     # (In another workspace, this one is external/….)
     repository = "/" + ctx.label.workspace_root if ctx.label.workspace_root else ""
     root = ctx.bin_dir.path + repository + ("/" + ctx.label.package if below_package else "")
     prefix = "" if below_package else ctx.label.package + "/"
     outs = [ctx.actions.declare_file(p[len(prefix):-len(".proto")] + s) for p in protos for s in _SUFFIXES[ctx.attr.lang]]
     args = ctx.actions.args()
-    args.add_joined("--descriptor_set_in", info.transitive_descriptor_sets, join_with = ":")
+    args.add_joined("--descriptor_set_in", descriptors, join_with = ":")
     args.add("--plugin=protoc-gen-grpc=" + plugin.path)
     args.add("--grpc_out=" + root)
     if py:
@@ -41,7 +43,7 @@ def _codegen_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable._protoc,
         arguments = [args],
-        inputs = info.transitive_descriptor_sets,
+        inputs = descriptors,
         tools = [plugin],
         outputs = outs + pyi,
         mnemonic = "GrpcCodegen",
@@ -55,7 +57,7 @@ grpc_codegen = rule(
     implementation = _codegen_impl,
     attrs = {
         "lang": attr.string(values = ["cc", "py"]),
-        "proto": attr.label(providers = [ProtoInfo]),
+        "protos": attr.label_list(providers = [ProtoInfo]),
         "_cc_plugin": _tool("grpc_cpp_plugin"),
         "_protoc": _tool("protoc"),
         "_py_plugin": _tool("grpc_python_plugin"),
@@ -64,7 +66,7 @@ grpc_codegen = rule(
 
 def cc_grpc_library(name, proto, deps, **kwargs):
     """The services of proto, included by the protos' import paths; deps has its cc_proto_library."""
-    grpc_codegen(name = name + "_codegen", lang = "cc", proto = proto)
+    grpc_codegen(name = name + "_codegen", lang = "cc", protos = [proto])
     native.cc_library(
         name = name,
         srcs = [name + "_codegen"],
@@ -74,7 +76,7 @@ def cc_grpc_library(name, proto, deps, **kwargs):
         **kwargs
     )
 
-def py_grpc_library(name, proto, deps = [], **kwargs):
-    """The messages and services of proto, imported by the protos' import paths."""
-    grpc_codegen(name = name + "_codegen", lang = "py", proto = proto)
+def py_grpc_library(name, protos, deps = [], **kwargs):
+    """The messages and services of protos, imported by the protos' import paths."""
+    grpc_codegen(name = name + "_codegen", lang = "py", protos = protos)
     native.py_library(name = name, srcs = [name + "_codegen"], deps = deps, **kwargs)
