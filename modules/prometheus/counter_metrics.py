@@ -50,12 +50,14 @@ class CounterMetrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, _Exported | None]] | None = None
+        self._forgotten = 0  # times
         self._help: dict[str, str] = {}
 
     def forget(self) -> None:
         """Daemons have other counters than before."""
         with self._lock:
             self._known = None
+            self._forgotten += 1
 
     def collect(self, source: Counters) -> Iterator[Metric]:
         """Return a family for each counter, of all daemons that have it."""
@@ -85,6 +87,8 @@ class CounterMetrics:
     ) -> tuple[dict[str, dict[str, _Exported | None]], dict[str, str]]:
         known: dict[str, dict[str, _Exported | None]] = {}
         help_texts: dict[str, str] = {}
+        with self._lock:
+            forgotten = self._forgotten
         for daemon, counters in source.get_perf_schema("", "").items():
             known[daemon] = {}
             labels_of: dict[tuple[str, ...], dict[str, str]] = {}  # one for all that are equal
@@ -111,5 +115,6 @@ class CounterMetrics:
                 else:
                     help_texts.setdefault(name, text)
         with self._lock:
-            self._known, self._help = known, help_texts
+            if forgotten == self._forgotten:  # else it is of before a change
+                self._known, self._help = known, help_texts
         return known, help_texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import logging
 import socket
@@ -83,11 +84,14 @@ class HttpServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
         """Listen, and serve what `metrics` returns. Raises OSError."""
         self.metrics = metrics
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        family, _, _, _, bound = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        try:
+            family, _, _, _, bound = socket.getaddrinfo(
+                address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+        except UnicodeError as error:
+            raise OSError(errno.EINVAL, f"no host has such a name: {error}") from None
         self.address_family = family
-        super().__init__(bound[:2], _Handler)
+        super().__init__(bound, _Handler)  # type: ignore[arg-type]  # of IPv6, with its scope
         self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
         self._thread.start()
 
@@ -112,7 +116,11 @@ class HttpServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
             )
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there is no thread for it, and so nobody to leave its place
+            self._places.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection, then leave its place."""

@@ -331,6 +331,22 @@ def test_schemas_are_read_once_until_they_change() -> None:
     assert source.schemas_read == 2
 
 
+def test_schemas_that_change_while_they_are_read_are_read_again() -> None:
+    metrics = CounterMetrics()
+
+    class Changing(Counters):
+        def get_perf_schema(self, *args: str) -> Any:
+            schema = super().get_perf_schema(*args)
+            if self.schemas_read == 1:
+                self.counters["osd.new"] = (10, 1, 0)
+                metrics.forget()
+            return schema
+
+    source = Changing("osd.1", osd__op=(10, 7, 0))
+    assert len(list(metrics.collect(source))) == 1
+    assert len(list(metrics.collect(source))) == 2
+
+
 def test_a_labelled_counter() -> None:
     source = Counters("rgw.host.4123", rgw__req=(10, 7, 0))
     (family,) = CounterMetrics().collect(source)

@@ -126,12 +126,13 @@ class Module(MgrModule):
         return str(address), int(self.get_localized_module_option("server_port"))
 
     def _reachable_host(self, address: str) -> str:
-        """Return where others find this exporter."""
+        """Return where others find this exporter, as it stands before a port."""
         try:
             everywhere = ipaddress.ip_address(address).is_unspecified
         except ValueError:  # a name
             return address
-        return self.get_mgr_ip() if everywhere else address
+        host = self.get_mgr_ip() if everywhere else address
+        return f"[{host}]" if ":" in host else host
 
     # where it is served
 
@@ -185,9 +186,8 @@ class Module(MgrModule):
                     }
                 )
             else:
-                host = self._reachable_host(address)
                 self.log.info("listening on port %d of %s", server.port, address)
-                self.set_uri(f"http://{f'[{host}]' if ':' in host else host}:{server.port}/")
+                self.set_uri(f"http://{self._reachable_host(address)}:{server.port}/")
                 self.set_health_checks({})
         except CallError as error:
             self.log.warning("%s could not be told: %s", where, error)

@@ -453,6 +453,9 @@ def test_another_port_at_run_time() -> None:
             get(old)
         targets = json.loads(manager.check("prometheus", "file_sd_config"))
         assert targets == [{"targets": [f"127.0.0.1:{new}"], "labels": {}}]
+        manager.check("config", "set", "mgr/prometheus/server_addr", "2001:db8::1")
+        targets = json.loads(manager.check("prometheus", "file_sd_config"))
+        assert targets == [{"targets": [f"[2001:db8::1]:{new}"], "labels": {}}]
         rc, _, err = manager.outpost("config", "set", "mgr/prometheus/server_port", "65536")
         assert rc == errno.EINVAL
         assert "server_port" in err
