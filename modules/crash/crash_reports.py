@@ -34,9 +34,12 @@ def parse_time(text: str) -> datetime:
     Raises ValueError.
     """
     time = datetime.fromisoformat(text.rstrip("Z"))
-    if time.tzinfo is not None:
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    try:
         return time.astimezone(UTC)
-    return time.replace(tzinfo=UTC)
+    except OverflowError as error:  # a moment before the year 1, or after 9999
+        raise ValueError(str(error)) from None
 
 
 def time_text(time: datetime) -> str:
@@ -76,6 +79,15 @@ def parse_report(text: str) -> Report:
         raise MalformedReportError('"backtrace" must be a list of text')
     if "backtrace" in report:
         report["stack_sig"] = signature(backtrace, report.get("assert_msg", ""))
+    return report
+
+
+def stored_report(crash_id: str, text: str) -> Report:
+    """Read a report that was kept as `crash_id`: as it is. Raises MalformedReportError."""
+    parse_report(text)
+    report: Report = json.loads(text)
+    if report["crash_id"] != crash_id:
+        raise MalformedReportError(f'its "crash_id" is {report["crash_id"]!r}')
     return report
 
 

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from crash_reports import MalformedReportError, parse_report, parse_time, report_of_event, signature
+from crash_reports import (
+    MalformedReportError,
+    parse_report,
+    parse_time,
+    report_of_event,
+    signature,
+    stored_report,
+)
 from outpost import ModuleEvent
 
 _TIME = "2026-11-22T06:28:37.123456Z"
@@ -70,6 +77,7 @@ def test_times_are_utc() -> None:
         ('{"crash_id": "a\\nb", "timestamp": "x"}', "control"),
         ('{"crash_id": "%s", "timestamp": "x"}' % ("a" * 257), "256"),
         ('{"crash_id": "x", "timestamp": "yesterday"}', "'yesterday'"),
+        ('{"crash_id": "x", "timestamp": "0001-01-01T00:00:00+01:00"}', "must be as"),
         (f'{{"crash_id": "x", "timestamp": "{_TIME}", "backtrace": "f()"}}', "list of text"),
         (f'{{"crash_id": "x", "timestamp": "{_TIME}", "backtrace": [1]}}', "list of text"),
         (f'{{"crash_id": "x", "timestamp": "{_TIME}", "entity_name": []}}', '"entity_name"'),
@@ -85,6 +93,15 @@ def test_what_is_no_report_is_refused(text: str, why: str) -> None:
 def test_a_report_keeps_what_it_has() -> None:
     posted = {"crash_id": "x", "timestamp": _TIME, "utsname_machine": "x86_64", "else": [1, {}]}
     assert parse_report(json.dumps(posted)) == posted
+
+
+def test_what_was_stored_is_read_as_it_is_and_where_it_belongs() -> None:
+    report = report_of_event(event(traceback=_PYTHON), "x")
+    text = json.dumps(report)
+    assert stored_report(report["crash_id"], text) == report
+    for crash_id, other in (("y", text), ("x", "{}"), ("x", "no JSON")):
+        with pytest.raises(MalformedReportError):
+            stored_report(crash_id, other)
 
 
 def test_crashes_of_one_kind_have_one_signature() -> None:

@@ -22,6 +22,7 @@ from .crash_reports import (
     parse_report,
     parse_time,
     report_of_event,
+    stored_report,
     time_text,
 )
 
@@ -147,13 +148,11 @@ class Module(MgrModule):
         if self._reports is None:
             found = {}
             for key, text in self.get_store_prefix(_PREFIX).items():
+                crash_id = key.removeprefix(_PREFIX)
                 try:
-                    report = json.loads(text)
-                    parse_time(report["timestamp"])
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
-                    self.log.error("the stored report %s can't be read: %r", key, error)
-                    continue
-                found[key.removeprefix(_PREFIX)] = report
+                    found[crash_id] = stored_report(crash_id, text)
+                except MalformedReportError as error:
+                    self.log.error("the key %s holds no crash report: %s", key, error)
             self._reports = found
         return self._reports
 

@@ -184,6 +184,17 @@ def test_reports_of_daemons(manager: Manager, tmp_path: Path) -> None:
     assert manager.check("crash", "stat") == "0 crashes recorded\n"
 
 
+def test_what_is_no_report_among_its_keys_hides_no_other(manager: Manager, tmp_path: Path) -> None:
+    post(manager, tmp_path, daemon_report())
+    manager.check(
+        "config-key", "set", "mgr/crash/crash/odd", '{"timestamp": "2026-11-22T06:28:37Z"}'
+    )
+    manager.check("module", "restart", "crash")
+    assert [r["crash_id"] for r in reports(manager)] == [_ID]
+    assert list(checks(manager)) == ["RECENT_CRASH"]
+    manager.wait_for_log('the key crash/odd holds no crash report: it has no "crash_id"')
+
+
 def test_many_crashes_are_not_all_told(manager: Manager, tmp_path: Path) -> None:
     for number in range(32):
         post(manager, tmp_path, daemon_report(crash_id=f"{number:02}", backtrace=[]))
