@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from outpost import _rpc
 from outpost._bound import BoundToManager
+from outpost._enum_names import module_state
 from outpost.v1 import manager_pb2, notifications_pb2
 
 
@@ -202,10 +203,9 @@ class ManagerData(BoundToManager):
 
 
 def _module(info: manager_pb2.ModuleInfo) -> ModuleStatus:
-    state = manager_pb2.ModuleState.Name(info.state)
     return ModuleStatus(
         name=info.name,
-        state=state.removeprefix("MODULE_STATE_").replace("_", " ").lower(),
+        state=module_state(manager_pb2.ModuleState, info.state),
         reason=info.reason,
         enabled=info.enabled,
         pid=info.pid,

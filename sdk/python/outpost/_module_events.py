@@ -9,6 +9,7 @@ from typing import Any
 
 from outpost import _rpc
 from outpost._client import Client
+from outpost._enum_names import enum_name, module_state
 from outpost._settings import Backoff
 from outpost._watch import StreamReader
 from outpost.v1 import manager_pb2
@@ -25,9 +26,11 @@ class ModuleEvent:
     module: str
     """Empty: it happened to the manager."""
     kind: str
-    """"spawned", "exited", …: EventKind of manager.proto, without its prefix, in small letters."""
+    """"spawned", "serve_failed", …: EventKind of manager.proto, without its prefix, in small
+    letters; "kind_99" where a newer manager has a kind that is not known here."""
     state: str
-    """The module's state then: "running", …; empty where it is not known."""
+    """The module's state then: "running", "cannot run", …, as `outpost module ls` shows it; empty
+    where it is not known."""
     message: str
     by: str
     """Who did it: "client", "module/<name>"; empty: the manager."""
@@ -49,13 +52,12 @@ class ModuleEvent:
 
 def module_event(event: manager_pb2.TailEventsResponse) -> ModuleEvent:
     """Translate an event from the wire."""
-    state = manager_pb2.ModuleState.Name(event.state).removeprefix("MODULE_STATE_").lower()
     return ModuleEvent(
         sequence=event.sequence,
         time=event.time.ToNanoseconds() / 1e9,
         module=event.module,
-        kind=_kind(event.kind),
-        state="" if state == "unspecified" else state,
+        kind=enum_name(manager_pb2.EventKind, event.kind, "EVENT_KIND_"),
+        state=module_state(manager_pb2.ModuleState, event.state),
         message=event.message,
         by=event.by,
         pid=event.pid,
@@ -68,14 +70,6 @@ def module_event(event: manager_pb2.TailEventsResponse) -> ModuleEvent:
         host=event.host,
         missed=event.missed,
     )
-
-
-def _kind(number: int) -> str:
-    try:
-        name = manager_pb2.EventKind.Name(number)
-    except ValueError:  # a newer manager's
-        return f"kind_{number}"
-    return name.removeprefix("EVENT_KIND_").lower()
 
 
 class EventReader(StreamReader):

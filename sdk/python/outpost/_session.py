@@ -79,7 +79,7 @@ class Session:
             on_configured=lambda stream: self._post(self._on_configured, stream),
             on_shutdown=lambda reason, grace: self.stop(reason, grace=grace),
             on_exit=lambda code: self._post(
-                self._give_up, f"serve() ends the module: {code.name}", code
+                self._give_up, f"serve() ends the module with exit status {int(code)}", code
             ),
             on_ended=lambda: self._post(self._close_if_ended),
         )

@@ -65,6 +65,8 @@ def test_modules_and_what_they_use(probe: Probe) -> None:
     described = "self.list_modules()[0]"
     assert probe(f"[{described}.name, {described}.state]") == ["hello", "cannot run"]
     assert probe(f"[{described}.attached, {described}.usage]") == [None, None]
+    info.state = 98  # type: ignore[assignment]  # a newer manager's
+    assert probe(f"{described}.state") == "state 98"
     info.attached.FromSeconds(9)
     info.usage.rss_bytes = 4096
     info.calls.lost = 2

@@ -59,7 +59,7 @@ def test_what_was_and_then_what_comes() -> None:
         assert (first.kind, first.module, first.pid, first.by) == ("spawned", "a", 7, "client")
         assert (first.exit_status, first.exit_signal, first.output) == (None, 0, ())
         assert abs(first.time - time.time()) < 60
-        assert (then.kind, then.state, then.crashed) == ("exited", "cannot_run", True)
+        assert (then.kind, then.state, then.crashed) == ("exited", "cannot run", True)
         assert (then.exit_status, then.exit_signal, then.output) == (0, 11, ("x", "y"))
         assert (then.host, then.version, then.traceback) == ("h", "2", "t")
 
@@ -80,13 +80,16 @@ def test_after_a_number_and_over_a_restart_of_the_manager_and_each_once() -> Non
         wait_until(lambda: listener.numbers() == [2, 3, 4, 5], "one more")
 
 
-def test_kinds_of_a_newer_manager_have_a_number() -> None:
+def test_kinds_and_states_of_a_newer_manager_have_a_number() -> None:
     with FakeManager() as manager:
         listener = start(manager)
         manager.add_module_event("a", "spawned")
         manager.module_events[0].kind = 99  # type: ignore[assignment]
+        manager.module_events[0].state = 98  # type: ignore[assignment]
+        manager.add_module_event("a", "exited")
         listener.listen()
-        wait_until(lambda: [e.kind for e in listener.heard] == ["kind_99"], "it")
+        wait_until(lambda: listener.numbers() == [1, 2], "both")
+        assert (listener.heard[0].kind, listener.heard[0].state) == ("kind_99", "state 98")
 
 
 def test_a_manager_without_events() -> None:
