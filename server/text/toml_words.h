@@ -4,12 +4,11 @@
 #ifndef OUTPOST_SERVER_TEXT_TOML_WORDS_H_
 #define OUTPOST_SERVER_TEXT_TOML_WORDS_H_
 
-#include <toml++/toml.h>
-
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/text/toml_file.h"
 
 namespace outpost::text {
 
