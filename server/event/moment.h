@@ -24,6 +24,10 @@ inline absl::Duration operator-(const Moment& later, const Moment& earlier) {
   return later.steady - earlier.steady;
 }
 
+inline Moment operator+(const Moment& moment, absl::Duration time) {
+  return {moment.wall + time, moment.steady + time};
+}
+
 // By how much the wall clock was set between the two. What is below a second is drift, and 0, so
 // that a time which is shown again is the same.
 inline absl::Duration WallClockStep(const Moment& earlier, const Moment& later) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -19,10 +20,11 @@ class RateLimit {
   RateLimit(double burst, double per_second)
       : burst_(burst), per_second_(per_second), left_(burst) {}
 
-  // True: it may happen. False: it is counted as refused. `now` does not go back.
-  bool Take(absl::Time now) {
-    if (last_ != absl::InfinitePast()) {
-      left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(now - last_) * per_second_);
+  // True: it may happen. False: it is counted as refused. `now`: of a steady clock. By the wall
+  // clock, nothing would happen for as long as that is set back.
+  bool Take(absl::Duration now) {
+    if (last_.has_value()) {
+      left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(now - *last_) * per_second_);
     }
     last_ = now;
     if (left_ < 1) {
@@ -40,7 +42,7 @@ class RateLimit {
   const double burst_;
   const double per_second_;
   double left_;
-  absl::Time last_ = absl::InfinitePast();
+  std::optional<absl::Duration> last_;
   uint64_t refused_ = 0;
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 TEST(RateLimitTest, ABurstThenTheRate) {
   RateLimit limit(3, 10);
-  absl::Time now = absl::FromUnixSeconds(1000);
+  absl::Duration now = absl::Seconds(1000);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.Take(now));
   EXPECT_FALSE(limit.Take(now));
   EXPECT_FALSE(limit.Take(now + absl::Milliseconds(99)));

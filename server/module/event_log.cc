@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "outpost/internal/utf8.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
 
@@ -61,7 +61,8 @@ EventLog::EventLog(store::StateStore* store) : store_(store) {
 }
 
 void EventLog::Add(Event event) {
-  *event.mutable_time() = event::ToProto(absl::Now());
+  const event::Moment now = event::Moment::Now();
+  *event.mutable_time() = event::ToProto(now.wall);
   event.clear_missed();
   event.set_message(Beginning(event.message(), kLongestText));
   event.set_traceback(Ending(event.traceback(), kLongestTraceback));
@@ -73,7 +74,7 @@ void EventLog::Add(Event event) {
   {
     absl::MutexLock lock(&mu_);
     Owner& owner = owners_[OwnerOf(event)];
-    if (!owner.limit.Take(event::FromProto(event.time()))) return;
+    if (!owner.limit.Take(now.steady)) return;
     if (const uint64_t left_out = owner.limit.TakeRefused(); left_out > 0) {
       Event told;
       *told.mutable_time() = event.time();
@@ -124,6 +125,8 @@ void EventLog::MakeRoom(store::Batch* batch) {
 
 uint64_t EventLog::Start(absl::string_view module, size_t limit, uint64_t after) const {
   absl::MutexLock lock(&mu_);
+  // A number that no event has had yet is of another store, which is gone.
+  after = std::min(after, next_ - 1);
   uint64_t start = next_;
   for (auto event = events_.rbegin(); event != events_.rend() && limit > 0; ++event) {
     if (event->first <= after) return after + 1;
@@ -132,7 +135,7 @@ uint64_t EventLog::Start(absl::string_view module, size_t limit, uint64_t after)
     --limit;
   }
   // Where there are gaps behind `after`, Read tells of them.
-  return limit > 0 && after > 0 && after < next_ ? after + 1 : start;
+  return limit > 0 && after > 0 ? after + 1 : start;
 }
 
 uint64_t EventLog::End() const {

@@ -52,7 +52,8 @@ class EventLog {
   void Add(Event event);
 
   // The number from which to Read to be told of the last `limit` events of `module`
-  // (empty: of all) first, but of none up to `after`.
+  // (empty: of all) first, but of none up to `after`; also of those that come, where `after` is
+  // a number that there was not yet.
   uint64_t Start(absl::string_view module, size_t limit, uint64_t after) const;
   // The number that the next event will have.
   uint64_t End() const;

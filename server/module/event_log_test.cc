@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "server/event/stepped_clock.h"
 #include "server/store/sqlite/scratch_dir.h"
 #include "server/store/sqlite/sqlite_store.h"
 
@@ -78,6 +80,19 @@ TEST_F(EventLogTest, ReadsAllOrTheLastOrThoseOfAModuleOrThoseAfterANumber) {
   EXPECT_THAT(Messages(*log, "", kAll, 100), ElementsAre());
 }
 
+TEST_F(EventLogTest, WhoComesWithANumberOfAnotherStoreHearsWhatComes) {
+  log->Add(Spawned("a", "old"));
+  for (const uint64_t after : {uint64_t{100}, std::numeric_limits<uint64_t>::max()}) {
+    const uint64_t next = log->Start("", kAll, after);
+    log->Add(Spawned("a", "new"));
+    uint64_t missed = 0;
+    const auto events = ReadFrom(*log, next, "", &missed);
+    ASSERT_THAT(events, SizeIs(1));
+    EXPECT_EQ(events[0]->message(), "new");
+    EXPECT_EQ(missed, 0u);
+  }
+}
+
 TEST_F(EventLogTest, IsThereAgainAfterARestartAndItsNumbersGoOn) {
   log->Add(Spawned("a", "before"));
   const uint64_t end = log->End();
@@ -124,6 +139,14 @@ TEST_F(EventLogTest, BigEventsAreCutAndBoundedInBytes) {
   EXPECT_LT(events[0]->traceback().size(), 17000);
   EXPECT_THAT(events[0]->traceback(), testing::EndsWith("the end"));
   EXPECT_EQ(events[0]->exit().output(1), "? no UTF-8");
+}
+
+TEST_F(EventLogTest, ThatTheClockIsSetBackLeavesNothingOut) {
+  log->Add(Spawned("a", "before"));
+  event::StepWallClock(-absl::Hours(1));
+  log->Add(Spawned("a", "after"));
+  event::StepWallClock(absl::ZeroDuration());
+  EXPECT_THAT(Messages(*log), ElementsAre("before", "after"));
 }
 
 TEST_F(EventLogTest, WhoIsTooFastIsLeftOutAndTold) {

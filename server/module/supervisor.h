@@ -54,6 +54,7 @@
 #include "outpost/v1/module_host.pb.h"
 #include "server/command/command_table.h"
 #include "server/config/config_registry.h"
+#include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/log/rate_limit.h"
@@ -255,12 +256,13 @@ class Supervisor {
     std::deque<absl::Duration> failure_times;
     bool slow = false;  // has come to its start limit
     uint32_t restarts = 0;
-    absl::Time next_start = absl::InfinitePast();
+    event::Moment next_start;                                 // in state BACKOFF
     absl::Duration running_since = absl::InfiniteDuration();  // by a clock that does not step
-    absl::Time last_crash = absl::InfinitePast();
+    std::optional<event::Moment> last_crash;
     std::string last_exit;
     v1::ProcessExit last_process;
     bool awaits_option = false;  // starts when one of its options changes
+    uint64_t options_seen = 0;   // how often those had changed when it was told them, or started
     // What it was asked to do, and had not answered when its session was lost.
     std::vector<std::string> unanswered;
     std::string failure;    // why it is being ended to be started again
@@ -355,6 +357,8 @@ class Supervisor {
   bool StaysEnded(Module& m, const ExitStatus& status, const std::string& how)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartIfConfigured(const std::string& name);
+  // How often options of `name` have changed.
+  uint64_t OptionChanges(const std::string& name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -374,7 +378,10 @@ class Supervisor {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndPredecessor(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PredecessorEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void RollBack(Module& m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends the new process; `old_one` says what becomes of the other.
+  void RollBack(Module& m, absl::string_view why,
+                absl::string_view old_one = "; the old one goes on")
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether it was the successor's or the predecessor's process that ended.
   bool EndedBesides(Module& m, uint64_t run, const ExitStatus& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -448,6 +455,7 @@ class Supervisor {
   mutable absl::Mutex configured_mu_ ABSL_ACQUIRED_AFTER(mu_);
   absl::flat_hash_map<std::string, std::vector<std::shared_ptr<Session>>> configured_
       ABSL_GUARDED_BY(configured_mu_);
+  absl::flat_hash_map<std::string, uint64_t> option_changes_ ABSL_GUARDED_BY(configured_mu_);
 };
 
 template <typename F>

@@ -54,22 +54,27 @@ void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
     }
   }
   if (StaysEnded(m, status, how)) return;
-  m.last_crash = absl::Now();
+  m.last_crash = event::Moment::Now();
   StartLater(m, std::move(how));
 }
 
 bool Supervisor::StaysEnded(Module& m, const ExitStatus& status, const std::string& how) {
   const bool exited = status.kind == ExitStatus::Kind::kExited;
   if (exited && status.number == kExitNotConfigured && m.failure.empty()) {
-    m.awaits_option = true;
+    // Before it looks: who changes an option from here on sees that somebody waits for it.
     any_awaits_option_ = true;
+    if (OptionChanges(m.name) != m.options_seen) {
+      StartLater(m, absl::StrCat(how, "; its options have changed since it was told them"));
+      return true;
+    }
+    m.awaits_option = true;
     SetState(m, v1::MODULE_STATE_CANNOT_RUN,
              absl::StrCat("is not configured (", how,
                           "); it is started again when one of its options changes"));
     return true;
   }
   if (exited && status.number == kExitDoNotRestart) {
-    m.last_crash = absl::Now();
+    m.last_crash = event::Moment::Now();
     SetState(m, v1::MODULE_STATE_FAILED,
              absl::StrCat(how, "; mend it, then `outpost module restart ", m.name, "`"));
     return true;
@@ -82,7 +87,7 @@ bool Supervisor::StaysEnded(Module& m, const ExitStatus& status, const std::stri
     return true;
   }
   if (m.policy.restart != RestartPolicy::kNever) return false;
-  m.last_crash = absl::Now();
+  m.last_crash = event::Moment::Now();
   SetState(m, v1::MODULE_STATE_FAILED,
            absl::StrCat(how, "; its restart policy is never: `outpost module restart ", m.name,
                         "` starts it"));
@@ -97,6 +102,12 @@ void Supervisor::StartIfConfigured(const std::string& name) {
     ++m->restarts;
     StartProcess(*m);
   });
+}
+
+uint64_t Supervisor::OptionChanges(const std::string& name) const {
+  absl::MutexLock lock(&configured_mu_);
+  const auto changes = option_changes_.find(name);
+  return changes == option_changes_.end() ? 0 : changes->second;
 }
 
 void Supervisor::StartLater(Module& m, std::string reason) {
@@ -120,14 +131,14 @@ void Supervisor::StartLater(Module& m, std::string reason) {
     absl::StrAppend(&reason, " (it fails too often: its starts are slow now)");
   }
   delay *= absl::Uniform(random_, 0.8, 1.2);
-  m.next_start = absl::Now() + delay;
+  m.next_start = event::Moment::Now() + delay;
   SetTimer(m, delay, [this](Module& later) {
     ++later.restarts;
     StartProcess(later);
   });
   Event event = EventOf(m, v1::EVENT_KIND_BACKOFF, reason);
   event.set_state(v1::MODULE_STATE_BACKOFF);
-  *event.mutable_next_start() = event::ToProto(m.next_start);
+  *event.mutable_next_start() = event::ToProto(m.next_start.wall);
   parts_.events->Add(std::move(event));
   SetState(m, v1::MODULE_STATE_BACKOFF, std::move(reason));
 }
@@ -141,7 +152,7 @@ void Supervisor::FailAndRestart(Module& m, Failure failure) {
   parts_.events->Add(std::move(event));
   m.failure = std::move(failure.why);
   m.traceback = std::move(failure.traceback);
-  m.last_crash = absl::Now();
+  m.last_crash = event::Moment::Now();
   if (m.process == nullptr) {
     // Not ours to end: take its session away.
     if (m.session != nullptr) {
@@ -222,7 +233,7 @@ void Supervisor::Stopped(Module& m) {
   m.failures = 0;
   m.failure_times.clear();
   m.slow = false;
-  m.last_crash = absl::InfinitePast();
+  m.last_crash.reset();
   SetState(m, v1::MODULE_STATE_DISABLED, shutting_down_ ? "the manager stops" : "");
 }
 

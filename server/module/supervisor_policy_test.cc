@@ -126,6 +126,29 @@ TEST_F(PolicyTest, WhatIsNotConfiguredIsStartedAgainWhenItsOptionsChange) {
   EXPECT_NE(NextProcess().pid, process.pid);
 }
 
+TEST_F(PolicyTest, AnOptionThatChangesWhileItEndsAsNotConfiguredIsNotLost) {
+  Install("hello", "trap 'exit 6' USR1; echo armed > \"$ATTACH\"; sleep 600 & wait");
+  StartManager();
+  ASSERT_TRUE(manager->Enable("hello").ok());
+  const StartedProcess first = NextProcess();
+  FakeModule module(*manager, "hello", first.token);
+  v1::OptionDescriptor* option = module.registration.add_options();
+  option->set_name("place");
+  option->set_type(v1::OPTION_TYPE_STR);
+  ASSERT_TRUE(module.Attach()) << module.refusal.status;
+  NextProcess();  // armed
+  // It has looked at its options, and is about to end: it does not hear of this any more.
+  absl::Notification set;
+  manager->config().Set("mgr/hello/place", "Mars", "a test", [&](const auto&) { set.Notify(); });
+  set.WaitForNotification();
+  kill(first.pid, SIGUSR1);
+  const StartedProcess second = NextProcess();
+  EXPECT_NE(second.pid, first.pid);
+  NextProcess();  // armed
+  kill(second.pid, SIGUSR1);
+  EXPECT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_CANNOT_RUN));
+}
+
 TEST_F(PolicyTest, TheLastProcessIsToldWithItsLastLines) {
   Start(RestartPolicy::kNever, "echo one; echo two >&2; kill -SEGV $$");
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_FAILED));

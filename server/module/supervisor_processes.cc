@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "outpost/internal/utf8.h"
 #include "server/event/moment.h"
 #include "server/log/log.h"
@@ -129,7 +128,7 @@ std::string Supervisor::OtherFifo(const Module& m) const {
 
 bool Supervisor::MayLogOutput(Module& m) {
   if (!m.output_limit) m.output_limit.emplace(options_.output_burst, options_.output_rate);
-  if (m.output_limit->Take(absl::Now())) return true;
+  if (m.output_limit->Take(event::Moment::Now().steady)) return true;
   if (!std::exchange(m.left_out_is_told, true)) {
     parts_.timers->After(kTellLeftOutAfter, [this, name = m.name] { TellLeftOut(name); });
   }
@@ -159,6 +158,7 @@ void Supervisor::StartProcess(Module& m) {
   m.output.clear();
   m.unanswered.clear();
   m.awaits_option = false;
+  m.options_seen = OptionChanges(m.name);
   const std::string token = NewSecret();
   m.token_hash = Fingerprint(token);
   if (!m.installed || !m.installed->problem.empty()) {
@@ -172,7 +172,7 @@ void Supervisor::StartProcess(Module& m) {
   absl::StatusOr<std::shared_ptr<Process>> process = parts_.processes->Spawn(
       SpecFor(m.name, *m.installed, m.policy, m.output_fifo, token), CallbacksFor(m.name, m.run));
   if (!process.ok()) {
-    m.last_crash = absl::Now();
+    m.last_crash = event::Moment::Now();
     Tell(m, v1::EVENT_KIND_SPAWN_FAILED, process.status().message());
     if (m.policy.restart == RestartPolicy::kNever) {
       return SetState(m, v1::MODULE_STATE_FAILED, std::string(process.status().message()));

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/metrics/metrics_proto.h"
@@ -127,7 +128,8 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   info.set_uri(m.uri);
   info.set_restarts(m.restarts);
   if (m.state == v1::MODULE_STATE_BACKOFF)
-    *info.mutable_next_start() = event::ToProto(m.next_start);
+    *info.mutable_next_start() =
+        event::ToProto(event::WallTime(m.next_start, event::Moment::Now()));
   info.set_last_exit(m.last_exit);
   if (m.last_process.has_time()) *info.mutable_last_process() = m.last_process;
   info.set_restart_policy(std::string(RestartPolicyName(m.policy.restart)));
@@ -198,7 +200,7 @@ void Supervisor::ReportHealth() {
   std::vector<std::string> failed;
   std::vector<std::string> dependencies;
   std::vector<std::string> crashed;
-  const absl::Time now = absl::Now();
+  const event::Moment now = event::Moment::Now();
   absl::Duration until_forgotten = absl::InfiniteDuration();
   for (const auto& [name, m] : modules_) {
     if (m.state == v1::MODULE_STATE_BACKOFF || m.state == v1::MODULE_STATE_FAILED) {
@@ -208,11 +210,13 @@ void Supervisor::ReportHealth() {
     } else if (m.state == v1::MODULE_STATE_CANNOT_RUN) {
       dependencies.push_back(absl::StrCat("Module '", name, "' has failed dependency: ", m.reason));
     }
-    const absl::Duration age = now - m.last_crash;
+    if (!m.last_crash.has_value()) continue;
+    const absl::Duration age = now - *m.last_crash;
     if (age < options_.crash_report) {
       crashed.push_back(
           absl::StrCat("module ", name, " crashed at ",
-                       absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", m.last_crash, absl::UTCTimeZone()),
+                       absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", event::WallTime(*m.last_crash, now),
+                                        absl::UTCTimeZone()),
                        m.last_exit.empty() ? "" : " with ", m.last_exit));
       until_forgotten = std::min(until_forgotten, options_.crash_report - age);
     }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/event/moment.h"
 #include "server/module/supervisor.h"
 #include "server/text/nearest.h"
 
@@ -57,7 +58,8 @@ bool Supervisor::ComesSoon(const Module& m) const {
   if (shutting_down_) return false;
   if (m.stopping) return m.start_after_stop;
   return m.state == v1::MODULE_STATE_STARTING || m.state == v1::MODULE_STATE_CONFIGURING ||
-         (m.state == v1::MODULE_STATE_BACKOFF && m.next_start - absl::Now() < absl::Seconds(1));
+         (m.state == v1::MODULE_STATE_BACKOFF &&
+          m.next_start - event::Moment::Now() < absl::Seconds(1));
 }
 
 absl::Status Supervisor::WhyNotRunning(const Module& m) const {
@@ -73,12 +75,12 @@ absl::Status Supervisor::WhyNotRunning(const Module& m) const {
   }
   switch (m.state) {
     case v1::MODULE_STATE_BACKOFF:
-      return absl::UnavailableError(
-          absl::StrCat("module '", m.name, "' has failed and is started again in ",
-                       absl::FormatDuration(std::max(
-                           absl::ZeroDuration(),
-                           absl::Trunc(m.next_start - absl::Now(), absl::Milliseconds(100)))),
-                       ": ", m.reason));
+      return absl::UnavailableError(absl::StrCat(
+          "module '", m.name, "' has failed and is started again in ",
+          absl::FormatDuration(
+              std::max(absl::ZeroDuration(),
+                       absl::Trunc(m.next_start - event::Moment::Now(), absl::Milliseconds(100)))),
+          ": ", m.reason));
     case v1::MODULE_STATE_FAILED:
       return absl::InternalError(absl::StrCat(
           "module '", m.name, "' has experienced an error and cannot handle commands: ", m.reason));

@@ -4,7 +4,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "outpost/internal/utf8.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
@@ -169,6 +168,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
       absl::MutexLock lock(&route_mu_);
       by_key_[m.session->key()] = m.session;
     }
+    m.options_seen = OptionChanges(name);
     SendConfigure(name, m.session, m.process != nullptr);
     m.unanswered_pings = 0;
     ScheduleHeartbeat(m);
@@ -404,6 +404,7 @@ void Supervisor::SendConfigChanged(const std::string& module, const v1::OptionVa
   v1::AttachResponse message;
   *message.mutable_config_changed()->add_options() = option;
   absl::MutexLock lock(&configured_mu_);
+  ++option_changes_[module];
   const auto it = configured_.find(module);
   if (it != configured_.end() && !it->second.empty()) {
     for (const auto& session : it->second) session->Send(message);

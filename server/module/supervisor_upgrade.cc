@@ -292,13 +292,13 @@ void Supervisor::PredecessorEnded(Module& m, const ExitStatus& status) {
   }
 }
 
-void Supervisor::RollBack(Module& m, absl::string_view why) {
+void Supervisor::RollBack(Module& m, absl::string_view why, absl::string_view old_one) {
   const std::unique_ptr<Successor> next = std::move(m.successor);
   parts_.timers->Cancel(next->timer);
-  std::string message = absl::StrCat(
-      "module '", m.name, "' was not upgraded: the new process ", why,
-      next->output.empty() ? "" : ": ",
-      next->output.empty() ? "" : internal::ToUtf8(next->output.back()), "; the old one goes on");
+  std::string message =
+      absl::StrCat("module '", m.name, "' was not upgraded: the new process ", why,
+                   next->output.empty() ? "" : ": ",
+                   next->output.empty() ? "" : internal::ToUtf8(next->output.back()), old_one);
   log::Get("module").warn("{}", message);
   Tell(m, v1::EVENT_KIND_FAULT, message);
   if (next->session != nullptr) {
@@ -328,7 +328,7 @@ bool Supervisor::EndedBesides(Module& m, uint64_t run, const ExitStatus& status)
 
 // The module itself is to end, or has ended.
 void Supervisor::EndUpgrade(Module& m, absl::string_view why) {
-  if (m.successor != nullptr) RollBack(m, why);
+  if (m.successor != nullptr) RollBack(m, why, "");
   if (m.predecessor != nullptr) m.predecessor->process->KillGroup();
 }
 

@@ -224,7 +224,9 @@ TEST_F(UpgradeTest, DisableEndsBoth) {
   EXPECT_TRUE(AwaitEnd(second));
   EXPECT_TRUE(AwaitEnd(old_pid));
   over.WaitForNotification();
-  EXPECT_TRUE(absl::IsAborted(outcome.status()));
+  EXPECT_EQ(outcome.status(),
+            absl::AbortedError("module 'hello' was not upgraded: the new process was ended, as the "
+                               "module is to end"));
 }
 
 }  // namespace

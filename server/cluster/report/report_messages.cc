@@ -75,7 +75,7 @@ void ReportedDaemons::Reject(ReportStream& stream, uint64_t sequence, const Reje
   rejected.set_message(absl::StrCat(daemon.name, ": ", rejection.field,
                                     rejection.field.empty() ? "" : ": ", rejection.message));
   daemon.last_rejection = rejected.message();
-  if (daemon.rejections_to_log.Take(absl::UnixEpoch() + clock_.Now())) {
+  if (daemon.rejections_to_log.Take(clock_.Now())) {
     const uint64_t left_out = daemon.rejections_to_log.TakeRefused();
     log::Get("cluster").warn(
         "a report was rejected: {}{}", rejected.message(),
