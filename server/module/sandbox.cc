@@ -184,6 +184,10 @@ void EnterMounts(const LaunchSpec& spec, std::vector<Measure>& measures) {
   }
 }
 
+// LANDLOCK_ACCESS_FS_TRUNCATE, which Debian 12's headers do not have: truncate(2), and O_TRUNC
+// of what is opened to be read.
+constexpr uint64_t kTruncate = uint64_t{1} << 14;
+
 Problem EnterLandlock(const LaunchSpec& spec) {
   const long abi =
       syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -194,6 +198,9 @@ Problem EnterLandlock(const LaunchSpec& spec) {
                     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
   if (abi >= 2) writes |= LANDLOCK_ACCESS_FS_REFER;
+  uint64_t of_files = LANDLOCK_ACCESS_FS_WRITE_FILE;  // the others are of directories
+  if (abi >= 3) of_files |= kTruncate;
+  writes |= of_files;
   const landlock_ruleset_attr attributes = {.handled_access_fs = writes};
   const int ruleset =
       static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
@@ -204,7 +211,10 @@ Problem EnterLandlock(const LaunchSpec& spec) {
   Problem problem;
   for (const std::string& path : writable) {
     const int parent = open(path.c_str(), O_PATH | O_CLOEXEC);
-    landlock_path_beneath_attr rule = {.allowed_access = writes, .parent_fd = parent};
+    struct stat about = {};
+    const bool is_file = fstat(parent, &about) == 0 && !S_ISDIR(about.st_mode);
+    landlock_path_beneath_attr rule = {.allowed_access = is_file ? of_files : writes,
+                                       .parent_fd = parent};
     if (parent < 0 ||
         syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
       problem = Errno(path);
@@ -239,6 +249,10 @@ constexpr const char* kRefused[] = {
     "clock_settime",
     "delete_module",
     "finit_module",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "fspick",
     "init_module",
     "io_uring_enter",
     "io_uring_register",
@@ -258,7 +272,9 @@ constexpr const char* kRefused[] = {
     "open_tree",
     "perf_event_open",
     "personality",
+    "pidfd_getfd",
     "pivot_root",
+    "process_madvise",
     "process_vm_readv",
     "process_vm_writev",
     "ptrace",

@@ -11,6 +11,7 @@ import time
 from mgr_module import CLICommand, CLIReadCommand, HandleCommandResult, MgrModule
 
 _FLOOD = 20_000
+_PIDFD_GETFD = 438  # the number of the system call
 
 
 class Module(MgrModule):
@@ -152,6 +153,25 @@ class Module(MgrModule):
         except OSError as error:
             return HandleCommandResult(retval=-(error.errno or 1), stderr=str(error))
         return HandleCommandResult()
+
+    @CLICommand("breaks truncate")
+    def truncate(self, path: str) -> HandleCommandResult:
+        """Make a file empty, without opening it"""
+        try:
+            os.truncate(path, 0)
+        except OSError as error:
+            return HandleCommandResult(retval=-(error.errno or 1), stderr=str(error))
+        return HandleCommandResult()
+
+    @CLICommand("breaks steal")
+    def steal(self, pid: int) -> HandleCommandResult:
+        """Take the standard output of another process"""
+        pidfd = os.pidfd_open(pid)
+        libc = ctypes.CDLL(None, use_errno=True)
+        stolen = libc.syscall(_PIDFD_GETFD, pidfd, 1, 0)
+        result = HandleCommandResult(retval=-ctypes.get_errno() if stolen < 0 else 0)
+        os.close(pidfd)
+        return result
 
     @CLICommand("breaks mount")
     def mount(self) -> HandleCommandResult:
