@@ -14,14 +14,18 @@ namespace {
 
 constexpr char kIndent[] = "\n    ";
 
-// "serve failed", of EVENT_KIND_SERVE_FAILED.
-std::string Words(absl::string_view name, absl::string_view prefix) {
+// "serve failed", of EVENT_KIND_SERVE_FAILED; "kind 99", of one that has no name here.
+std::string Words(absl::string_view name, absl::string_view prefix, absl::string_view what,
+                  int number) {
+  if (name.empty()) return absl::StrCat(what, " ", number);
   std::string words(absl::StripPrefix(name, prefix));
   for (char& c : words) c = c == '_' ? ' ' : absl::ascii_tolower(c);
   return words;
 }
 
-std::string KindWords(v1::EventKind kind) { return Words(v1::EventKind_Name(kind), "EVENT_KIND_"); }
+std::string KindWords(v1::EventKind kind) {
+  return Words(v1::EventKind_Name(kind), "EVENT_KIND_", "kind", kind);
+}
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
   const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
@@ -69,7 +73,8 @@ nlohmann::ordered_json EventJson(const v1::TailEventsResponse& event) {
                                  {"output", nlohmann::ordered_json::array()},
                                  {"traceback", event.traceback()}};
   if (event.state() != v1::MODULE_STATE_UNSPECIFIED) {
-    json["state"] = Words(v1::ModuleState_Name(event.state()), "MODULE_STATE_");
+    json["state"] =
+        Words(v1::ModuleState_Name(event.state()), "MODULE_STATE_", "state", event.state());
   }
   for (const std::string& line : event.exit().output()) json["output"].push_back(line);
   if (event.has_exit()) {

@@ -8,7 +8,6 @@ namespace {
 
 using testing::EndsWith;
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 v1::TailEventsResponse Exited() {
@@ -58,6 +57,15 @@ TEST(EventJsonTest, HasWhatIsThere) {
   EXPECT_FALSE(json.contains("missed"));
   EXPECT_FALSE(json.contains("next_start"));
   EXPECT_FALSE(EventJson({}).contains("exit"));
+}
+
+TEST(EventTextTest, WhatOnlyANewerManagerKnowsHasANumber) {
+  v1::TailEventsResponse event;
+  event.set_kind(static_cast<v1::EventKind>(99));
+  event.set_state(static_cast<v1::ModuleState>(98));
+  EXPECT_THAT(EventText(event, false), EndsWith(" kind 99"));
+  EXPECT_EQ(EventJson(event)["kind"], "kind 99");
+  EXPECT_EQ(EventJson(event)["state"], "state 98");
 }
 
 }  // namespace
