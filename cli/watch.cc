@@ -79,7 +79,7 @@ std::optional<Failure> FollowLog(v1::TailLogRequest request, const Arguments& ar
   bool json = false;
   if (auto failure = StreamFormat(arguments, &json)) return failure;
   return Follow(arguments, client, interrupt, [&](const std::function<void()>& answered) {
-    const Failure end = client->TailLog(request, [&](const v1::TailLogResponse* line) {
+    Failure end = client->TailLog(request, [&](const v1::TailLogResponse* line) {
       answered();
       if (line == nullptr) return std::optional<Failure>();
       return output->Write(json ? LineJson(*line) : LineText(*line));

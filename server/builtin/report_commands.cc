@@ -71,7 +71,7 @@ std::string Ahead(const std::optional<absl::Duration>& clock) {
 
 std::string Bytes(double bytes) {
   for (const char* unit : {"", "K", "M"}) {
-    if (bytes < 1000) return absl::StrFormat(*unit == 0 ? "%.0f%s" : "%.1f%s", bytes, unit);
+    if (bytes < 1000) return absl::StrFormat("%.*f%s", *unit == 0 ? 0 : 1, bytes, unit);
     bytes /= 1024;
   }
   return absl::StrFormat("%.1fG", bytes);

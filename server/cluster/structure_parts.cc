@@ -60,7 +60,7 @@ bool StructureParts::Enqueue(Job job) {
   return true;
 }
 
-void StructureParts::Read(const SnapshotPtr& snapshot, Part part, Done done) {
+void StructureParts::Read(const SnapshotPtr& snapshot, const Part& part, Done done) {
   std::shared_ptr<const StructureIndex> index;
   if (snapshot->json.size() < kQuick) {
     static const auto* const none = new StructureIndex();

@@ -58,7 +58,7 @@ class StructureParts {
 
   // Calls `done` with a part of `snapshot`: on this thread before it returns, or on the
   // own one. It must not block.
-  void Read(const SnapshotPtr& snapshot, Part part, Done done);
+  void Read(const SnapshotPtr& snapshot, const Part& part, Done done);
 
   // There is a newer version: the index of the older goes, and where that was in use the
   // new one's is made at once.

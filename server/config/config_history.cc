@@ -89,6 +89,7 @@ std::vector<ConfigVersion> ConfigHistory::Read(size_t limit) const {
     }
   }
   std::vector<ConfigVersion> versions;
+  versions.reserve(numbers.size());
   for (const uint64_t number : numbers) {
     ConfigVersion version = Load(number);
     for (v1::ConfigChange& change : version.changes) {

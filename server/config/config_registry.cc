@@ -219,6 +219,7 @@ std::vector<v1::ConfigEntry> ConfigRegistry::List(absl::string_view module, bool
     }
   }
   std::vector<v1::ConfigEntry> entries;
+  entries.reserve(by_key.size());
   for (auto& [key, entry] : by_key) entries.push_back(std::move(entry));
   return entries;
 }

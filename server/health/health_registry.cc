@@ -120,8 +120,8 @@ absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
       same = same && old != present.end() && Same(old->second, check);
     }
     if (same) return absl::OkStatus();
-    const Checks before = std::exchange(present, next);
-    events = Compare(before, next, &batch);
+    const Checks before = std::exchange(present, std::move(next));
+    events = Compare(before, present, &batch);
   }
   Save(std::move(batch));
   for (const auto& event : events) {

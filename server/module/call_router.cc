@@ -32,8 +32,6 @@ command::Result FailedCommand(const absl::Status& status, const std::string& pre
       result.retval = -ECANCELED;
       break;
     case absl::StatusCode::kResourceExhausted:
-      result.retval = -EAGAIN;
-      break;
     case absl::StatusCode::kUnavailable:
       result.retval = -EAGAIN;
       break;

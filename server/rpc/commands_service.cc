@@ -86,7 +86,7 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     // time is over: it is to be the same, whoever is first.
     const int error = -outcome.result.retval;
     if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
-      return reactor->Finish(ToGrpc(absl::DeadlineExceededError(std::move(outcome.result.err))));
+      return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
     }
     Fill(std::move(outcome.result), response->mutable_result());
     response->set_prefix(std::move(outcome.prefix));

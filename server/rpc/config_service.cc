@@ -213,8 +213,8 @@ grpc::ServerUnaryReactor* ConfigService::GetClusterOption(
        .command_json = command.dump(),
        .inbuf = "",
        .deadline = DeadlineOf(*context)},
-      [reactor, response,
-       option = absl::StrCat("option ", request->name(), " of ", entity)](command::Result result) {
+      [reactor, response, option = absl::StrCat("option ", request->name(), " of ", entity)](
+          const command::Result& result) {
         if (result.retval < 0) return reactor->Finish(ClusterError(result, option));
         response->set_value(std::string(absl::StripSuffix(result.out, "\n")));
         reactor->Finish(grpc::Status::OK);

@@ -103,7 +103,7 @@ class StreamLink final : public ReportLink {
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (finished_ || stream_ == nullptr) return;
     if (!queue_.empty()) {
-      current_ = std::move(queue_.front());
+      current_.Swap(&queue_.front());
       queue_.pop_front();
     } else if (unacknowledged_ != 0) {
       v1::ReportResponse ack;

@@ -27,7 +27,6 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 using testing::ElementsAre;
-using testing::SizeIs;
 using v1::IngestRejected;
 using v1::ReportRequest;
 
@@ -178,7 +177,7 @@ class ScriptedManager final : public v1::Ingest::Service {
       ++playing_;
     }
     Call call(context, stream);
-    const grpc::Status status = script(call);
+    grpc::Status status = script(call);
     absl::MutexLock lock(&mu_);
     --playing_;
     return status;

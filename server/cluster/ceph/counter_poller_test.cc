@@ -36,6 +36,7 @@ constexpr char kDump[] =
 
 std::vector<std::string> Paths(const std::vector<v1::CounterSchema>& schema) {
   std::vector<std::string> paths;
+  paths.reserve(schema.size());
   for (const auto& counter : schema) paths.push_back(counter.path());
   return paths;
 }

@@ -60,6 +60,7 @@ TEST(ModifiedOptionsTest, WhatIsCentralIsOfAllDaemons) {
 TEST(ModifiedOptionsTest, ThousandsAreAskedForOverAnHour) {
   ModifiedOptions options(kReview, kSettling);
   std::vector<ModifiedOptions::Daemon> osds;
+  osds.reserve(10'000);
   for (int i = 0; i < 10'000; ++i) osds.emplace_back(absl::StrCat("osd.", i), 1);
   options.SetDaemons(osds);
   int asked = 0;

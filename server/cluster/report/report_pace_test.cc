@@ -181,6 +181,7 @@ TEST_F(ReportConfigureTest, AllDaemonsAreToldOnceAndLaterOnesInTheirWelcome) {
 
 TEST_F(ReportConfigureTest, ManyDaemonsAreToldAPartAtATime) {
   std::vector<Daemon> daemons;
+  daemons.reserve(4500);
   for (int i = 0; i < 4500; ++i) daemons.push_back(Report(std::to_string(i)));
   ASSERT_TRUE(daemons_->Configure(absl::Seconds(2), std::nullopt).ok());
   std::vector<size_t> told;

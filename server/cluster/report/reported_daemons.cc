@@ -115,7 +115,7 @@ std::shared_ptr<ReportDaemon> ReportedDaemons::FindOrMake(const v1::IngestHello&
 }
 
 std::shared_ptr<ReportStream> ReportedDaemons::Open(const v1::ReportRequest& first,
-                                                    std::shared_ptr<ReportLink> link) {
+                                                    const std::shared_ptr<ReportLink>& link) {
   absl::string_view reason;
   if (const absl::Status status = Admit(first, &reason); !status.ok()) {
     log::Get("cluster").warn("a daemon's report was refused: {}", std::string(status.message()));

@@ -75,7 +75,7 @@ class ReportedDaemons {
 
   // A stream has begun: its first message. Null: it was refused, and the link is closed.
   std::shared_ptr<ReportStream> Open(const v1::ReportRequest& first,
-                                     std::shared_ptr<ReportLink> link);
+                                     const std::shared_ptr<ReportLink>& link);
 
   // The next message of a stream, which was `bytes` long.
   void Handle(const std::shared_ptr<ReportStream>& stream, const v1::ReportRequest& request,

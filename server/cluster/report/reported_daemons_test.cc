@@ -344,6 +344,7 @@ TEST_F(ReportedDaemonsTest, HealthMetricsAreAddedUpInCephsWords) {
 
 TEST_F(ReportedDaemonsTest, ManyStaleDaemonsAreCountedAndTheFirstAreNamed) {
   std::vector<Daemon> many;
+  many.reserve(60);
   for (int i = 0; i < 60; ++i) many.push_back(Report(absl::StrCat(i)));
   Advance(absl::Seconds(16));
   ASSERT_THAT(Codes(), ElementsAre("DAEMON_REPORT_STALE"));

@@ -207,7 +207,7 @@ void Model::FillPool(absl::string_view name, double share, absl::Duration time) 
     const auto copies = static_cast<double>(CountPool(pool).copies) * kObjectBytes;
     const double room = std::max(0.0, static_cast<double>(capacity.available_bytes()) + copies);
     const double used = kFullRatio * share * room / (1 - (1 - kFullRatio) * share);
-    pool.fill_to = static_cast<uint64_t>(used / (kObjectBytes * pool.size));
+    pool.fill_to = static_cast<uint64_t>(used / static_cast<double>(kObjectBytes) / pool.size);
     const double objects = static_cast<double>(pool.fill_to) - static_cast<double>(pool.objects);
     pool.filling = objects / std::max(1.0, absl::ToDoubleSeconds(time));
   }

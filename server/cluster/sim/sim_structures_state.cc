@@ -12,10 +12,10 @@ using StateCounts = std::map<std::string, uint64_t>;
 
 void WriteStateCounts(absl::string_view key, const StateCounts& counts, JsonWriter& out) {
   out.Array(key, [&] {
-    for (const auto& [state, count] : counts) {
+    for (const auto& entry : counts) {
       out.Object([&] {
-        out.Field("state_name", state);
-        out.Field("count", count);
+        out.Field("state_name", entry.first);
+        out.Field("count", entry.second);
       });
     }
   });
