@@ -311,7 +311,7 @@ void AddUpgrade(const Subjects& s, const std::string& words, command::Dispatcher
                            ResultCallback done) {
     s.modules->Upgrade(name, path, by, absl::InfiniteDuration(),
                        [done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
-                         done(m.ok() ? command::Result{} : Failure(m.status()));
+                         done(Settled(m, "upgraded"));
                        });
   };
   dispatcher->AddBuiltin(

@@ -129,6 +129,10 @@ InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRu
       module.name = fs::path(directory).filename().string();
     }
   }
+  if (module.argv.empty() && module.problem.empty() &&
+      !fs::exists(fs::path(directory) / "module.py", ignored)) {
+    module.problem = absl::StrCat(directory, ": there is no module: no module.toml, no module.py");
+  }
   if (module.argv.empty() && module.problem.empty()) {
     module.argv = {python.interpreter, "-m", "outpost.run", directory};
     if (!python.sdk_directory.empty()) module.environment["PYTHONPATH"] = python.sdk_directory;

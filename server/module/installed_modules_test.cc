@@ -23,7 +23,7 @@ class InstalledModulesTest : public testing::Test {
  protected:
   std::string Directory(const std::string& name, const std::string& file = "",
                         const std::string& text = "") {
-    const std::string path = scratch_.File(name);
+    std::string path = scratch_.File(name);
     std::filesystem::create_directories(path);
     if (!file.empty()) std::ofstream(path + "/" + file) << text;
     return path;
@@ -40,6 +40,13 @@ class InstalledModulesTest : public testing::Test {
 
   store::ScratchDir scratch_;
 };
+
+TEST_F(InstalledModulesTest, ADirectoryWithoutAModuleIsNone) {
+  const std::string path = Directory("empty");
+  EXPECT_EQ(ReadModuleDirectory(path, {}).problem,
+            path + ": there is no module: no module.toml, no module.py");
+  EXPECT_THAT(ReadModuleDirectory("/nonexistent", {}).problem, HasSubstr("there is no module"));
+}
 
 TEST_F(InstalledModulesTest, AManifestSaysHowToStartIt) {
   const std::string path = Directory("dir", "module.toml", R"(

@@ -150,8 +150,9 @@ class Supervisor {
                ModuleInfoCallback callback);
 
   // Puts a new process in the place of the running one, from `path` or (empty) from where
-  // it is; calls back when the old one is gone, or `wait` is over. FAILED_PRECONDITION: it does not
-  // run, or is being upgraded. INVALID_ARGUMENT: there is no module at `path`. ABORTED: the new
+  // it is; calls back when the old one is gone, or `wait` is over. One that has no process is
+  // started from `path`, as Enable does it. FAILED_PRECONDITION: it does not run, or is being
+  // upgraded. INVALID_ARGUMENT: there is no module at `path`. ABORTED: the new
   // process did not get ready, and the old one goes on; other errors: it could not be started.
   void Upgrade(const std::string& name, const std::string& path, const std::string& by,
                absl::Duration wait, ModuleInfoCallback callback);
@@ -363,6 +364,10 @@ class Supervisor {
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // supervisor_upgrade.cc: two processes of one module
+  // Starts what does not run from another directory, from now on.
+  void StartElsewhere(Module& m, InstalledModule installed, const std::string& path,
+                      absl::Duration wait, ModuleInfoCallback callback)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StartSuccessor(Module& m, InstalledModule installed, const std::string& path,
                               ModuleInfoCallback callback) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<Session> AttachSuccessor(Module& m, v1::Register registration,

@@ -55,15 +55,18 @@ void Supervisor::Upgrade(const std::string& name, const std::string& path, const
       return absl::FailedPreconditionError(absl::StrCat(
           "module '", name, "' is not enabled; `outpost module enable ", name, "` enables it"));
     }
-    if (m->state != v1::MODULE_STATE_RUNNING || m->process == nullptr || m->session == nullptr ||
-        m->successor != nullptr || m->predecessor != nullptr) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "module '", name, "' is ",
-          m->successor != nullptr || m->predecessor != nullptr ? "being upgraded"
-                                                               : StateName(m->state),
-          ": a new process can take over from one that runs, and that this manager started; "
-          "`outpost module restart ",
-          name, "` starts it anew"));
+    const bool gone = m->process == nullptr && m->session == nullptr && !m->stopping;
+    if (path.empty() || !gone) {
+      if (m->state != v1::MODULE_STATE_RUNNING || m->process == nullptr || m->session == nullptr ||
+          m->successor != nullptr || m->predecessor != nullptr) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "module '", name, "' is ",
+            m->successor != nullptr || m->predecessor != nullptr ? "being upgraded"
+                                                                 : StateName(m->state),
+            ": a new process can take over from one that runs, and that this manager started; "
+            "`outpost module restart ",
+            name, "` starts it anew"));
+      }
     }
     if (path.empty()) Rescan();
     std::optional<InstalledModule> installed = m->installed;
@@ -77,6 +80,10 @@ void Supervisor::Upgrade(const std::string& name, const std::string& path, const
           "' can't be started: ", installed ? installed->problem : "it is no longer installed"));
     }
     TellBy(name, v1::EVENT_KIND_RESTART, by);
+    if (gone) {
+      StartElsewhere(*m, *std::move(installed), path, wait, tell);
+      return absl::OkStatus();
+    }
     return StartSuccessor(*m, *std::move(installed), path, tell);
   });
   if (!refusal.ok()) return tell(std::move(refusal));
@@ -88,6 +95,20 @@ void Supervisor::Upgrade(const std::string& name, const std::string& path, const
     });
     tell(std::move(info));
   });
+}
+
+void Supervisor::StartElsewhere(Module& m, InstalledModule installed, const std::string& path,
+                                absl::Duration wait, ModuleInfoCallback callback) {
+  parts_.store->Write({.conditions = {}, .changes = {{absl::StrCat(kPathPrefix, m.name), path}}},
+                      [name = m.name](const absl::Status& status) {
+                        if (!status.ok())
+                          log::Get("module").error("{}: {}", name, status.ToString());
+                      });
+  m.installed = std::move(installed);
+  m.policy = PolicyOf(m);
+  m.failures = 0;
+  StartProcess(m);
+  Wait(m, /*for_stop=*/false, wait, std::move(callback));
 }
 
 absl::Status Supervisor::StartSuccessor(Module& m, InstalledModule installed,

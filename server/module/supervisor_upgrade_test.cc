@@ -199,6 +199,36 @@ TEST_F(UpgradeTest, TheNewDirectoryIsKeptOverARestartOfTheManager) {
   EXPECT_EQ(manager->Info("hello").path(), other);
 }
 
+TEST_F(UpgradeTest, OneWhoseDirectoryIsGoneIsStartedFromAnother) {
+  StartHello();
+  const std::string other = scratch.File("hello-2");
+  std::filesystem::copy(scratch.File("modules/hello"), other);
+  Upgrade(other);
+  AttachNext();
+  next->SendConfigured();
+  const auto pid = static_cast<pid_t>(manager->Info("hello").pid());
+  kill(old_pid, SIGKILL);
+  over.WaitForNotification();
+  std::filesystem::remove_all(other);
+  CrashManager();
+  kill(pid, SIGKILL);
+  ASSERT_TRUE(AwaitEnd(pid));
+  StartManager();
+  ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_FAILED));
+  EXPECT_THAT(manager->Info("hello").reason(), StartsWith(other + ": there is no module"));
+
+  absl::Notification started;
+  (*manager)->Upgrade("hello", scratch.File("modules/hello"), "client", absl::InfiniteDuration(),
+                      [&](const absl::StatusOr<v1::ModuleInfo>& info) {
+                        EXPECT_TRUE(info.ok()) << info.status();
+                        started.Notify();
+                      });
+  FakeModule back(*manager, "hello", NextProcess().token);
+  ASSERT_TRUE(back.AttachAndServe()) << back.refusal.status;
+  started.WaitForNotification();
+  EXPECT_EQ(manager->Info("hello").path(), scratch.File("modules/hello"));
+}
+
 TEST_F(UpgradeTest, WhatAnUpgradeLeavesWhenTheManagerCrashesIsEnded) {
   StartHello();
   Upgrade();
