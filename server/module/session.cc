@@ -28,6 +28,17 @@ void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) 
   }
 }
 
+// Whether the time of a caller who has given up was over. Whoever calls has that from a clock of
+// his own, and is ahead: it takes time until he is heard, and gRPC rounds up what it passes on.
+bool IsOver(absl::Time deadline, metrics::Clock::time_point came) {
+  constexpr absl::Duration kOnTheWay = absl::Milliseconds(50);
+  constexpr double kRounded = 0.02;  // of the whole time
+  if (deadline == absl::InfiniteFuture()) return false;
+  const absl::Duration left = deadline - absl::Now();
+  const absl::Duration passed = absl::FromChrono(metrics::Clock::now() - came);
+  return left <= kOnTheWay + kRounded * (left + passed);
+}
+
 }  // namespace
 
 std::shared_ptr<Session> Session::Create(std::string key, v1::Register registration,
@@ -127,6 +138,7 @@ void Session::Cancel(RequestId id) { Abandon(id, absl::CancelledError("")); }
 void Session::Abandon(RequestId id, const absl::Status& status) {
   AnswerCallback callback;
   std::string who;
+  bool late = false;  // it had no more time
   event::TimerQueue::TimerId timer = 0;
   std::shared_ptr<Session> successor;
   {
@@ -143,9 +155,9 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
     request.callback = nullptr;
     who = request.who;
     timer = request.timer;
+    late = absl::IsDeadlineExceeded(status) || IsOver(request.deadline, request.came);
     CountersOf(request.is_call)
-        .Ended(absl::IsDeadlineExceeded(status) ? metrics::Unanswered::kTimedOut
-                                                : metrics::Unanswered::kCancelled);
+        .Ended(late ? metrics::Unanswered::kTimedOut : metrics::Unanswered::kCancelled);
     if (request.sent) {
       // The module is still busy with it: its slot is free when it answers.
       v1::AttachResponse message;
@@ -157,7 +169,7 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
     }
   }
   timers_->Cancel(timer);
-  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+  if (late) {
     callback(absl::DeadlineExceededError(
         absl::StrCat(who, ": module ", name(), " did not answer in time")));
   } else {

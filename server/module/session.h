@@ -82,8 +82,9 @@ class Session : public std::enable_shared_from_this<Session> {
   RequestId Start(v1::AttachResponse request, std::string who, absl::Time deadline,
                   AnswerCallback callback);
 
-  // Nobody waits any more: the callback runs with CANCELLED now, and the module
-  // is told. Nothing happens where the request has ended already.
+  // Nobody waits any more: the callback runs with CANCELLED now (or, where its deadline is as
+  // good as there, with DEADLINE_EXCEEDED), and the module is told. Nothing happens where the
+  // request has ended already.
   void Cancel(RequestId id);
 
   // Takes a RunCommandResult or CallResult. An answer to nothing that is with the

@@ -179,6 +179,19 @@ TEST_F(SessionTest, CancelTellsTheModuleOnlyWhatItHas) {
   session_->Lost("is gone");
 }
 
+TEST_F(SessionTest, WhoGivesUpAtHisDeadlineHasRunOutOfTime) {
+  Open(2);
+  Outcome late, early;
+  session_->Cancel(Start(late, absl::Now() + absl::Milliseconds(20)));
+  session_->Cancel(Start(early, absl::Now() + absl::Seconds(20)));
+  ASSERT_TRUE(late.Wait() && early.Wait());
+  EXPECT_EQ(late.status,
+            absl::DeadlineExceededError("command \"hello\": module hello did not answer in time"));
+  EXPECT_TRUE(absl::IsCancelled(early.status)) << early.status;
+  EXPECT_EQ(counters_->commands.snapshot().timed_out, 1u);
+  EXPECT_EQ(counters_->commands.snapshot().cancelled, 1u);
+}
+
 TEST_F(SessionTest, LostEndsEachRequestOnceAndSaysWhetherItMayHaveHappened) {
   Open(1);
   Outcome running, waiting, after, cancelled;
