@@ -131,7 +131,8 @@ TEST_F(AdoptTest, OutputGoesOnWhereTheFirstReaderHasGone) {
 }
 
 TEST_F(AdoptTest, AnAdoptedProcessAndItsGroupCanBeKilled) {
-  StartUnderAnotherManager("sleep 600 & wait");
+  StartUnderAnotherManager("echo > done; sleep 600 & wait");
+  AwaitDone();  // while a program is executed, its process has no memory
   ProcessRunner runner{kLauncher};
   const auto process = runner.Adopt(pid_, ticks_, Fifo(), {}, Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
