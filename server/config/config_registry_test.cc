@@ -3,17 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
+#include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
-#include "server/store/sqlite/scratch_dir.h"
-#include "server/store/sqlite/sqlite_store.h"
+#include "server/config/config_registry_fixture.h"
 
 namespace outpost::config {
 namespace {
@@ -25,116 +20,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-
-v1::OptionDescriptor Option(const char* name, v1::OptionType type, const char* value = nullptr) {
-  v1::OptionDescriptor option;
-  option.set_name(name);
-  option.set_type(type);
-  if (value != nullptr) option.set_default_value(value);
-  return option;
-}
-
-ConfigRegistry::Descriptors Descriptors(const std::vector<v1::OptionDescriptor>& options) {
-  return {options.begin(), options.end()};
-}
-
-// Of a StatusOr: OK, with these elements.
-template <typename... Elements>
-auto IsOkAndHolds(Elements... elements) {
-  return testing::ResultOf(
-      "the value",
-      [](const absl::StatusOr<std::vector<std::string>>& kept) {
-        return kept.ok() ? *kept : std::vector<std::string>{kept.status().ToString()};
-      },
-      ElementsAre(elements...));
-}
-
-class ConfigRegistryTest : public testing::Test {
- protected:
-  void SetUp() override {
-    Open();
-    v1::OptionDescriptor count = Option("count", v1::OPTION_TYPE_INT, "1");
-    count.set_max("10");
-    v1::OptionDescriptor password = Option("password", v1::OPTION_TYPE_STR);
-    password.set_secret(true);
-    hello_ = Descriptors({Option("place", v1::OPTION_TYPE_STR, "world"), count, password,
-                          Option("emphatic", v1::OPTION_TYPE_BOOL, "true")});
-    ASSERT_TRUE(registry_->DeclareModule("hello", hello_).ok());
-  }
-
-  // A new registry, of the file as it is.
-  void Open(std::map<std::string, std::string> file = {}, store::SqliteOptions options = {}) {
-    registry_.reset();
-    store_.reset();
-    auto store = store::SqliteStore::Open(dir_.File("state.db"), options);
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-    auto registry = ConfigRegistry::Create(*store_, "x", std::move(file));
-    ASSERT_TRUE(registry.ok()) << registry.status();
-    registry_ = *std::move(registry);
-    registry_->OnChange([this](const std::string& module, const v1::OptionValue& value) {
-      absl::MutexLock lock(&mu_);
-      changes_.push_back(absl::StrCat(module, ".", value.name(), "=",
-                                      value.has_value() ? value.value() : "(none)", " from ",
-                                      value.source()));
-    });
-  }
-
-  absl::StatusOr<v1::OptionValue> Set(const std::string& key, const std::string& value,
-                                      const std::string& who = "client") {
-    return Wait(
-        [&](ConfigRegistry::Done done) { registry_->Set(key, value, who, std::move(done)); });
-  }
-  absl::StatusOr<v1::OptionValue> ForceSet(const std::string& key, const std::string& value) {
-    return Wait([&](ConfigRegistry::Done done) {
-      registry_->ForceSet(key, value, "client", std::move(done));
-    });
-  }
-  // The keys that could not be set back.
-  absl::StatusOr<std::vector<std::string>> Reset(uint64_t version) {
-    absl::StatusOr<std::vector<std::string>> result;
-    absl::Notification called;
-    registry_->Reset(version, "client", [&](absl::StatusOr<std::vector<std::string>> kept) {
-      result = std::move(kept);
-      called.Notify();
-    });
-    called.WaitForNotification();
-    return result;
-  }
-  absl::StatusOr<v1::OptionValue> Remove(const std::string& key) {
-    return Wait(
-        [&](ConfigRegistry::Done done) { registry_->Remove(key, "client", std::move(done)); });
-  }
-  static absl::StatusOr<v1::OptionValue> Wait(absl::FunctionRef<void(ConfigRegistry::Done)> start) {
-    absl::StatusOr<v1::OptionValue> result;
-    absl::Notification called;
-    start([&](absl::StatusOr<v1::OptionValue> value) {
-      result = std::move(value);
-      called.Notify();
-    });
-    called.WaitForNotification();
-    return result;
-  }
-
-  // "value from source", or "CODE: message".
-  static std::string Text(const absl::StatusOr<v1::OptionValue>& value) {
-    if (!value.ok()) return value.status().ToString();
-    return absl::StrCat(value->has_value() ? value->value() : "(none)", " from ", value->source());
-  }
-  std::string Get(const std::string& key) { return Text(registry_->Get(key)); }
-
-  std::vector<std::string> TakeChanges() {
-    absl::MutexLock lock(&mu_);
-    return std::exchange(changes_, {});
-  }
-
-  store::ScratchDir dir_;
-  absl::Mutex mu_;
-  std::vector<std::string> changes_ ABSL_GUARDED_BY(mu_);
-  std::unique_ptr<store::SqliteStore> store_;
-  std::unique_ptr<ConfigRegistry> registry_;
-  ConfigRegistry::Descriptors hello_;
-};
 
 TEST_F(ConfigRegistryTest, DefaultsHoldWhereNothingIsSet) {
   EXPECT_EQ(Get("mgr/hello/place"), "world from default");
@@ -401,83 +286,6 @@ TEST_F(ConfigRegistryTest, SecretsAreShownToTheModuleOnly) {
   EXPECT_EQ(registry_->Redacted("hello", *registry_->Get("mgr/hello/place")).value(), "world");
 }
 
-TEST_F(ConfigRegistryTest, HistoryTellsWhoChangedWhatNewestFirst) {
-  ASSERT_TRUE(Set("mgr/hello/place", "Paris", "client").ok());
-  ASSERT_TRUE(Set("mgr/hello/place", "Paris", "client").ok());  // changes nothing
-  ASSERT_TRUE(Set("mgr/hello/place", "Rome", "module/hello").ok());
-  ASSERT_TRUE(Remove("mgr/hello/place").ok());
-  auto history = registry_->History(10);
-  ASSERT_THAT(history, SizeIs(3));
-  EXPECT_EQ(history[0].old_value(), "Rome");
-  EXPECT_FALSE(history[0].has_new_value());
-  EXPECT_EQ(history[1].who(), "module/hello");
-  EXPECT_EQ(history[1].key(), "mgr/hello/place");
-  EXPECT_EQ(history[1].old_value(), "Paris");
-  EXPECT_EQ(history[1].new_value(), "Rome");
-  EXPECT_FALSE(history[2].has_old_value());
-  EXPECT_GT(history[2].time().seconds(), 1'600'000'000);
-  EXPECT_THAT(registry_->History(1), SizeIs(1));
-  EXPECT_THAT(registry_->History(0), IsEmpty());
-}
-
-TEST_F(ConfigRegistryTest, LongValuesAreCutInTheHistoryBetweenCharacters) {
-  std::string value = "x";
-  for (int i = 0; i < 20'000; ++i) value += "€";
-  ASSERT_TRUE(Set("mgr/hello/place", value).ok());
-  EXPECT_EQ(registry_->Get("mgr/hello/place")->value(), value);
-  const std::string shown = registry_->History(1)[0].new_value();
-  EXPECT_THAT(shown, AllOf(HasSubstr("x€€"), HasSubstr("€… (60001 bytes)")));
-  EXPECT_LT(shown.size(), 4200u);
-}
-
-TEST_F(ConfigRegistryTest, TheLastThousandChangesAreKept) {
-  auto write = [&](int first, int last) {
-    absl::BlockingCounter written(last - first);
-    for (int i = first; i < last; ++i) {
-      registry_->Set(absl::StrCat("mgr/hello/m", i, "/place"), absl::StrCat(i), "client",
-                     [&](absl::StatusOr<v1::OptionValue> value) {
-                       EXPECT_TRUE(value.ok()) << value.status();
-                       written.DecrementCount();
-                     });
-    }
-    written.Wait();
-  };
-  write(0, 1050);
-  ASSERT_TRUE(Set("mgr/hello/place", "last").ok());
-  EXPECT_THAT(registry_->History(5000), SizeIs(1000));
-  EXPECT_THAT(store_->List("config-log/"), SizeIs(1000));
-  EXPECT_EQ(registry_->History(1)[0].new_value(), "last");
-  Open();
-  ASSERT_TRUE(Set("mgr/hello/place", "later").ok());
-  auto history = registry_->History(5000);
-  ASSERT_THAT(history, SizeIs(1000));
-  EXPECT_EQ(history[0].new_value(), "later");
-  EXPECT_EQ(history[1].new_value(), "last");
-}
-
-TEST_F(ConfigRegistryTest, ConcurrentSetsOfOneOptionMakeAHistoryWithoutGaps) {
-  constexpr int kThreads = 8, kSets = 15;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < kSets; ++i) {
-        auto value = Set("mgr/hello/place", absl::StrCat(t, "/", i));
-        EXPECT_TRUE(value.ok()) << value.status();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  auto history = registry_->History(1000);
-  ASSERT_THAT(history, SizeIs(kThreads * kSets));
-  EXPECT_EQ(history.front().new_value(), registry_->Get("mgr/hello/place")->value());
-  for (size_t i = 0; i + 1 < history.size(); ++i) {
-    EXPECT_EQ(history[i].old_value(), history[i + 1].new_value()) << i;
-  }
-  auto changes = TakeChanges();
-  EXPECT_EQ(changes.back(),
-            absl::StrCat("hello.place=", history.front().new_value(), " from module"));
-}
-
 TEST_F(ConfigRegistryTest, AFullStoreIsAnErrorAndChangesNothing) {
   store::SqliteOptions options;
   options.max_queued_bytes = 2000;
@@ -528,86 +336,6 @@ TEST_F(ConfigRegistryTest, SettingsAreWhatIsStoredForEveryManager) {
                                     "mgr/hello/password=<redacted>", "mgr/hello/y/place=Rome"));
 }
 
-TEST_F(ConfigRegistryTest, ResetLeadsBackToAVersionAsOneChange) {
-  ASSERT_TRUE(Set("mgr/hello/place", "Paris").ok());
-  ASSERT_TRUE(Set("mgr/hello/count", "2").ok());
-  ASSERT_TRUE(Set("mgr/hello/place", "Rome").ok());
-  ASSERT_TRUE(Set("mgr/hello/emphatic", "no").ok());
-  ASSERT_TRUE(Remove("mgr/hello/count").ok());
-  ASSERT_TRUE(Set("mgr/hello/place", "Oslo").ok());
-  TakeChanges();
-
-  EXPECT_THAT(Reset(2), IsOkAndHolds());
-  EXPECT_EQ(Get("mgr/hello/place"), "Paris from module");
-  EXPECT_EQ(Get("mgr/hello/count"), "2 from module");
-  EXPECT_EQ(Get("mgr/hello/emphatic"), "true from default");
-  EXPECT_THAT(TakeChanges(), SizeIs(3));
-  const auto versions = registry_->Versions(10);
-  ASSERT_THAT(versions, SizeIs(7));
-  EXPECT_EQ(versions[0].number, 7u);
-  ASSERT_THAT(versions[0].changes, SizeIs(3));
-  EXPECT_EQ(versions[0].changes[2].key(), "mgr/hello/place");
-  EXPECT_EQ(versions[0].changes[2].old_value(), "Oslo");
-  EXPECT_EQ(versions[0].changes[2].new_value(), "Paris");
-  EXPECT_EQ(versions[0].changes[2].who(), "client (reset to 2)");
-
-  EXPECT_THAT(Reset(6), IsOkAndHolds());  // the reset is undone like any change
-  EXPECT_EQ(Get("mgr/hello/place"), "Oslo from module");
-  EXPECT_EQ(Get("mgr/hello/count"), "1 from default");
-  EXPECT_THAT(Reset(0), IsOkAndHolds());
-  EXPECT_THAT(registry_->Settings(), IsEmpty());
-  EXPECT_THAT(Reset(9), IsOkAndHolds());  // the present one: nothing to do
-  EXPECT_EQ(registry_->Versions(1)[0].number, 9u);
-  EXPECT_EQ(Reset(10).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(Reset(10).status().message()), HasSubstr("the newest is 9"));
-}
-
-TEST_F(ConfigRegistryTest, ResetRestoresLongValuesWholeAndLeavesSecretsAlone) {
-  const std::string value(20'000, 'x');
-  ASSERT_TRUE(Set("mgr/hello/place", value).ok());
-  ASSERT_TRUE(Set("mgr/hello/password", "hunter2").ok());
-  ASSERT_TRUE(Set("mgr/hello/place", "short").ok());
-  ASSERT_TRUE(Set("mgr/hello/password", "hunter3").ok());
-  EXPECT_THAT(Reset(2), IsOkAndHolds("mgr/hello/password"));
-  EXPECT_EQ(registry_->Get("mgr/hello/place")->value(), value);
-  EXPECT_EQ(Get("mgr/hello/password"), "hunter3 from module");
-  // To take one away no former value is needed.
-  EXPECT_THAT(Reset(1), IsOkAndHolds());
-  EXPECT_EQ(Get("mgr/hello/password"), "(none) from default");
-}
-
-TEST_F(ConfigRegistryTest, AForgottenVersionCantBeGoneBackTo) {
-  // Each change is some 120 kB of the history's 8 MiB.
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(Set("mgr/hello/place", std::string(60'000, static_cast<char>('a' + i % 26))).ok());
-  }
-  const auto versions = registry_->Versions(1000);
-  EXPECT_GT(versions.size(), 50u);
-  EXPECT_LT(versions.size(), 90u);
-  const uint64_t oldest = versions.back().number;
-  EXPECT_EQ(Reset(oldest - 2).status().code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(std::string(Reset(0).status().message()), HasSubstr(absl::StrCat(oldest - 1)));
-  Open();
-  EXPECT_EQ(Reset(oldest - 2).status().code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(Reset(oldest - 1), IsOkAndHolds());
-  EXPECT_EQ(registry_->Get("mgr/hello/place")->value()[0],
-            static_cast<char>('a' + (oldest - 2) % 26));
-}
-
-TEST_F(ConfigRegistryTest, AResetBesideSetsLosesNoChange) {
-  ASSERT_TRUE(Set("mgr/hello/place", "first").ok());
-  std::thread setter([&] {
-    for (int i = 0; i < 50; ++i) ASSERT_TRUE(Set("mgr/hello/place", absl::StrCat(i)).ok());
-  });
-  for (int i = 0; i < 20; ++i) EXPECT_THAT(Reset(1), IsOkAndHolds());
-  setter.join();
-  const auto history = registry_->History(1000);
-  for (size_t i = 0; i + 1 < history.size(); ++i) {
-    EXPECT_EQ(history[i].old_value(), history[i + 1].new_value()) << i;
-  }
-  EXPECT_EQ(history.front().new_value(), registry_->Get("mgr/hello/place")->value());
-}
-
 TEST_F(ConfigRegistryTest, DescribeGivesTheDeclaration) {
   EXPECT_EQ(registry_->Describe("mgr/hello/x/count")->max(), "10");
   EXPECT_EQ(registry_->Describe("global/count")->max(), "10");
@@ -620,7 +348,7 @@ TEST_F(ConfigRegistryTest, DestroyedWithWritesInFlightItWaitsForTheirDone) {
   std::atomic<int> called = 0;
   for (int i = 0; i < 100; ++i) {
     registry_->Set("mgr/hello/place", absl::StrCat(i), "client",
-                   [&](absl::StatusOr<v1::OptionValue>) { ++called; });
+                   [&](const absl::StatusOr<v1::OptionValue>&) { ++called; });
   }
   registry_.reset();
   EXPECT_EQ(called, 100);
