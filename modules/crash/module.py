@@ -49,6 +49,10 @@ def _crash_text(report: Report) -> str:
     return f"{who} crashed {where}"
 
 
+def _days(name: str, days: int, desc: str) -> Option:
+    return Option(name=name, type="secs", default=days * _DAY, min=0, desc=desc, runtime=True)
+
+
 class Module(MgrModule):
     """See above.
 
@@ -56,22 +60,10 @@ class Module(MgrModule):
     """
 
     MODULE_OPTIONS = [
-        Option(
-            name="warn_recent_interval",
-            type="secs",
-            default=14 * _DAY,
-            min=0,
-            desc="for how long the health tells of a crash that is not archived",
-            runtime=True,
+        _days(
+            "warn_recent_interval", 14, "for how long the health tells of a crash not archived yet"
         ),
-        Option(
-            name="retain_interval",
-            type="secs",
-            default=365 * _DAY,
-            min=0,
-            desc="for how long crash reports are kept",
-            runtime=True,
-        ),
+        _days("retain_interval", 365, "for how long crash reports are kept"),
         Option(
             name="max_reports_per_module",
             type="uint",
