@@ -23,6 +23,25 @@ def bazel(*args: str) -> str:
     return done.stdout
 
 
+def with_generated_as_system(arguments: list[str]) -> list[str]:
+    """Return the arguments with the places of generated headers as those of a system's headers.
+
+    What clang-tidy finds in these is nobody's to mend.
+    """
+    result: list[str] = []
+    for argument in arguments:
+        path = argument.removeprefix("-I")
+        if path.startswith("bazel-out/") and (
+            argument != path or result[-1:] in (["-I"], ["-iquote"])
+        ):
+            if argument == path:
+                result.pop()
+            result += ["-isystem", path]
+        else:
+            result.append(argument)
+    return result
+
+
 def compile_commands(targets: list[str]) -> list[dict[str, Any]]:
     """Return an entry for each source file of ours that is in Bazel targets."""
     workspace = bazel("info", "workspace").strip()
@@ -36,7 +55,9 @@ def compile_commands(targets: list[str]) -> list[dict[str, Any]]:
     )
     commands = []
     for action in graph["actions"]:
-        arguments = [x for x in action["arguments"] if not x.startswith(_UNWANTED)]
+        arguments = with_generated_as_system(
+            [x for x in action["arguments"] if not x.startswith(_UNWANTED)]
+        )
         source = arguments.index("-c") + 1
         if arguments[source].startswith(("bazel-out/", "external/")):
             continue

@@ -31,10 +31,10 @@ class StructurePartsTest : public testing::Test {
     state_.AddListener([this](const SnapshotPtr& snapshot) { parts_.Published(snapshot); });
   }
 
-  absl::StatusOr<std::string> Read(const std::string& name, StructureParts::Part part) {
+  absl::StatusOr<std::string> Read(const std::string& name, const StructureParts::Part& part) {
     absl::StatusOr<std::string> result = absl::UnknownError("");
     absl::Notification done;
-    parts_.Read(*state_.Get(name), std::move(part), [&](absl::StatusOr<absl::string_view> text) {
+    parts_.Read(*state_.Get(name), part, [&](absl::StatusOr<absl::string_view> text) {
       if (text.ok()) {
         result = std::string(*text);
       } else {
@@ -47,11 +47,11 @@ class StructurePartsTest : public testing::Test {
   }
 
   // Whether a Read ends on the caller's thread.
-  bool IsQuick(const std::string& name, StructureParts::Part part) {
+  bool IsQuick(const std::string& name, const StructureParts::Part& part) {
     bool quick = true;
     absl::Notification done;
     const auto self = std::this_thread::get_id();
-    parts_.Read(*state_.Get(name), std::move(part), [&](const auto&) {
+    parts_.Read(*state_.Get(name), part, [&](const auto&) {
       quick = std::this_thread::get_id() == self;
       done.Notify();
     });
@@ -126,7 +126,7 @@ TEST_F(StructurePartsTest, AReadOfAnOlderVersionIsAnsweredFromIt) {
   ASSERT_EQ(*Read("osd_map", {.path = "/osds/1/v"}), "2");
   std::string text;
   absl::Notification done;
-  parts_.Read(old, {.path = "/osds/1/v"}, [&](absl::StatusOr<absl::string_view> found) {
+  parts_.Read(old, {.path = "/osds/1/v"}, [&](const absl::StatusOr<absl::string_view>& found) {
     text = std::string(found.value_or(""));
     done.Notify();
   });

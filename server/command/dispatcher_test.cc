@@ -179,8 +179,9 @@ TEST_F(DispatcherTest, AnUnknownCommandMayBeOneOfAClusterThatWasNeverReached) {
 }
 
 TEST_F(DispatcherTest, WhatIsNotACommandIsAResult) {
-  for (Request request : {Words({"ecco", "x"}), Words({"echo"}), Words({}), Json("{"), Json("[]"),
-                          Json(R"({"prefix":"nosuch"})"), Json(R"({"prefix":"echo"})")}) {
+  for (const Request& request :
+       {Words({"ecco", "x"}), Words({"echo"}), Words({}), Json("{"), Json("[]"),
+        Json(R"({"prefix":"nosuch"})"), Json(R"({"prefix":"echo"})")}) {
     const Response response = Run(request);
     EXPECT_EQ(response.result.retval, -EINVAL);
     EXPECT_NE(response.result.err, "");

@@ -25,6 +25,7 @@ v1::LogRecord Record(const std::string& message, v1::LogLevel level = v1::LOG_LE
 
 std::vector<std::string> Texts(const std::vector<LinePtr>& lines) {
   std::vector<std::string> texts;
+  texts.reserve(lines.size());
   for (const LinePtr& line : lines) texts.push_back(line->record.message());
   return texts;
 }
@@ -89,6 +90,7 @@ TEST(LogHistoryTest, ListenersHearEachLineUntilTheyAreGone) {
   std::atomic<int> heard{0};
   const uint64_t id = history.Listen([&heard](const LinePtr&) { ++heard; });
   std::vector<std::thread> writers;
+  writers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     writers.emplace_back([&history] {
       for (int line = 0; line < 500; ++line) history.Append("a", Record(absl::StrCat(line)));

@@ -55,6 +55,7 @@ TEST(ProcessUsage, CountsThreads) {
   ASSERT_TRUE(before);
   absl::Notification done;
   std::vector<std::thread> threads;
+  threads.reserve(5);
   for (int i = 0; i < 5; ++i) threads.emplace_back([&] { done.WaitForNotification(); });
   const auto with = ReadProcessUsage(getpid());
   done.Notify();
@@ -67,6 +68,7 @@ TEST(ProcessUsage, CountsOpenFiles) {
   const auto before = ReadProcessUsage(getpid());
   ASSERT_TRUE(before);
   std::vector<int> descriptors;
+  descriptors.reserve(7);
   for (int i = 0; i < 7; ++i) descriptors.push_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
   const auto with = ReadProcessUsage(getpid());
   for (const int descriptor : descriptors) close(descriptor);

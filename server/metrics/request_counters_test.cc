@@ -34,6 +34,7 @@ TEST(RequestCounters, CountsEachOnceUnderConcurrency) {
   constexpr int kThreads = 4;
   constexpr int kRequests = 10'000;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < kRequests; ++j) {

@@ -158,7 +158,7 @@ TEST_F(CallRouterTest, AFailedModuleIsToldApartFromOneThatIsNotEnabled) {
 TEST_F(CallRouterTest, AFullQueueHasAReason) {
   const auto module = Module("m", 1);
   for (size_t i = 0; i <= Session::kMaxWaiting; ++i) {
-    router_->RunCommand("m", Hello(), [](command::Result) {});
+    router_->RunCommand("m", Hello(), [](const command::Result&) {});
   }
   Command over;
   router_->RunCommand("m", Hello(), over.Callback());

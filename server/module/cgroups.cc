@@ -116,7 +116,7 @@ std::string GiveBelow(const std::string& directory, const std::string& controlle
 // Where systemd has put the manager into a group below the one that it gave it
 // (DelegateSubgroup=), the one above; else "".
 std::string DelegatedAbove(const std::string& directory) {
-  const std::string above = directory.substr(0, directory.rfind('/'));
+  std::string above = directory.substr(0, directory.rfind('/'));
   for (const char* mark : {"user.delegate", "trusted.delegate"}) {
     char value = 0;
     if (getxattr(above.c_str(), mark, &value, 1) == 1 && value == '1') return above;

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/store/sqlite/scratch_dir.h"
 
 namespace outpost::module {
@@ -38,7 +39,7 @@ class CgroupsTest : public testing::Test {
   // A group with the files that the kernel would have made in it.
   void Make(const std::string& group, const std::vector<std::string>& files) {
     std::filesystem::create_directories(scratch_.File(group));
-    for (const std::string& file : files) Write(group + "/" + file, "");
+    for (const std::string& file : files) Write(absl::StrCat(group, "/", file), "");
   }
   void Write(const std::string& name, const std::string& text) {
     std::ofstream(scratch_.File(name)) << text;

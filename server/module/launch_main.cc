@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -34,7 +33,7 @@ std::string ReadToEnd(int fd) {
   }
 }
 
-int Fail(LaunchReport report) {
+int Fail(const LaunchReport& report) {
   const std::string text = ToText(report);
   return write(kReportFd, text.data(), text.size()) < 0 ? kNotLaunched + 1 : kNotLaunched;
 }
@@ -68,10 +67,11 @@ int Launch() {
   if (chdir(spec->directory.c_str()) != 0) {
     report.error = errno;
     report.no_directory = true;
-    return Fail(std::move(report));
+    return Fail(report);
   }
   std::vector<std::string> words = spec->argv;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   // Told before: when it has been executed, nobody is left to tell. What is told after it
@@ -80,7 +80,7 @@ int Launch() {
   if (write(kReportFd, text.data(), text.size()) < 0) return kNotLaunched + 1;
   Execute(argv);
   report.error = errno;
-  return Fail(std::move(report));
+  return Fail(report);
 }
 
 }  // namespace

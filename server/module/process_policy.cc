@@ -32,7 +32,7 @@ Setter Seconds(absl::Duration ProcessPolicy::*field) {
   };
 }
 
-Setter Number(std::function<uint64_t&(ProcessPolicy&)> field, uint64_t least, uint64_t most) {
+Setter Number(uint64_t& (*field)(ProcessPolicy&), uint64_t least, uint64_t most) {
   return [=](const std::string& word, ProcessPolicy& policy) {
     uint64_t number = 0;
     if (!absl::SimpleAtoi(word, &number) || number < least || number > most) {

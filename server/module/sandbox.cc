@@ -33,11 +33,11 @@ using Problem = std::string;
 
 Problem Errno(absl::string_view what) { return absl::StrCat(what, ": ", strerrordesc_np(errno)); }
 
-Measure Done(std::string name, std::string wanted, const Problem& problem, std::string how) {
+Measure Done(std::string name, std::string wanted, const Problem& problem, const std::string& how) {
   return {.name = std::move(name),
           .wanted = std::move(wanted),
           .applied = problem.empty(),
-          .how = problem.empty() ? std::move(how) : problem};
+          .how = problem.empty() ? how : problem};
 }
 
 bool WriteTo(const std::string& path, absl::string_view text) {
@@ -131,7 +131,7 @@ Problem MountPrivateTmp(const std::vector<std::string>& kept) {
       const std::string source = absl::StrCat("/proc/self/fd/", fd);
       const bool bound =
           !error && mount(source.c_str(), path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0;
-      const Problem problem = bound ? "" : Errno(path);
+      Problem problem = bound ? "" : Errno(path);
       close(fd);
       if (!bound) return problem;
     }

@@ -209,7 +209,7 @@ TEST_F(AttachTest, ANewerSessionOfTheSameProcessTakesThePlaceOfTheOlder) {
   v1::AttachResponse request;
   request.mutable_run_command()->set_prefix("x");
   first.session->Start(request, "x", absl::InfiniteFuture(),
-                       [&](Session::Answer answer) { ended = answer.status(); });
+                       [&](const Session::Answer& answer) { ended = answer.status(); });
   FakeModule second(*manager, "hello", process.token);
   ASSERT_TRUE(second.AttachAndServe()) << second.refusal.status;
   EXPECT_EQ(first.link->closed(), absl::AbortedError("replaced by a newer session"));

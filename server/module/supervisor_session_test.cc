@@ -283,6 +283,7 @@ TEST_F(SessionsTest, NoCommandFallsBetweenStartingAndRunning) {
     ASSERT_TRUE(module.Attach());
     std::atomic<bool> serving = false;
     std::vector<std::thread> callers;
+    callers.reserve(2);
     std::atomic<int> asked = 0, answered = 0;
     for (int i = 0; i < 2; ++i) {
       callers.emplace_back([&] {

@@ -83,6 +83,7 @@ std::vector<Row> ReadRows(const std::shared_ptr<grpc::Channel>& manager, int osd
 
   const auto of = [](const std::vector<nlohmann::json>& runs, const char* key) {
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const auto& run : runs) values.push_back(run[key]);
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
@@ -113,6 +114,7 @@ std::vector<Row> ReadRows(const std::shared_ptr<grpc::Channel>& manager, int osd
 std::vector<Row> FanoutRows(const std::function<std::shared_ptr<grpc::Channel>()>& connect,
                             pid_t pid, absl::Duration time) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
+  channels.reserve(kConnections);
   for (int i = 0; i < kConnections; ++i) channels.push_back(connect());
   const std::shared_ptr<grpc::Channel> operators = connect();
   const double before = ResidentKiB(pid);

@@ -82,6 +82,7 @@ class Manager {
                                      "--report-max-daemons",
                                      absl::StrCat(daemons)};
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (auto& word : argv) words.push_back(word.data());
     words.push_back(nullptr);
     if (posix_spawn(&pid_, words[0], nullptr, nullptr, words.data(), environ) != 0) Die(program);
@@ -364,6 +365,7 @@ int Main(const Settings& settings) {
 }  // namespace
 }  // namespace outpost::bench
 
+// What fails ends it, also by an exception. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   // As outpostd and modules do.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

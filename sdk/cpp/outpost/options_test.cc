@@ -48,7 +48,7 @@ TEST(OptionsTest, EveryTypeReadsWhatItWrites) {
   const auto none = set.AddUnset<int64_t>("none", "");
   std::vector<internal::OptionValues::Update> updates;
   for (const OptionDeclaration& d : set.declarations())
-    updates.emplace_back(d.name, d.default_value);
+    updates.push_back({d.name, d.default_value});
   set.values()->Apply(updates);
   EXPECT_EQ(text.Get(), "a b");
   EXPECT_EQ(i.Get(), -5);
