@@ -121,10 +121,11 @@ TEST(TimerQueueTest, FunctionsThatNeverRanAreDestroyedWithTheQueue) {
 TEST(TimerQueueTest, CancelDestroysTheFunctionWithoutTheLock) {
   TimerQueue timers;
   struct CancelsInItsDestructor {
-    TimerQueue* timers;
+    TimerQueue* timers = nullptr;
     ~CancelsInItsDestructor() { timers->Cancel(1); }
   };
-  auto held = std::make_shared<CancelsInItsDestructor>(&timers);
+  auto held = std::make_shared<CancelsInItsDestructor>();
+  held->timers = &timers;
   const auto id = timers.After(absl::Hours(1), [held = std::move(held)] { FAIL(); });
   EXPECT_TRUE(timers.Cancel(id));
 }

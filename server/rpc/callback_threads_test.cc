@@ -175,6 +175,7 @@ TEST_F(CallbackThreadsTest, WorkAgainAfterTheLastServerIsGone) {
 
 TEST_F(CallbackThreadsTest, ManyAtOnce) {
   std::vector<std::thread> callers;
+  callers.reserve(16);
   for (int i = 0; i < 16; ++i) {
     callers.emplace_back([this] {
       for (int j = 0; j < 200; ++j) EXPECT_EQ(Call("/thread"), "grpc-callback");

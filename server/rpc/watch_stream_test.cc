@@ -19,7 +19,6 @@
 namespace outpost::rpc {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 // A store that counts who watches it.
@@ -194,6 +193,7 @@ TEST_F(WatchTest, EachChangeOfTheModulesKeysIsToldInOrder) {
 
 TEST_F(WatchTest, OfAWatcherThatEndsNothingStays) {
   std::vector<std::unique_ptr<KeyWatch>> watches;
+  watches.reserve(20);
   for (int i = 0; i < 20; ++i) watches.push_back(WatchKeys());
   EXPECT_TRUE(counted_->AwaitWatches(20));
   // Half of them end while they are told of changes.
@@ -251,7 +251,7 @@ TEST_F(WatchTest, OfOptionsASlowReaderGetsTheNewestValues) {
 
   auto set = [&](const char* key, const std::string& value) {
     absl::Notification done;
-    manager->config().Set(key, value, "test", [&](absl::StatusOr<v1::OptionValue> result) {
+    manager->config().Set(key, value, "test", [&](const absl::StatusOr<v1::OptionValue>& result) {
       EXPECT_TRUE(result.ok()) << result.status();
       done.Notify();
     });

@@ -41,6 +41,7 @@ int WriteUntilKilled(const std::string& path, uint64_t first) {
     return 1;
   }
   std::vector<std::thread> threads;
+  threads.reserve(kWriters);
   for (int t = 0; t < kWriters; ++t) {
     threads.emplace_back([&store, number = first + t]() mutable {
       for (;; number += kWriters) {

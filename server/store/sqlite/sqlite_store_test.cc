@@ -28,7 +28,7 @@ Batch Put(std::string key, std::string value) { return {{}, {{std::move(key), st
 class HeldWriter {
  public:
   explicit HeldWriter(StateStore& store) {
-    store.Write({}, [this](absl::Status) {
+    store.Write({}, [this](const absl::Status&) {
       holding_.Notify();
       release_.WaitForNotification();
     });
@@ -82,7 +82,7 @@ TEST_F(SqliteStoreTest, WhatIsQueuedWhenTheStoreIsDestroyedIsWritten) {
   {
     auto store = Open();
     for (int i = 0; i < 100; ++i) {
-      store->Write(Put(absl::StrCat("k", i), "v"), [&](absl::Status status) {
+      store->Write(Put(absl::StrCat("k", i), "v"), [&](const absl::Status& status) {
         EXPECT_TRUE(status.ok()) << status;
         done.DecrementCount();
       });
@@ -96,11 +96,11 @@ TEST_F(SqliteStoreTest, AWriteFromACallbackOfAClosingStoreIsRefused) {
   absl::Status late;
   absl::Notification closing, answered;
   auto store = Open();
-  store->Write(Put("k", "v"), [&, raw = store.get()](absl::Status) {
+  store->Write(Put("k", "v"), [&, raw = store.get()](const absl::Status&) {
     closing.WaitForNotification();
     // The destructor runs by now, or begins in a moment: try until it has.
     do {
-      raw->Write(Put("late", "v"), [&](absl::Status status) {
+      raw->Write(Put("late", "v"), [&](const absl::Status& status) {
         if (absl::IsUnavailable(status)) late = std::move(status);
       });
     } while (late.ok());
@@ -121,7 +121,7 @@ TEST_F(SqliteStoreTest, WritesThatWaitTogetherShareOneTransaction) {
   {
     HeldWriter held(*store);
     for (int i = 0; i < 1000; ++i) {
-      store->Write(Put(absl::StrCat("k", i), "v"), [&](absl::Status status) {
+      store->Write(Put(absl::StrCat("k", i), "v"), [&](const absl::Status& status) {
         EXPECT_TRUE(status.ok()) << status;
         done.DecrementCount();
       });
@@ -139,6 +139,7 @@ TEST_F(SqliteStoreTest, ConcurrentWritersShareTransactions) {
   auto store = Open();
   constexpr int kThreads = 32, kWrites = 50;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kWrites; ++i) {
@@ -149,7 +150,7 @@ TEST_F(SqliteStoreTest, ConcurrentWritersShareTransactions) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(store->stats().keys, size_t{kThreads * kWrites});
+  EXPECT_EQ(store->stats().keys, size_t{kThreads} * kWrites);
   EXPECT_LT(store->stats().commits.count(), uint64_t{kThreads * kWrites / 4});
 }
 
@@ -185,7 +186,7 @@ TEST_F(SqliteStoreTest, AConditionSeesTheBatchesBeforeItInTheSameGroup) {
   {
     HeldWriter held(*store);
     auto write = [&](int i, Batch batch) {
-      store->Write(std::move(batch), [&, i](absl::Status status) {
+      store->Write(std::move(batch), [&, i](const absl::Status& status) {
         codes[i] = status.code();
         done.DecrementCount();
       });
@@ -206,6 +207,7 @@ TEST_F(SqliteStoreTest, ACounterRaisedByCompareAndSwapLosesNoIncrement) {
   ASSERT_TRUE(store->WriteAndWait(Put("n", "0")).ok());
   constexpr int kThreads = 8, kIncrements = 25;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kIncrements;) {
@@ -228,7 +230,7 @@ TEST_F(SqliteStoreTest, WatchersSeeAppliedChangesInOrderBeforeDone) {
   {
     HeldWriter held(*store);
     auto note = [&](const char* name) {
-      return [&log, name](absl::Status status) {
+      return [&log, name](const absl::Status& status) {
         log.push_back(absl::StrCat(name, status.ok() ? " done" : " failed"));
       };
     };
@@ -246,12 +248,14 @@ TEST_F(SqliteStoreTest, AWatchSeesWritesOfAllThreadsOnceAndInTheOrderOfEach) {
   std::map<std::string, std::vector<std::string>> seen;
   auto watch = store->Watch("t", [&](const Change& c) { seen[c.key].push_back(*c.value); });
   std::vector<std::string> expected;
+  expected.reserve(200);
   for (int i = 0; i < 200; ++i) expected.push_back(absl::StrCat(i));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (const std::string& value : expected) {
-        store->Write(Put(absl::StrCat("t", t), value), [](absl::Status) {});
+        store->Write(Put(absl::StrCat("t", t), value), [](const absl::Status&) {});
       }
     });
   }
@@ -274,8 +278,8 @@ TEST_F(SqliteStoreTest, AWatchThatEndedSeesNothing) {
 TEST_F(SqliteStoreTest, ACallbackMayWriteAgain) {
   auto store = Open();
   absl::Notification done;
-  store->Write(Put("a", "1"), [&, raw = store.get()](absl::Status) {
-    raw->Write(Put("b", *raw->Get("a")), [&](absl::Status) { done.Notify(); });
+  store->Write(Put("a", "1"), [&, raw = store.get()](const absl::Status&) {
+    raw->Write(Put("b", *raw->Get("a")), [&](const absl::Status&) { done.Notify(); });
   });
   done.WaitForNotification();
   EXPECT_EQ(store->Get("b"), "1");
@@ -296,14 +300,14 @@ TEST_F(SqliteStoreTest, WhatDoesNotFitIntoTheQueueIsRefusedAtOnce) {
   options.max_queued_bytes = 100;
   auto store = Open(options);
   absl::BlockingCounter written(3);
-  auto count = [&](absl::Status status) {
+  auto count = [&](const absl::Status& status) {
     EXPECT_TRUE(status.ok()) << status;
     written.DecrementCount();
   };
   auto refusal = [&](Batch batch) {
     absl::Status refused;
     bool called = false;
-    store->Write(std::move(batch), [&](absl::Status status) {
+    store->Write(std::move(batch), [&](const absl::Status& status) {
       refused = std::move(status);
       called = true;
     });
@@ -335,6 +339,7 @@ TEST_F(SqliteStoreTest, ReadersRunBesideTheWriter) {
   ASSERT_TRUE(store->WriteAndWait({{}, {{"p/a", "0"}, {"p/b", "0"}}}).ok());
   std::atomic<bool> stop = false;
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
       while (!stop) {

@@ -212,7 +212,7 @@ class Probe : public outpost::Module {
         absl::MutexLock lock(&mu_);
         seen = seen_.size();
       }
-      const absl::StatusOr<Json> flags = OsdFlags();
+      absl::StatusOr<Json> flags = OsdFlags();
       if (!flags.ok()) return flags;
       const std::vector<std::string> names = absl::StrSplit(flags->get<std::string>(), ',');
       bool found = false;
