@@ -169,7 +169,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   const std::string socket = absl::StrCat(settings.run_dir, "/outpost.sock");
   if (auto status = ClearSocket(socket); !status.ok()) return status;
 
-  const absl::Time started = absl::Now();
+  const event::Moment started = event::Moment::Now();
   const std::string instance = NewInstance();
   event::TimerQueue timers;
   auto store = store::SqliteStore::Open(absl::StrCat(settings.data_dir, "/state.db"));
@@ -249,7 +249,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     hub.PublishState(name, "", version);
   });
   cluster::PerfCounters counters;
-  std::atomic<uint64_t> schema_version = static_cast<uint64_t>(absl::ToUnixMicros(started));
+  std::atomic<uint64_t> schema_version = static_cast<uint64_t>(absl::ToUnixMicros(started.wall));
   counters.OnSchemaChanged([&](const std::string& type, const std::string& id) {
     hub.PublishState("perf_schema_update", absl::StrCat(type, ".", id), ++schema_version);
   });

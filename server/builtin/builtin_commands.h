@@ -14,6 +14,7 @@
 #include "server/cluster/structure_parts.h"
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
+#include "server/event/moment.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
 #include "server/module/event_log.h"
@@ -28,7 +29,7 @@ namespace outpost::builtin {
 struct Subjects {
   std::string manager_id;
   std::string version;  // "outpost 0.1.0"
-  absl::Time started;
+  event::Moment started;
   module::Supervisor* modules;
   config::ConfigRegistry* config;
   health::HealthRegistry* health;

@@ -1,6 +1,7 @@
 // progress, progress json, progress clear.
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,9 +66,10 @@ std::string ProgressText(const std::vector<v1::ProgressEvent>& events, bool in_s
   std::string text;
   for (const auto& event : events) {
     if (in_status && !event.in_status()) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "\n", "    ", event.message(), " (",
-                    Seconds(absl::Now() - event::FromProto(event.started())), ")\n      ",
-                    progress::Bar(event.progress(), kBarWidth));
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n", "    ", event.message(), " (",
+        Seconds(std::max(absl::Now() - event::FromProto(event.started()), absl::ZeroDuration())),
+        ")\n      ", progress::Bar(event.progress(), kBarWidth));
   }
   return text;
 }

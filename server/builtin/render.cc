@@ -1,5 +1,7 @@
 #include "server/builtin/render.h"
 
+#include <algorithm>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -25,7 +27,9 @@ command::Result Failure(const absl::Status& status) {
 }
 
 std::string HowLongAgo(absl::Time time) {
-  return absl::StrCat(text::DurationText(absl::Now() - time, absl::Milliseconds(100)), " ago");
+  // Of what a clock showed that has been set back since, nobody knows.
+  const absl::Duration ago = std::max(absl::Now() - time, absl::ZeroDuration());
+  return absl::StrCat(text::DurationText(ago, absl::Milliseconds(100)), " ago");
 }
 
 }  // namespace outpost::builtin

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
 
@@ -21,10 +22,6 @@ constexpr int kHistoryDetail = 20;  // lines
 
 std::string HistoryKey(uint64_t number) {
   return absl::StrFormat("%s%020d", kHistoryPrefix, number);
-}
-
-bool IsOver(const v1::HealthMute& mute, absl::Time now) {
-  return mute.has_until() && event::FromProto(mute.until()) <= now;
 }
 
 absl::Status Validate(absl::string_view source, const v1::HealthCheck& check) {
@@ -71,14 +68,18 @@ absl::string_view SeverityName(v1::Severity severity) {
 HealthRegistry::HealthRegistry(store::StateStore* store, event::TimerQueue* timers,
                                Listeners listeners)
     : store_(store), timers_(timers), listeners_(std::move(listeners)) {
-  std::vector<v1::HealthMute> mutes;
+  std::vector<std::pair<std::string, absl::Duration>> ends;
   {
     absl::MutexLock lock(&mu_);
+    const event::Moment now = event::Moment::Now();
     for (const auto& [key, value] : store_->List(kMutePrefix)) {
-      v1::HealthMute mute;
-      if (!mute.ParseFromString(value)) continue;
-      mutes.push_back(mute);
-      mutes_[mute.code()] = std::move(mute);
+      KeptMute kept;
+      if (!kept.mute.ParseFromString(value)) continue;
+      if (kept.mute.has_until()) {
+        kept.end = now.steady + (event::FromProto(kept.mute.until()) - now.wall);
+      }
+      ends.emplace_back(kept.mute.code(), kept.end);
+      mutes_[kept.mute.code()] = std::move(kept);
     }
     for (const auto& [key, value] : store_->List(kHistoryPrefix)) {
       v1::HealthEvent event;
@@ -88,7 +89,7 @@ HealthRegistry::HealthRegistry(store::StateStore* store, event::TimerQueue* time
       if (event.ParseFromString(value)) history_[number] = std::move(event);
     }
   }
-  for (const auto& mute : mutes) ScheduleEnd(mute);
+  for (const auto& [code, end] : ends) ScheduleEnd(code, end);
 }
 
 absl::Status HealthRegistry::Set(absl::string_view source, std::vector<v1::HealthCheck> checks) {
@@ -156,7 +157,8 @@ std::vector<v1::HealthEvent> HealthRegistry::Compare(const Checks& before, const
   for (auto mute = mutes_.begin(); mute != mutes_.end();) {
     const std::optional<int64_t> count = CountOf(mute->first);
     const bool concerned = before.count(mute->first) > 0 || after.count(mute->first) > 0;
-    if (concerned && !mute->second.sticky() && (!count || *count > mute->second.count())) {
+    const v1::HealthMute& kept = mute->second.mute;
+    if (concerned && !kept.sticky() && (!count || *count > kept.count())) {
       batch->changes.push_back({absl::StrCat(kMutePrefix, mute->first), std::nullopt});
       mute = mutes_.erase(mute);
     } else {
@@ -210,8 +212,11 @@ void HealthRegistry::Mute(const std::string& code, std::optional<absl::Duration>
   v1::HealthMute mute;
   mute.set_code(code);
   mute.set_sticky(sticky);
+  absl::Duration end = absl::InfiniteDuration();
   if (ttl) {
-    *mute.mutable_until() = event::ToProto(absl::Now() + *ttl);
+    const event::Moment until = event::Moment::Now() + *ttl;
+    *mute.mutable_until() = event::ToProto(until.wall);
+    end = until.steady;
   }
   bool raised = false;
   {
@@ -219,13 +224,13 @@ void HealthRegistry::Mute(const std::string& code, std::optional<absl::Duration>
     const std::optional<int64_t> count = CountOf(code);
     raised = count.has_value();
     mute.set_count(count.value_or(0));
-    if (raised || sticky) mutes_[code] = mute;
+    if (raised || sticky) mutes_[code] = {mute, end};
   }
   if (!raised && !sticky) {
     return done(
         absl::NotFoundError(absl::StrCat("health alert ", code, " is not currently raised")));
   }
-  ScheduleEnd(mute);
+  ScheduleEnd(code, end);
   store_->Write(
       {.conditions = {}, .changes = {{absl::StrCat(kMutePrefix, code), mute.SerializeAsString()}}},
       std::move(done));
@@ -242,11 +247,10 @@ void HealthRegistry::Unmute(const std::string& code, Done done) {
   listeners_.changed();
 }
 
-void HealthRegistry::ScheduleEnd(const v1::HealthMute& mute) {
-  if (!mute.has_until()) return;
-  const absl::Duration left = event::FromProto(mute.until()) - absl::Now();
-  timers_->After(std::max(left, absl::ZeroDuration()),
-                 [this, code = mute.code()] { EndIfOver(code); });
+void HealthRegistry::ScheduleEnd(const std::string& code, absl::Duration end) {
+  const absl::Duration left = end - event::Moment::Now().steady;
+  if (left == absl::InfiniteDuration()) return;
+  timers_->After(std::max(left, absl::ZeroDuration()), [this, code] { EndIfOver(code); });
 }
 
 void HealthRegistry::EndIfOver(const std::string& code) {
@@ -254,10 +258,8 @@ void HealthRegistry::EndIfOver(const std::string& code) {
     absl::MutexLock lock(&mu_);
     const auto mute = mutes_.find(code);
     if (mute == mutes_.end()) return;
-    if (!IsOver(mute->second, absl::Now())) {
-      // It was given more time, or the wall clock was set back.
-      return ScheduleEnd(mute->second);
-    }
+    // Else it was given another time, and waits for that, too.
+    if (mute->second.end > event::Moment::Now().steady) return;
     mutes_.erase(mute);
   }
   Save({.conditions = {}, .changes = {{absl::StrCat(kMutePrefix, code), std::nullopt}}});
@@ -306,16 +308,25 @@ absl::Status HealthRegistry::SetFromCluster(absl::string_view structure_json) {
 
 Report HealthRegistry::Get() const {
   Report report;
-  const absl::Time now = absl::Now();
+  const event::Moment now = event::Moment::Now();
   absl::MutexLock lock(&mu_);
-  for (const auto& [code, mute] : mutes_) {
-    if (!IsOver(mute, now)) report.mutes.push_back(mute);
+  for (const auto& [code, kept] : mutes_) {
+    if (kept.end <= now.steady) continue;
+    v1::HealthMute& mute = report.mutes.emplace_back(kept.mute);
+    if (mute.has_until()) {
+      // By the wall clock as it goes now; what is below a second is drift.
+      const absl::Time until = event::FromProto(mute.until());
+      const absl::Duration step = now.wall + (kept.end - now.steady) - until;
+      if (absl::AbsDuration(step) >= absl::Seconds(1)) {
+        *mute.mutable_until() = event::ToProto(until + step);
+      }
+    }
   }
   for (const auto& [source, checks] : checks_) {
     for (const auto& [code, check] : checks) {
       v1::HealthCheck& shown = report.checks.emplace_back(check);
       const auto mute = mutes_.find(code);
-      if (mute != mutes_.end() && !IsOver(mute->second, now)) shown.set_muted(true);
+      if (mute != mutes_.end() && mute->second.end > now.steady) shown.set_muted(true);
       if (!shown.muted()) report.status = std::max(report.status, shown.severity());
     }
   }

@@ -78,6 +78,12 @@ class HealthRegistry {
  private:
   using Checks = std::map<std::string, v1::HealthCheck>;  // by code
 
+  // A mute that lasts for two hours does so also when the wall clock is set.
+  struct KeptMute {
+    v1::HealthMute mute;
+    absl::Duration end = absl::InfiniteDuration();  // by the steady clock
+  };
+
   absl::Status Replace(absl::string_view source, Checks next);
   // The sum over all who raise it; nullopt: nobody does.
   std::optional<int64_t> CountOf(absl::string_view code) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -86,7 +92,8 @@ class HealthRegistry {
                                        store::Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Remember(const v1::HealthEvent& event, store::Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ScheduleEnd(const v1::HealthMute& mute);
+  // Waits for the time when it is over.
+  void ScheduleEnd(const std::string& code, absl::Duration end);
   void EndIfOver(const std::string& code);
   void Save(store::Batch batch);
 
@@ -95,7 +102,7 @@ class HealthRegistry {
   const Listeners listeners_;
   mutable absl::Mutex mu_;
   std::map<std::string, Checks, std::less<>> checks_ ABSL_GUARDED_BY(mu_);  // by source
-  std::map<std::string, v1::HealthMute, std::less<>> mutes_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, KeptMute, std::less<>> mutes_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, v1::HealthEvent> history_ ABSL_GUARDED_BY(mu_);
 };
 

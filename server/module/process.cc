@@ -25,6 +25,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/event/moment.h"
 #include "server/log/log.h"
 
 extern char** environ;
@@ -128,11 +129,11 @@ absl::StatusOr<OwnedFd> PipeWith(const std::string& text) {
 
 // The last line of what comes until the other end is closed; nothing where that takes too long.
 std::string LastLine(int fd) {
-  const absl::Time deadline = absl::Now() + kLaunchTime;
+  const event::Moment deadline = event::Moment::Now() + kLaunchTime;
   std::string text;
   while (true) {
     pollfd readable = {.fd = fd, .events = POLLIN, .revents = 0};
-    const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+    const auto left = absl::ToInt64Milliseconds(deadline - event::Moment::Now());
     const int ready = poll(&readable, 1, static_cast<int>(std::max<int64_t>(left, 0)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) return "";

@@ -56,7 +56,7 @@ Session::Session(std::string key, v1::Register registration, std::shared_ptr<Ses
       link_(std::move(link)),
       timers_(timers),
       counters_(std::move(counters)),
-      attached_(absl::Now()),
+      attached_(event::Moment::Now()),
       max_with_module_(max_concurrency() +
                        std::min<size_t>(registration_.prefetch(), kMaxPrefetch)) {}
 

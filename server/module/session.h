@@ -27,6 +27,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "outpost/v1/module_host.pb.h"
+#include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/metrics/request_counters.h"
 
@@ -73,7 +74,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // The secret by which the module's other calls are known.
   const std::string& key() const { return key_; }
   const v1::Register& registration() const { return registration_; }
-  absl::Time attached() const { return attached_; }
+  // By the wall clock as it goes now.
+  absl::Time attached() const { return event::WallTime(attached_, event::Moment::Now()); }
   // How many requests the module works on at once.
   size_t max_concurrency() const;
 
@@ -142,7 +144,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<SessionLink> link_;
   event::TimerQueue* const timers_;
   const std::shared_ptr<RequestsOfModule> counters_;
-  const absl::Time attached_;
+  const event::Moment attached_;
   const size_t max_with_module_;
 
   mutable absl::Mutex mu_;

@@ -160,9 +160,11 @@ void Supervisor::Stop() {
   for (const auto& [name, m] : modules_) {
     longest = std::max(longest, m.policy.drain_timeout + 2 * m.policy.shutdown_grace);
   }
-  const absl::Time deadline = absl::Now() + longest + absl::Seconds(5);
+  const event::Moment deadline = event::Moment::Now() + longest + absl::Seconds(5);
   while (busy()) {
-    if (gone_.WaitWithDeadline(&mu_, deadline)) break;
+    const absl::Duration left = deadline - event::Moment::Now();
+    if (left <= absl::ZeroDuration()) break;
+    gone_.Wait(&mu_, left);
   }
 }
 

@@ -55,6 +55,7 @@
 #include "server/command/command_table.h"
 #include "server/config/config_registry.h"
 #include "server/event/moment.h"
+#include "server/event/steady_wait.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/log/rate_limit.h"
@@ -439,7 +440,7 @@ class Supervisor {
   const Parts parts_;
 
   mutable absl::Mutex mu_;
-  absl::CondVar gone_;  // a module has ended
+  event::SteadyCondVar gone_;  // a module has ended
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;

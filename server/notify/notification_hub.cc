@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 
 namespace outpost::notify {
@@ -29,7 +30,7 @@ std::optional<v1::Notification> Subscription::Next() {
     order_.pop_front();
     slot.waiting = false;
     slot.unacknowledged = next_sequence_;
-    slot.sent = absl::Now();
+    slot.sent = event::Moment::Now().steady;
     next = *slot.newest;
   } else if (!events_.empty() && unacked_events_.size() < kUnackedEvents) {
     next = *events_.front().notification;
@@ -40,7 +41,7 @@ std::optional<v1::Notification> Subscription::Next() {
       missed_.erase(before);
     }
     if (missed > 0) next.set_missed(missed);
-    unacked_events_.emplace_back(next_sequence_, absl::Now());
+    unacked_events_.emplace_back(next_sequence_, event::Moment::Now().steady);
   } else {
     return std::nullopt;
   }
@@ -138,7 +139,7 @@ void Subscription::Close() {
 Subscription::Depth Subscription::depth() const {
   absl::MutexLock lock(&mu_);
   Depth depth;
-  absl::Time owes_since = absl::InfiniteFuture();
+  absl::Duration owes_since = absl::InfiniteDuration();
   depth.waiting = events_.size();
   if (!events_.empty()) owes_since = events_.front().since;
   depth.unacknowledged = unacked_events_.size();
@@ -154,9 +155,9 @@ Subscription::Depth Subscription::depth() const {
   depth.sent = next_sequence_ - 1;
   depth.missed = missed_total_;
   depth.coalesced = coalesced_;
-  depth.lag = owes_since == absl::InfiniteFuture()
+  depth.lag = owes_since == absl::InfiniteDuration()
                   ? absl::ZeroDuration()
-                  : std::max(absl::Now() - owes_since, absl::Nanoseconds(1));
+                  : std::max(event::Moment::Now().steady - owes_since, absl::Nanoseconds(1));
   return depth;
 }
 
@@ -213,12 +214,12 @@ void NotificationHub::PublishState(absl::string_view type, absl::string_view id,
   notification->set_type(std::string(type));
   notification->set_id(std::string(id));
   notification->set_version(version);
-  const absl::Time now = absl::Now();
-  *notification->mutable_time() = event::ToProto(now);
+  const event::Moment now = event::Moment::Now();
+  *notification->mutable_time() = event::ToProto(now.wall);
   absl::MutexLock lock(&mu_);
   const auto [at, is_new] = state_at_.try_emplace(std::string(type), states_.size());
   if (is_new) {
-    states_.push_back({.kind = Publication::Kind::kState, .count = 0, .since = now});
+    states_.push_back({.kind = Publication::Kind::kState, .count = 0, .since = now.steady});
   }
   Publication& state = states_[at->second];
   state.number = ++last_number_;
@@ -232,8 +233,8 @@ void NotificationHub::PublishEvent(const Event& event) {
   notification->set_type(event.type);
   notification->set_id(event.id);
   notification->set_payload_json(event.payload_json);
-  const absl::Time now = absl::Now();
-  *notification->mutable_time() = event::ToProto(now);
+  const event::Moment now = event::Moment::Now();
+  *notification->mutable_time() = event::ToProto(now.wall);
   absl::MutexLock lock(&mu_);
   if (events_.size() == kQueuedEvents) {
     Lose(std::move(events_.front()));
@@ -243,7 +244,7 @@ void NotificationHub::PublishEvent(const Event& event) {
                      .number = ++last_number_,
                      .notification = std::move(notification),
                      .only_for = event.only_for,
-                     .since = now});
+                     .since = now.steady});
   published_.Signal();
 }
 

@@ -109,21 +109,21 @@ class Subscription {
     Shared notification = nullptr;  // of lost events: its type
     uint64_t count = 1;             // how many went into it: changes, or lost events
     std::string only_for = {};      // of events
-    absl::Time since = {};          // when the first of them was published
+    absl::Duration since = {};      // when the first of them was published; by the steady clock
   };
   using Batch = std::vector<Publication>;
 
   struct StateSlot {
     bool waiting = false;
     uint64_t unacknowledged = 0;                     // the sequence on its way; 0: none
-    absl::Time sent;                                 // when it was sent
+    absl::Duration sent;                             // when it was sent; by the steady clock
     std::shared_ptr<const v1::Notification> newest;  // one for all subscribers
-    absl::Time came;                                 // when what waits began to
+    absl::Duration came;                             // when what waits began to
   };
 
   struct WaitingEvent {
     Shared notification;
-    absl::Time since;
+    absl::Duration since;
     uint64_t missed = 0;  // of its type, just before it
   };
 
@@ -148,7 +148,7 @@ class Subscription {
   std::deque<WaitingEvent> events_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint64_t> missed_ ABSL_GUARDED_BY(mu_);  // before the oldest that waits
   std::map<std::string, uint64_t> lost_ ABSL_GUARDED_BY(mu_);    // behind the newest that waits
-  std::deque<std::pair<uint64_t, absl::Time>> unacked_events_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::pair<uint64_t, absl::Duration>> unacked_events_ ABSL_GUARDED_BY(mu_);
   uint64_t missed_total_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t coalesced_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t next_sequence_ ABSL_GUARDED_BY(mu_) = 1;

@@ -95,7 +95,8 @@ grpc::ServerUnaryReactor* ManagerService::GetStatus(grpc::CallbackServerContext*
   response->set_manager_id(parts_.manager_id);
   response->set_instance(parts_.instance);
   response->set_version(parts_.version);
-  *response->mutable_started() = event::ToProto(parts_.started);
+  *response->mutable_started() =
+      event::ToProto(event::WallTime(parts_.started, event::Moment::Now()));
   response->set_source(std::string(parts_.source->name()));
   response->set_cluster_connected(parts_.cluster->connection().connected);
   response->set_cluster_id(parts_.cluster->cluster_id());

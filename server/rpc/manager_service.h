@@ -10,6 +10,7 @@
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/source.h"
 #include "server/command/dispatcher.h"
+#include "server/event/moment.h"
 #include "server/health/health_registry.h"
 #include "server/log/log_history.h"
 #include "server/module/event_log.h"
@@ -25,7 +26,7 @@ class ManagerService final : public v1::Manager::CallbackService, public WithLim
     std::string manager_id;
     std::string instance;
     std::string version;
-    absl::Time started;
+    event::Moment started;
     module::Supervisor* supervisor;
     const command::Dispatcher* dispatcher;
     const cluster::ClusterState* cluster;

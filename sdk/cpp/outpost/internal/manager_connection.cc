@@ -9,6 +9,11 @@
 #include "outpost/internal/manager_stubs.h"
 
 namespace outpost::internal {
+namespace {
+
+constexpr absl::Duration kLongest = absl::Hours(24 * 365);  // what is longer has no deadline
+
+}  // namespace
 
 void ManagerConnection::Connect(const std::shared_ptr<grpc::Channel>& channel) {
   absl::MutexLock lock(&mu_);
@@ -42,9 +47,13 @@ absl::StatusOr<std::shared_ptr<ManagerStubs>> ManagerConnection::stubs() const {
 }
 
 void ManagerConnection::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
-  absl::Time deadline = absl::Now() + timeout;
-  if (const CallState* call = ScopedCall::Current()) deadline = std::min(deadline, call->deadline);
-  context.set_deadline(absl::ToChronoTime(deadline));
+  if (const CallState* call = ScopedCall::Current()) {
+    timeout = std::min(timeout, call->deadline - absl::Now());
+  }
+  // Not from absl::Now(), which for two seconds does not know that the clock was set; gRPC does.
+  if (timeout < kLongest) {
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
+  }
   absl::MutexLock lock(&mu_);
   context.AddMetadata("outpost-session", identity_.session_key);
 }

@@ -1,6 +1,7 @@
 #include "outpost/internal/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -36,6 +37,12 @@ constexpr absl::Duration kGiveUpGrace = absl::Seconds(10);
 // How long an orderly goodbye may take on the wire.
 constexpr absl::Duration kGoodbye = absl::Seconds(1);
 
+// The time of a clock that nobody sets: who sets the wall clock makes no manager silent, and nobody
+// wait. To be compared with its own times alone.
+absl::Time SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 bool IsEventLike(absl::string_view type) {
   return type == "clog" || type == "command" || type == "config";
 }
@@ -51,7 +58,7 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       module_host_(v1::ModuleHost::NewStub(channel_)),
       notifications_(v1::Notifications::NewStub(channel_)),
       log_(module.log_.Named("sdk")),
-      policy_(config_.backoff, config_.first_grace, config_.address, absl::Now()),
+      policy_(config_.backoff, config_.first_grace, config_.address, SteadyNow()),
       feed_(
           *notifications_, module.info_.notify_types, config_.backoff, log_,
           [this](uint64_t id, v1::Notification notification) {
@@ -168,7 +175,7 @@ std::optional<SessionOutcome> Session::RunStream() {
   }
   const std::shared_ptr<AttachStream> stream =
       AttachStream::Start(*module_host_, loop_, RegisterMessage(), this);
-  const absl::Time register_by = absl::Now() + config_.register_timeout;
+  const absl::Time register_by = SteadyNow() + config_.register_timeout;
   {
     absl::MutexLock lock(&mu_);
     stream_ = stream;
@@ -182,10 +189,8 @@ std::optional<SessionOutcome> Session::RunStream() {
       registering = state_ == State::kRegistering;
       absl::Time wake_at =
           std::min(feed_.due(), registering ? register_by : absl::InfiniteFuture());
-      if (last_ping_nanos_ != 0) {
-        wake_at = std::min(wake_at, SilentAt());
-      }
-      mu_.AwaitWithDeadline(absl::Condition(this, &Session::HasNews), wake_at);
+      if (last_ping_nanos_ != 0) wake_at = std::min(wake_at, SilentAt());
+      mu_.AwaitWithTimeout(absl::Condition(this, &Session::HasNews), wake_at - SteadyNow());
       inbox = std::exchange(inbox_, {});
       shutdown = shutdown_;
     }
@@ -208,7 +213,7 @@ std::optional<SessionOutcome> Session::RunStream() {
       FinishConfigure();
     }
     if (inbox.serve) StartServe();
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     feed_.Poll(now);
     if (registering && now >= register_by) stream->Cancel();
     if (last_ping_nanos_ != 0 && now >= SilentAt()) {
@@ -245,7 +250,7 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       calls_.Cancel(message.cancel().id());
       return;
     case v1::AttachResponse::kPing: {
-      if (last_ping_nanos_.exchange(absl::GetCurrentTimeNanos()) == 0) {
+      if (last_ping_nanos_.exchange(absl::ToUnixNanos(SteadyNow())) == 0) {
         absl::MutexLock lock(&mu_);
         inbox_.first_ping = true;
       }
@@ -428,7 +433,7 @@ std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
     reached = state_ != State::kRegistering;
     SetState(State::kBackingOff, status.ToString());
   }
-  std::optional<SessionOutcome> end = policy_.StreamEnded(status, reached, absl::Now());
+  std::optional<SessionOutcome> end = policy_.StreamEnded(status, reached, SteadyNow());
   if (end || !policy_.TellOutage()) return end;
   const std::string why = absl::StrCat(
       config_.address, ": ", status.ok() ? "it closed the session" : std::string(status.message()));
@@ -443,9 +448,9 @@ std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
 }
 
 bool Session::WaitBackoff() {
-  const absl::Time until = policy_.NextTry(absl::Now());
+  const absl::Time until = policy_.NextTry(SteadyNow());
   absl::MutexLock lock(&mu_);
-  mu_.AwaitWithDeadline(absl::Condition(&shutdown_), until);
+  mu_.AwaitWithTimeout(absl::Condition(&shutdown_), until - SteadyNow());
   return !shutdown_;
 }
 

@@ -135,7 +135,7 @@ class Session final : private AttachStream::Observer {
   bool other_manager_ = false;
 
   std::atomic<bool> ship_logs_{false};
-  std::atomic<int64_t> last_ping_nanos_{0};  // since the epoch; 0: none in this stream
+  std::atomic<int64_t> last_ping_nanos_{0};  // of SteadyNow(); 0: none in this stream
 
   absl::Mutex route_mu_;  // of RouteLog: options change on two threads
 

@@ -1,5 +1,7 @@
 #include "outpost/internal/watcher.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,8 @@
 
 namespace outpost::internal {
 namespace {
+
+constexpr absl::Duration kLongest = absl::Hours(24 * 365);  // of a call
 
 // What a new try does not mend. UNAUTHENTICATED is not among them: it is what a manager
 // answers that was started again, until the module is attached to it.
@@ -116,7 +120,8 @@ absl::Status Watcher::ReadOnce(bool* read) {
   // What there is now; what changes while that is read is on the stream.
   absl::StatusOr<std::vector<Watched>> present = absl::CancelledError("");
   if (const auto list = BeginCall(); list != nullptr) {
-    list->set_deadline(absl::ToChronoTime(absl::Now() + connection_.call_timeout()));
+    list->set_deadline(std::chrono::system_clock::now() +
+                       absl::ToChronoMicroseconds(std::min(connection_.call_timeout(), kLongest)));
     present = calls_.list(**stubs, list.get());
     EndCall();
   }

@@ -130,6 +130,7 @@ class Module(MgrModule):
     def stop(self) -> HandleCommandResult:
         """Stop the process"""
         os.kill(os.getpid(), signal.SIGSTOP)
+        self._stop.wait()  # it is another thread that is stopped first, and stops this one
         return HandleCommandResult()
 
     @CLICommand("breaks flood")
