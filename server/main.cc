@@ -65,6 +65,7 @@
 #include "server/rpc/state_services.h"
 #include "server/settings.h"
 #include "server/store/sqlite/sqlite_store.h"
+#include "server/store_commands.h"
 
 namespace outpost {
 namespace {
@@ -142,6 +143,27 @@ std::string ReleaseOf(const cluster::ClusterState& cluster) {
   return release != map.end() && release->is_string() ? release->get<std::string>() : "";
 }
 
+// What is wrong with the store.
+std::vector<v1::HealthCheck> ChecksOfStore(const store::SqliteStore::Writing& writing) {
+  std::vector<v1::HealthCheck> checks;
+  const auto add = [&](const char* code, v1::Severity severity, const std::string& summary) {
+    v1::HealthCheck& check = checks.emplace_back();
+    check.set_code(code);
+    check.set_severity(severity);
+    check.set_summary(summary);
+    check.set_count(1);
+  };
+  const bool damaged = absl::IsDataLoss(writing.status);
+  if (!writing.status.ok()) {
+    add(damaged ? "MGR_STORE_DAMAGED" : "MGR_STORE_WRITE_FAILED", v1::SEVERITY_ERROR,
+        absl::StrCat("writes are refused: ", writing.status.message()));
+  }
+  if (!writing.repaired.empty() && !damaged) {
+    add("MGR_STORE_DAMAGED", v1::SEVERITY_WARNING, writing.repaired);
+  }
+  return checks;
+}
+
 // What the manager does while it runs: waits for signals.
 void ServeUntilSignal(const sigset_t& signals) {
   while (true) {
@@ -202,6 +224,13 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
              if (event.check().source() != "cluster") TellOfHealth(event, &events);
              notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
            }});
+  (*store)->OnWriting([&health](const store::SqliteStore::Writing& writing) {
+    // Not a module's name: those have no space.
+    if (auto set = health.Set("the store", ChecksOfStore(writing)); !set.ok()) {
+      log::Get("store").error("{}", set.ToString());
+    }
+  });
+  const absl::Cleanup stop_telling = [&store] { (*store)->OnWriting({}); };
   cluster::StructureParts structure_parts;
   module::StructureWatches watches;
   cluster.AddListener([&](const cluster::SnapshotPtr& snapshot) {
@@ -459,6 +488,12 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   umask(0077);
 
+  if (argc > 1 && absl::string_view(argv[1]) == "store") {
+    const outpost::StoreOutcome outcome = outpost::RunStoreCommand(argc - 1, argv + 1);
+    std::fputs(outcome.out.c_str(), stdout);
+    std::fputs(outcome.err.c_str(), stderr);
+    return outcome.exit_status;
+  }
   const auto invocation = outpost::ParseSettings(argc, argv, outpost::Product());
   if (!invocation.ok()) {
     std::fprintf(stderr, "outpostd: %s\n", std::string(invocation.status().message()).c_str());
@@ -471,5 +506,5 @@ int main(int argc, char** argv) {
   const absl::Status status = outpost::Run(invocation->settings, signals);
   if (status.ok()) return 0;
   std::fprintf(stderr, "outpostd: %s\n", std::string(status.message()).c_str());
-  return 1;
+  return absl::IsDataLoss(status) ? outpost::kStoreDamaged : 1;
 }

@@ -311,6 +311,7 @@ absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
       "own, over gRPC",
       "outpostd");
   app.set_version_flag("-v,--version", version);
+  app.footer("outpostd store --help: to check, back up and recover what a manager keeps");
   AddFlags(app, s, config_file);
   try {
     app.parse(argc, argv);

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from fixture import DEADLINE, Manager, error_info, run_tests, until
+from fixture import Manager, error_info, run_tests, until
 from outpost.v1 import (
     config_pb2,
     config_pb2_grpc,
@@ -331,110 +328,6 @@ def test_large_input_past_the_command_line(manager: Manager) -> None:
 
 
 # --- disks and files ---
-
-
-def test_a_damaged_state_store() -> None:
-    with Manager("hello") as manager:
-        assert manager.outpost("hello").rc == 0
-        assert manager.stop() == 0
-        database = manager.data / "state.db"
-        whole = database.read_bytes()
-        for content, what in (
-            (whole[:4096] + b"\xff" * 2000 + whole[6096:], "is damaged ("),
-            (b"garbage " * 1000, "is not an SQLite database ("),
-            (whole[:100], "is cut off (it has 100 bytes)"),
-        ):
-            database.write_bytes(content)
-            rc, _, err = manager.refused()
-            assert rc == 1
-            assert f"outpostd: state store {database}: {what}" in err
-            assert "restore a backup of it, or move it and its -wal file away to begin" in err
-            assert database.read_bytes() == content
-        database.write_bytes(whole)
-        manager.restart()
-        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
-
-
-class SmallDisk:
-    """A tmpfs of 1 MiB in a mount namespace of its own, for the data of a manager."""
-
-    def __init__(self, directory: Path) -> None:
-        script = 'mount -t tmpfs -o size=1m,mode=0700 none "$0" && echo ready && exec cat'
-        directory.mkdir()
-        for flags in (["--mount"], ["--mount", "--map-root-user"]):
-            self._holder = subprocess.Popen(
-                ["unshare", *flags, "sh", "-c", script, directory],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            assert self._holder.stdout is not None
-            if self._holder.stdout.readline() == b"ready\n":
-                user = ["--user", "--preserve-credentials"] if len(flags) > 1 else []
-                self.wrapper = ["nsenter", *user, "--mount", "-t", str(self._holder.pid), "--"]
-                self.path = Path(f"/proc/{self._holder.pid}/root{directory}")
-                return
-            refusal = self._holder.communicate()[1].decode()
-        pytest.skip(f"no disk can be made here: {refusal}")
-
-    def close(self) -> None:
-        self._holder.communicate(timeout=DEADLINE)
-
-
-def put(manager: Manager, key: str, value: bytes) -> None:
-    manager.stub(key_value_pb2_grpc.KeyValueStub).Put(
-        key_value_pb2.KeyValuePutRequest(module="hello", key=key, value=value), timeout=DEADLINE
-    )
-
-
-def keys(manager: Manager) -> dict[str, bytes]:
-    response = manager.stub(key_value_pb2_grpc.KeyValueStub).List(
-        key_value_pb2.KeyValueListRequest(module="hello"), timeout=DEADLINE
-    )
-    return {entry.key: entry.value for entry in response.entries}
-
-
-def test_a_full_disk() -> None:
-    manager = Manager("hello")
-    with contextlib.ExitStack() as stack:
-        stack.callback(manager.close)
-        disk = SmallDisk(manager.data)
-        stack.callback(disk.close)
-        manager.wrapper = disk.wrapper
-        manager.start()
-
-        # Half of the disk is somebody else's.
-        (disk.path / "ballast").write_bytes(bytes(512 * 1024))
-        kept: dict[str, bytes] = {}
-        with pytest.raises(grpc.RpcError) as caught:
-            for i in range(100):
-                value = os.urandom(32 * 1024)
-                put(manager, f"key{i}", value)
-                kept[f"key{i}"] = value
-        error = caught.value
-        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert re.search(r"state store \S+/state.db: the disk is full", error.details())
-        assert error_info(error).metadata["errno"] == str(errno.ENOSPC)
-        assert len(kept) > 2
-
-        # What was acknowledged is there; what failed is not; who writes nothing goes on.
-        assert keys(manager) == kept
-        assert manager.outpost("hello") == (0, "Hello, world!\n", "")
-        rc, _, err = manager.outpost("config", "set", "mgr/hello/place", "x" * 60_000)
-        assert rc == errno.ENOSPC, err
-        assert err.startswith("Error ENOSPC: ") and "the disk is full" in err
-        assert manager.outpost("config", "get", "mgr/hello/place") == (0, "world\n", "")
-
-        (disk.path / "ballast").unlink()
-        put(manager, "after", b"there is space again")
-        kept["after"] = b"there is space again"
-        assert keys(manager) == kept
-        assert manager.outpost("config", "set", "mgr/hello/place", "Mars") == (0, "", "")
-
-        manager.kill9()
-        manager.restart()
-        assert keys(manager) == kept
-        assert manager.outpost("hello") == (0, "Hello, Mars!\n", "")
 
 
 def test_a_second_manager() -> None:

@@ -4,8 +4,10 @@
 // **Thread safety.** None: one thread at a time.
 //
 // **Invariants.**
-// 1. The file is locked for this process from Open to the end: what is in memory
-//    elsewhere stays a true copy.
+// 1. From Open to the end nobody else writes to the file: a write transaction is always
+//    open, and only lost in a commit, for the time until the next one begins. Should
+//    another program write then, all that comes later fails (UNAVAILABLE). So what is in
+//    memory elsewhere stays a true copy, while other processes may read (StoreReader).
 // 2. When Commit returns OK the changes are on the disk (WAL with synchronous=FULL:
 //    one fdatasync a commit). When it fails none of them are visible.
 // 3. A new file appears under its name only when it is complete, so an empty file
@@ -18,8 +20,6 @@
 #ifndef OUTPOST_SERVER_STORE_SQLITE_DATABASE_H_
 #define OUTPOST_SERVER_STORE_SQLITE_DATABASE_H_
 
-#include <sqlite3.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/store/sqlite/connection.h"
 
 namespace outpost::store {
 
@@ -64,41 +65,47 @@ class Database {
   absl::Status Load(absl::FunctionRef<void(std::string key, std::string value)> entry);
 
   // Makes all of `changes`, or none. RESOURCE_EXHAUSTED: the disk is full (or the
-  // limit of max_bytes is reached). UNAVAILABLE: the disk fails.
+  // limit of max_bytes is reached). DATA_LOSS: the file has been damaged. UNAVAILABLE: the
+  // disk fails, or is read-only.
   absl::Status Commit(const std::vector<ChangeRef>& changes);
 
- private:
-  struct Closer {
-    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-  };
-  struct Finalizer {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-  };
-  using Statement = std::unique_ptr<sqlite3_stmt, Finalizer>;
+  // Writes to the disk, and changes nothing: whether a commit would succeed, unless it
+  // needs more space than there is. Errors as of Commit.
+  absl::Status TryToWrite();
 
+ private:
   Database(std::string path, int64_t max_bytes);
 
   static absl::Status Create(const std::string& path);
 
-  absl::Status Connect(const std::string& file);
   absl::Status Check();
   absl::Status Configure();
+  // Begins the transaction that is always open, unless it is.
+  absl::Status Begin();
+  // Ends it, durably: or all that was done in it is undone.
+  absl::Status End(absl::Status status);
   absl::Status Make(const ChangeRef& change);
-
-  absl::StatusOr<Statement> Prepare(absl::string_view sql);
-  absl::Status Run(const std::string& sql);
-  // The first column of the first row.
-  absl::StatusOr<std::string> Ask(absl::string_view sql);
-
-  // The error that SQLite reports now, in our words.
-  absl::Status Error(absl::string_view doing) const;
 
   const std::string path_;
   const int64_t max_bytes_;
-  std::unique_ptr<sqlite3, Closer> db_;
+  Connection connection_;
   Statement set_;
   Statement remove_;
+  Statement data_version_;
+  std::string known_version_;  // of the data, as SQLite counts what others write
 };
+
+// The schema of a state store's file.
+struct Schema {
+  static constexpr int64_t kApplicationId = 0x4f757470;  // "Outp"
+  static constexpr int64_t kVersion = 1;
+  static constexpr char kEntries[] =
+      "CREATE TABLE entries (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID";
+};
+
+// Whether this is a state store's file, of a version that is known. FAILED_PRECONDITION,
+// DATA_LOSS: as Database::Open.
+absl::Status Identify(Connection& connection);
 
 }  // namespace outpost::store
 

@@ -1,10 +1,14 @@
 #include "server/store/sqlite/sqlite_store.h"
 
-#include <functional>
+#include <sys/statvfs.h>
+
+#include <algorithm>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/event/moment.h"
 #include "server/log/log.h"
+#include "server/store/sqlite/recovery.h"
 
 namespace outpost::store {
 namespace {
@@ -29,14 +33,17 @@ bool HasEmptyKey(const Batch& batch) {
   return false;
 }
 
+// Of the file, while it is open.
+constexpr int kMostRepairs = 3;
+
+// What is asked to be free before a full disk is said to be none: what a write may hold at most.
+constexpr uint64_t kMostSpace = uint64_t{8} << 20;
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
                                                                Options options) {
-  Database::Settings settings;
-  settings.max_bytes = options.max_bytes;
-  settings.lock_wait = options.lock_wait;
-  auto database = Database::Open(path, settings);
+  auto database = Database::Open(path, {options.max_bytes, options.lock_wait});
   if (!database.ok()) return database.status();
   std::unique_ptr<SqliteStore> store(new SqliteStore(*std::move(database), options));
   if (absl::Status status = store->Load(); !status.ok()) return status;
@@ -45,13 +52,14 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
 }
 
 SqliteStore::SqliteStore(std::unique_ptr<Database> database, Options options)
-    : options_(options), database_(std::move(database)) {}
+    : options_(options), path_(database->path()), database_(std::move(database)) {}
 
 SqliteStore::~SqliteStore() {
   {
     absl::MutexLock lock(&queue_mu_);
     closing_ = true;
   }
+  news_.Signal();
   if (writer_.joinable()) writer_.join();
 }
 
@@ -100,18 +108,16 @@ void SqliteStore::Write(Batch batch, WriteDone done) {
   const size_t bytes = Size(batch);
   absl::Status refused;
   if (HasEmptyKey(batch)) {
-    refused = absl::InvalidArgumentError(
-        absl::StrCat("state store ", database_->path(), ": a key is empty"));
+    refused = absl::InvalidArgumentError(absl::StrCat("state store ", path_, ": a key is empty"));
   } else {
     absl::MutexLock lock(&queue_mu_);
     if (closing_) {
-      refused = absl::UnavailableError(
-          absl::StrCat("state store ", database_->path(), ": is being closed"));
+      refused = absl::UnavailableError(absl::StrCat("state store ", path_, ": is being closed"));
     } else if (stats_.queued_batches >= options_.max_queued_batches ||
                bytes > options_.max_queued_bytes - stats_.queued_bytes) {
       ++stats_.failed_writes;
       refused = absl::ResourceExhaustedError(
-          absl::StrCat("state store ", database_->path(), ": a write of ", bytes,
+          absl::StrCat("state store ", path_, ": a write of ", bytes,
                        " bytes does not fit into the queue (", stats_.queued_batches,
                        " writes and ", stats_.queued_bytes, " bytes wait for the disk; at most ",
                        options_.max_queued_batches, " and ", options_.max_queued_bytes, ")"));
@@ -119,6 +125,7 @@ void SqliteStore::Write(Batch batch, WriteDone done) {
       ++stats_.queued_batches;
       stats_.queued_bytes += bytes;
       queue_.push_back({std::move(batch), std::move(done), bytes, absl::OkStatus()});
+      news_.Signal();
       return;
     }
   }
@@ -128,17 +135,31 @@ void SqliteStore::Write(Batch batch, WriteDone done) {
 void SqliteStore::WriterLoop() {
   while (true) {
     Group group = TakeGroup();
-    if (group.empty()) return;
-    WriteGroup(group);
+    if (!group.empty()) {
+      WriteGroup(group);
+    } else if (Closed()) {
+      return;
+    } else if (HasSpace()) {
+      NoteWriting(TryToWrite(), 0);
+    }
   }
 }
 
 SqliteStore::Group SqliteStore::TakeGroup() {
+  const bool tries = !writing_.ok();
+  absl::Duration left = tries ? options_.try_again : absl::InfiniteDuration();
+  const absl::Duration end = event::Moment::Now().steady + left;
   absl::MutexLock lock(&queue_mu_);
-  auto ready = [this]()
-                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mu_) { return closing_ || !queue_.empty(); };
-  queue_mu_.Await(absl::Condition(&ready));
+  while (!closing_ && queue_.empty() && left > absl::ZeroDuration()) {
+    news_.Wait(&queue_mu_, left);
+    left = tries ? end - event::Moment::Now().steady : left;
+  }
   return std::exchange(queue_, {});
+}
+
+bool SqliteStore::Closed() const {
+  absl::MutexLock lock(&queue_mu_);
+  return closing_ && queue_.empty();
 }
 
 void SqliteStore::WriteGroup(Group& group) {
@@ -214,8 +235,12 @@ absl::Status SqliteStore::CommitBatches(Pending* begin, Pending* end) {
   if (changes.empty()) return absl::OkStatus();  // the file holds all of it already
 
   const metrics::Clock::time_point began = metrics::Clock::now();
-  absl::Status status = database_->Commit(changes);
-  NoteDisk(status);
+  absl::Status status = Commit(changes);
+  size_t bytes = 0;
+  for (const ChangeRef& change : changes) {
+    bytes += change.key.size() + (*change.value ? (*change.value)->size() : 0);
+  }
+  NoteWriting(status, bytes);
   if (!status.ok()) {
     return absl::IsResourceExhausted(status) ? status : absl::UnavailableError(status.message());
   }
@@ -231,14 +256,83 @@ absl::Status SqliteStore::CommitBatches(Pending* begin, Pending* end) {
   return status;
 }
 
-void SqliteStore::NoteDisk(const absl::Status& status) {
-  if (status.ok() != disk_failed_) return;
-  disk_failed_ = !status.ok();
-  if (disk_failed_) {
-    log::Get("store").error("writes fail: {}", std::string(status.message()));
-  } else {
-    log::Get("store").info("state store {}: writes work again", database_->path());
+absl::Status SqliteStore::Commit(const std::vector<ChangeRef>& changes) {
+  absl::Status status = database_ == nullptr ? writing_ : database_->Commit(changes);
+  if (!absl::IsDataLoss(status)) return status;
+  status = WriteAnew(status);
+  return status.ok() ? database_->Commit(changes) : status;
+}
+
+absl::Status SqliteStore::TryToWrite() {
+  if (!absl::IsDataLoss(writing_)) return database_->TryToWrite();
+  const absl::Status damage = database_ == nullptr ? writing_ : database_->TryToWrite();
+  return absl::IsDataLoss(damage) ? WriteAnew(damage) : damage;
+}
+
+absl::Status SqliteStore::WriteAnew(const absl::Status& damage) {
+  // Who comes to this again and again has a disk that can't be helped so.
+  if (repairs_ == kMostRepairs) return damage;
+  if (!writing_.ok() && event::Moment::Now().steady - failed_at_ < options_.try_again) {
+    return damage;
   }
+  log::Get("store").error("{}; it is written anew from memory", std::string(damage.message()));
+  database_.reset();
+  const auto kept = ReplaceStore(path_, List(""));
+  if (!kept.ok()) {
+    return absl::DataLossError(
+        absl::StrCat(damage.message(), "; nor can it be written anew: ", kept.status().message()));
+  }
+  auto database = Database::Open(path_, {options_.max_bytes, options_.lock_wait});
+  if (!database.ok()) return absl::DataLossError(database.status().message());
+  database_ = *std::move(database);
+  ++repairs_;
+  repaired_ = absl::StrCat("state store ", path_,
+                           ": was found damaged, and has been written anew from memory: nothing is "
+                           "lost; what was there is kept as ",
+                           *kept, ": look at the disk, then remove it");
+  log::Get("store").error("{}", repaired_);
+  return absl::OkStatus();
+}
+
+bool SqliteStore::HasSpace() const {
+  struct statvfs info;
+  if (!absl::IsResourceExhausted(writing_) || statvfs(path_.c_str(), &info) != 0) {
+    return true;
+  }
+  // Its pages, and a log of them.
+  return info.f_bavail * info.f_frsize >= 2 * std::min<uint64_t>(failed_bytes_, kMostSpace);
+}
+
+void SqliteStore::NoteWriting(const absl::Status& status, size_t bytes) {
+  const absl::Duration now = event::Moment::Now().steady;
+  absl::Status next = status;
+  if (!status.ok()) {
+    failed_at_ = now;
+    failed_bytes_ = std::max(failed_bytes_, bytes);
+    if (status.code() == writing_.code()) next = writing_;
+  } else if (!writing_.ok() && (now - failed_at_ < options_.try_again || !HasSpace())) {
+    // A small write may well have its place where a larger one has none.
+    next = writing_;
+  }
+  if (next.ok() != writing_.ok()) {
+    if (next.ok()) {
+      log::Get("store").info("state store {}: writes work again", path_);
+      failed_bytes_ = 0;
+    } else {
+      log::Get("store").error("writes fail: {}", std::string(next.message()));
+    }
+  }
+  writing_ = std::move(next);
+  absl::MutexLock lock(&told_mu_);
+  if (told_.status == writing_ && told_.repaired == repaired_) return;
+  told_ = {writing_, repaired_};
+  if (on_writing_) on_writing_(told_);
+}
+
+void SqliteStore::OnWriting(WritingCallback callback) {
+  absl::MutexLock lock(&told_mu_);
+  on_writing_ = std::move(callback);
+  if (on_writing_ && (!told_.status.ok() || !told_.repaired.empty())) on_writing_(told_);
 }
 
 }  // namespace outpost::store

@@ -16,7 +16,11 @@
 //    an answer is given only when the group's fate is known.
 // 3. The queue is bounded in batches and in bytes. What does not fit is refused at
 //    once, inside Write.
-// 4. The destructor makes everything durable that was queued before it began (or
+// 4. While writing fails, the writer tries on its own, too, from time to time: OnWriting
+//    tells of the end of it also when nobody writes.
+// 5. A file that is found damaged while it is open is written anew from memory, which is
+//    whole; the damaged one is kept beside it.
+// 6. The destructor makes everything durable that was queued before it began (or
 //    fails it as the disk says), and calls every `done`; a Write after that fails
 //    with UNAVAILABLE.
 #ifndef OUTPOST_SERVER_STORE_SQLITE_SQLITE_STORE_H_
@@ -24,6 +28,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +43,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/event/steady_wait.h"
 #include "server/store/sqlite/database.h"
 #include "server/store/state_store.h"
 #include "server/store/watch_list.h"
@@ -52,6 +58,8 @@ struct SqliteOptions {
   int64_t max_bytes = 0;
   // How long Open waits for another process, one that ends just now, to let go of the file.
   absl::Duration lock_wait = absl::Seconds(2);
+  // How long after a failure writing is tried again, where nobody else does.
+  absl::Duration try_again = absl::Seconds(1);
 };
 
 class SqliteStore : public StateStore {
@@ -60,7 +68,7 @@ class SqliteStore : public StateStore {
 
   // Opens the store in `path`, which is made when there is none. Reads and checks the
   // whole file, so it blocks. DATA_LOSS: the file is damaged. FAILED_PRECONDITION: it
-  // is not a state store, or one of a newer version. UNAVAILABLE: it can't be opened
+  // is another program's, or one of a newer version. UNAVAILABLE: it can't be opened
   // for writing, or another process has it. The message says what to do.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path,
                                                            Options options = {});
@@ -72,6 +80,22 @@ class SqliteStore : public StateStore {
   std::vector<std::pair<std::string, std::string>> List(absl::string_view prefix) const override;
   void Write(Batch batch, WriteDone done) override;
   std::unique_ptr<WatchHandle> Watch(absl::string_view prefix, WatchCallback callback) override;
+
+  // What has become of writing.
+  struct Writing {
+    // OK; RESOURCE_EXHAUSTED: the disk is full; DATA_LOSS: the file is damaged, and can't be
+    // written anew; UNAVAILABLE: the disk fails or is read-only.
+    absl::Status status;
+    // Not empty: the file was found damaged, and has been written anew; what happened.
+    std::string repaired;
+  };
+  using WritingCallback = std::function<void(const Writing&)>;
+
+  // Calls `callback` on a thread of the store when writing begins to fail, fails for another
+  // reason, or has worked again for Options::try_again, and when the file was repaired; and
+  // now, if one of these was. An empty one ends that: after it, none runs. Not from a callback
+  // of the store.
+  void OnWriting(WritingCallback callback);
 
  private:
   struct Pending {
@@ -87,20 +111,35 @@ class SqliteStore : public StateStore {
   absl::Status Load();
 
   void WriterLoop();
-  // What waits; empty: the store closes and nothing waits.
+  // Waits for batches, at most until writing is to be tried.
   Group TakeGroup() ABSL_LOCKS_EXCLUDED(queue_mu_);
+  bool Closed() const ABSL_LOCKS_EXCLUDED(queue_mu_);
   // Writes `group` and answers it.
   void WriteGroup(Group& group);
   // Makes the batches [begin, end) durable in one transaction and applies them to
   // memory, leaving in each whether its conditions held. An error: nothing changed.
   absl::Status CommitBatches(Pending* begin, Pending* end);
-  // Logs when writing begins to fail and when it works again.
-  void NoteDisk(const absl::Status& status);
+  // Makes `changes` durable, repairing the file where that is needed.
+  absl::Status Commit(const std::vector<ChangeRef>& changes);
+  // Puts a new file in the place of one that is damaged; `damage` says in what way.
+  absl::Status WriteAnew(const absl::Status& damage);
+  // Finds out whether writing works again.
+  absl::Status TryToWrite();
+  // Whether there is again as much space as the largest write that failed needs.
+  bool HasSpace() const;
+  // Logs, and tells, when writing begins to fail and when it works again.
+  void NoteWriting(const absl::Status& status, size_t bytes);
 
   const Options options_;
-  const std::unique_ptr<Database> database_;  // the writer thread's, after Load
+  const std::string path_;
+  std::unique_ptr<Database> database_;  // the writer thread's, after Load; null: damaged
   WatchList watches_;
-  bool disk_failed_ = false;  // the writer thread's
+  // The writer thread's:
+  absl::Status writing_;      // OK, or why it fails
+  size_t failed_bytes_ = 0;   // the largest write that the full disk has failed
+  absl::Duration failed_at_;  // last; by the steady clock
+  std::string repaired_;      // as Writing::repaired
+  int repairs_ = 0;
   metrics::LatencyHistogram commits_;
 
   mutable absl::Mutex memory_mu_;
@@ -110,6 +149,11 @@ class SqliteStore : public StateStore {
   Group queue_ ABSL_GUARDED_BY(queue_mu_);
   bool closing_ ABSL_GUARDED_BY(queue_mu_) = false;
   StoreStats stats_ ABSL_GUARDED_BY(queue_mu_);  // all but `keys` and `commits`
+  event::SteadyCondVar news_;                    // of queue_ and closing_
+
+  absl::Mutex told_mu_;
+  WritingCallback on_writing_ ABSL_GUARDED_BY(told_mu_);
+  Writing told_ ABSL_GUARDED_BY(told_mu_);
 
   std::thread writer_;  // last: it uses all the others
 };

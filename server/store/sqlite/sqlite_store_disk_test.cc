@@ -13,10 +13,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "server/store/sqlite/scratch_dir.h"
 #include "server/store/sqlite/sqlite_store.h"
 
@@ -49,6 +52,7 @@ class SmallDisk {
   std::unique_ptr<SqliteStore> Open() {
     SqliteStore::Options options;
     if (!mounted_) options.max_bytes = kDiskBytes;
+    options.try_again = absl::Milliseconds(50);
     auto store = SqliteStore::Open(dir_.File("state.db"), options);
     EXPECT_TRUE(store.ok()) << store.status();
     return store.ok() ? *std::move(store) : nullptr;
@@ -62,6 +66,42 @@ class SmallDisk {
 Batch Put(std::string key, size_t size, char fill = 'v') {
   return {{}, {{std::move(key), std::string(size, fill)}}};
 }
+
+// What OnWriting tells.
+class Told {
+ public:
+  explicit Told(SqliteStore* store) : store_(store) {
+    store_->OnWriting([this](const SqliteStore::Writing& writing) {
+      absl::MutexLock lock(&mu_);
+      told_.push_back(writing.status);
+      repaired_ = writing.repaired;
+    });
+  }
+  ~Told() { store_->OnWriting({}); }
+
+  // The one with this number, once it is there.
+  absl::Status Await(size_t number) {
+    absl::MutexLock lock(&mu_);
+    auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return told_.size() > number; };
+    return mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(20))
+               ? told_[number]
+               : absl::DeadlineExceededError("nothing was told");
+  }
+  std::string repaired() {
+    absl::MutexLock lock(&mu_);
+    return repaired_;
+  }
+  size_t size() {
+    absl::MutexLock lock(&mu_);
+    return told_.size();
+  }
+
+ private:
+  SqliteStore* const store_;
+  absl::Mutex mu_;
+  std::vector<absl::Status> told_ ABSL_GUARDED_BY(mu_);
+  std::string repaired_ ABSL_GUARDED_BY(mu_);
+};
 
 void ExpectDiskFull(const absl::Status& status) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
@@ -127,9 +167,21 @@ TEST(SqliteStoreDiskTest, AnothersFileThatFillsTheDiskIsNoticedAndItsRemovalToo)
   while (write(fd, block.data(), block.size()) > 0) {
   }
   close(fd);
+  Told told(store.get());
   ExpectDiskFull(store->WriteAndWait(Put("k", 200'000)));
+  ExpectDiskFull(told.Await(0));
   EXPECT_EQ(store->Get("k"), std::nullopt);
-  ASSERT_EQ(unlink(ballast.c_str()), 0);
+  // It does not say that all is well because little would still find its place.
+  const std::string less = disk.folder() + "/less";
+  ASSERT_EQ(rename(ballast.c_str(), less.c_str()), 0);
+  ASSERT_EQ(truncate(less.c_str(), std::filesystem::file_size(less) - 100'000), 0);
+  (void)store->WriteAndWait(Put("small", 10));
+  absl::SleepFor(absl::Milliseconds(200));
+  EXPECT_EQ(told.size(), 1u);
+  // Nobody writes: it finds out by itself.
+  ASSERT_EQ(unlink(less.c_str()), 0);
+  EXPECT_TRUE(told.Await(1).ok()) << told.Await(1);
+  EXPECT_EQ(told.size(), 2u);
   absl::Status status = store->WriteAndWait(Put("k", 200'000));
   EXPECT_TRUE(status.ok()) << status;
 }
@@ -201,8 +253,11 @@ TEST(SqliteStoreDiskTest, AnIoErrorIsReportedWithSqlitesWordsAndTheStoreRecovers
   struct rlimit tight = before;
   tight.rlim_cur = std::filesystem::file_size(dir.File("state.db-wal"));
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  Told told(store->get());
   absl::Status status = (*store)->WriteAndWait(Put("second", 10));
+  EXPECT_EQ(told.Await(0).code(), absl::StatusCode::kUnavailable) << told.Await(0);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(told.Await(1).ok()) << told.Await(1);
 
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
   EXPECT_THAT(
@@ -216,6 +271,95 @@ TEST(SqliteStoreDiskTest, AnIoErrorIsReportedWithSqlitesWordsAndTheStoreRecovers
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_EQ((*store)->Get("second"), std::nullopt);
   EXPECT_EQ((*store)->stats().keys, 2u);
+}
+
+// A store of more than SQLite keeps in its memory, in which what it has looked at longest ago is
+// overwritten while it is open.
+class DamagedUnderIt {
+ public:
+  static constexpr int kKeys = 4000;
+
+  DamagedUnderIt() {
+    {
+      auto store = SqliteStore::Open(path_);
+      EXPECT_TRUE(store.ok()) << store.status();
+      for (int i = 0; i < kKeys; ++i) (*store)->Write(Put(Key(i), 1200), [](absl::Status) {});
+    }
+    SqliteStore::Options options;
+    options.try_again = absl::Milliseconds(50);
+    auto opened = SqliteStore::Open(path_, options);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
+    fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    Damage();
+  }
+  ~DamagedUnderIt() {
+    store_.reset();
+    close(fd_);  // before, this would end SQLite's locks
+  }
+
+  static std::string Key(int number) { return absl::StrCat("key", 10'000 + number); }
+
+  void Damage() {
+    const std::string bytes(1000 * 4096, '\x5a');
+    EXPECT_EQ(pwrite(fd_, bytes.data(), bytes.size(), 3 * 4096), ssize_t(bytes.size()));
+  }
+
+  const std::string& folder() const { return dir_.path(); }
+  std::string kept() const { return path_ + ".before-recovery.1"; }
+  SqliteStore& store() { return *store_; }
+  void Reopen() {
+    store_.reset();
+    auto opened = SqliteStore::Open(path_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
+  }
+
+ private:
+  ScratchDir dir_;
+  const std::string path_ = dir_.File("state.db");
+  std::unique_ptr<SqliteStore> store_;
+  int fd_;
+};
+
+TEST(SqliteStoreDiskTest, APageThatIsDamagedUnderItIsWrittenAnewWithAllElse) {
+  DamagedUnderIt damaged;
+  Told told(&damaged.store());
+  for (int i = 0; i < 100; ++i) {
+    const absl::Status status = damaged.store().WriteAndWait(Put(damaged.Key(i), 1200, 'w'));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  EXPECT_TRUE(told.Await(0).ok()) << told.Await(0);
+  EXPECT_THAT(told.repaired(), AllOf(HasSubstr("found damaged"), HasSubstr(damaged.kept())));
+  EXPECT_TRUE(std::filesystem::exists(damaged.kept()));
+  damaged.store().OnWriting({});
+  damaged.Reopen();
+  EXPECT_EQ(damaged.store().stats().keys, size_t{DamagedUnderIt::kKeys});
+  EXPECT_EQ(damaged.store().Get(damaged.Key(0)), std::string(1200, 'w'));
+  EXPECT_EQ(damaged.store().Get(damaged.Key(99)), std::string(1200, 'w'));
+  EXPECT_EQ(damaged.store().Get(damaged.Key(100)), std::string(1200, 'v'));
+}
+
+TEST(SqliteStoreDiskTest, WhereItCanNotBeWrittenAnewWritesAreRefusedUntilItCan) {
+  DamagedUnderIt damaged;
+  Told told(&damaged.store());
+  // In the way of the new file.
+  const std::string obstacle = damaged.folder() + "/state.db.recovering";
+  std::filesystem::create_directory(obstacle);
+  absl::Status status;
+  for (int i = 0; i < 100 && status.ok(); ++i) {
+    status = damaged.store().WriteAndWait(Put(damaged.Key(i), 1200, 'w'));
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("state.db: is damaged ("), HasSubstr("nor can it be written anew")));
+  EXPECT_EQ(told.Await(0).code(), absl::StatusCode::kDataLoss) << told.Await(0);
+  EXPECT_EQ(damaged.store().stats().keys, size_t{DamagedUnderIt::kKeys});
+  std::filesystem::remove(obstacle);
+  // Nobody writes: it tries again by itself.
+  EXPECT_TRUE(told.Await(1).ok()) << told.Await(1);
+  status = damaged.store().WriteAndWait(Put("new", 10));
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 }  // namespace

@@ -66,12 +66,11 @@ TEST_F(SqliteStoreOpenTest, OnlyTheOwnerMayReadTheFiles) {
   umask(before);
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_TRUE((*store)->WriteAndWait({{}, {{"k", "v"}}}).ok());
-  for (const char* suffix : {"", "-wal"}) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {
     struct stat info;
     ASSERT_EQ(stat((path_ + suffix).c_str(), &info), 0) << suffix;
     EXPECT_EQ(info.st_mode & 0777, 0600u) << suffix;
   }
-  EXPECT_FALSE(std::filesystem::exists(path_ + "-shm"));
   EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
 }
 
@@ -93,8 +92,8 @@ TEST_F(SqliteStoreOpenTest, WhatAnInterruptedCreationLeftDoesNotMatter) {
 
 TEST_F(SqliteStoreOpenTest, ATextFileIsNotAStore) {
   WriteFile(path_, std::string(5000, 'x'));
-  ExpectRefused(absl::StatusCode::kFailedPrecondition,
-                {"is not an SQLite database", "name another file"});
+  ExpectRefused(absl::StatusCode::kDataLoss,
+                {"is not an SQLite database", "name another file", "outpostd store recover"});
 }
 
 TEST_F(SqliteStoreOpenTest, ADatabaseOfAnotherProgramIsNotTouched) {
@@ -113,9 +112,9 @@ TEST_F(SqliteStoreOpenTest, ANewerVersionIsRefused) {
 TEST_F(SqliteStoreOpenTest, AStoreWithoutVersionOrTableIsDamaged) {
   MakeStore();
   Sql("PRAGMA user_version=0");
-  ExpectRefused(absl::StatusCode::kDataLoss, {"no schema version", "restore a backup"});
+  ExpectRefused(absl::StatusCode::kDataLoss, {"no schema version", "outpostd store recover"});
   Sql("PRAGMA user_version=1; DROP TABLE entries");
-  ExpectRefused(absl::StatusCode::kDataLoss, {"no such table", "restore a backup"});
+  ExpectRefused(absl::StatusCode::kDataLoss, {"no such table", "outpostd store recover"});
 }
 
 TEST_F(SqliteStoreOpenTest, DamagedPagesAreFound) {
@@ -127,24 +126,51 @@ TEST_F(SqliteStoreOpenTest, DamagedPagesAreFound) {
       file << std::string(100, '\x5a');
     }
   }
-  ExpectRefused(absl::StatusCode::kDataLoss, {"is damaged (", "restore a backup", "move it"});
+  ExpectRefused(absl::StatusCode::kDataLoss, {"is damaged (", "outpostd store check"});
 }
 
 TEST_F(SqliteStoreOpenTest, ATruncatedFileIsFound) {
   MakeStore();
   const auto size = std::filesystem::file_size(path_);
   std::filesystem::resize_file(path_, size / 2);
-  ExpectRefused(absl::StatusCode::kDataLoss, {"is damaged (", "restore a backup"});
+  ExpectRefused(absl::StatusCode::kDataLoss, {"is damaged (", "outpostd store check"});
   std::filesystem::resize_file(path_, 50);
-  ExpectRefused(absl::StatusCode::kDataLoss, {"is cut off (it has 50 bytes)", "backup"});
+  ExpectRefused(absl::StatusCode::kDataLoss,
+                {"is cut off (it has 50 bytes)", "outpostd store recover"});
   std::filesystem::resize_file(path_, 0);
-  ExpectRefused(absl::StatusCode::kDataLoss, {"is cut off (it has 0 bytes)", "restore a backup"});
+  ExpectRefused(absl::StatusCode::kDataLoss, {"is cut off (it has 0 bytes)", "recover --from"});
 }
 
 TEST_F(SqliteStoreOpenTest, AMissingFileWithItsLogLeftIsNotANewStore) {
   WriteFile(path_ + "-wal", "changes");
   ExpectRefused(absl::StatusCode::kDataLoss, {"is missing", "-wal"});
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(SqliteStoreOpenTest, ARecoveryThatWasCutOffIsNotANewStore) {
+  WriteFile(path_ + ".recovered", "all of it");
+  ExpectRefused(absl::StatusCode::kDataLoss, {"is missing", "was cut off; run it again"});
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(SqliteStoreOpenTest, OthersMayReadIt) {
+  auto store = SqliteStore::Open(path_);
+  ASSERT_TRUE(store.ok());
+  ASSERT_TRUE((*store)->WriteAndWait({{}, {{"k", "v"}}}).ok());
+  Sql("SELECT count(*) FROM entries");
+  EXPECT_TRUE((*store)->WriteAndWait({{}, {{"k", "w"}}}).ok());
+}
+
+TEST_F(SqliteStoreOpenTest, OthersCanNotWriteToIt) {
+  auto store = SqliteStore::Open(path_);
+  ASSERT_TRUE(store.ok());
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(sqlite3_exec(db, "DELETE FROM entries", nullptr, nullptr, nullptr), SQLITE_BUSY);
+    EXPECT_TRUE((*store)->WriteAndWait({{}, {{"k", absl::StrCat(i)}}}).ok());
+  }
+  sqlite3_close(db);
 }
 
 TEST_F(SqliteStoreOpenTest, AStoreThatIsInUseIsRefused) {
