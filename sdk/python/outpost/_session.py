@@ -198,8 +198,7 @@ class Session:
         now = time.monotonic()
         if self._attached_at is not None:
             _log.warning("lost the manager at %s: %s", self._settings.address, reason)
-            if now - self._attached_at > self._settings.backoff.longest:
-                self._attempt = 0  # only a session that lasted is worth a quick attempt
+            self._attempt = 0  # who was attached is expected by the next manager, however soon
             self._lost_at, self._attached_at = now, None
         elif not self._met and self._attempt == 0 and not self._settings.supervised:
             self._tell(f"waiting for a manager at {self._settings.address}: {reason}")
