@@ -530,10 +530,13 @@ Access AccessOf(absl::string_view letters) {
 }
 
 Caps Caps::AllowAll() {
-  Caps caps;
-  caps.grants_ = std::make_shared<const std::vector<Grant>>(1, AllowGrant(kAny));
-  caps.allows_all_ = true;
-  return caps;
+  static const auto* const kAll = [] {
+    auto* const caps = new Caps;
+    caps->grants_ = std::make_shared<const std::vector<Grant>>(1, AllowGrant(kAny));
+    caps->allows_all_ = true;
+    return caps;
+  }();
+  return *kAll;
 }
 
 absl::StatusOr<Caps> Caps::Parse(absl::string_view text) {

@@ -76,6 +76,8 @@ class Caps {
   bool Allow(const Need& need) const;
   // Whether there is a grant of everything from everywhere.
   bool allows_all() const { return allows_all_; }
+  // Whether one is a copy of the other: then they allow the same.
+  bool IsCopyOf(const Caps& other) const { return grants_ == other.grants_; }
 
   // In the form that Ceph prints.
   std::string ToString() const;
