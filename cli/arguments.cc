@@ -62,7 +62,7 @@ std::unique_ptr<CLI::App> MakeApp(Flags* flags) {
   app->set_help_flag();  // --help needs the words, and so is an ordinary flag
   app->allow_extras();
   Arguments& a = flags->arguments;
-  app->add_option("-a,--address", a.address, "the manager: unix:/path or host:port")
+  app->add_option("-a,--address", a.address, "the manager: unix:/path, [tls:]host:port")
       ->type_name("TARGET");
   app->add_option("-f,--format", a.format, "plain, json[-pretty], yaml or xml[-pretty]")
       ->type_name("FORMAT");

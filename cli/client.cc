@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "outpost/internal/channel_credentials.h"
 #include "outpost/internal/status_errno.h"
 #include "outpost/v1/error_details.pb.h"
 
@@ -27,7 +27,8 @@ std::shared_ptr<grpc::Channel> Connect(const Client::Settings& settings) {
       std::min<int64_t>(absl::ToInt64Milliseconds(settings.connect_timeout), 1'000'000'000));
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, milliseconds);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, milliseconds);
-  return grpc::CreateCustomChannel(settings.address, grpc::InsecureChannelCredentials(), arguments);
+  const internal::ChannelTarget target = internal::TargetOf(settings.address);
+  return grpc::CreateCustomChannel(target.target, target.credentials, arguments);
 }
 
 // The errno that the manager named in the error's details, or 0.
@@ -76,6 +77,7 @@ Client::Client(Settings settings, Interrupt* interrupt)
 
 void Client::Reconnect() {
   manager_.reset();
+  auth_.reset();
   notifications_.reset();
   commands_.reset();
   // gRPC shares connections, and what it knows of their failures, between channels that are
@@ -85,6 +87,7 @@ void Client::Reconnect() {
   commands_ = v1::Commands::NewStub(channel_);
   notifications_ = v1::Notifications::NewStub(channel_);
   manager_ = v1::Manager::NewStub(channel_);
+  auth_ = v1::Auth::NewStub(channel_);
 }
 
 void Client::SetDeadline(grpc::ClientContext* context) const {
@@ -223,6 +226,13 @@ Failure Client::TailEvents(const v1::TailEventsRequest& request, const OnEvent& 
   SetDeadline(&context);
   Interrupt::Cancelling cancelling(interrupt_, &context);
   return ReadAll(&context, manager_->TailEvents(&context, request).get(), on_event, "events");
+}
+
+Failure Client::TailAudit(const v1::TailAuditRequest& request, const OnAudit& on_entry) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Interrupt::Cancelling cancelling(interrupt_, &context);
+  return ReadAll(&context, auth_->TailAudit(&context, request).get(), on_entry, "audit entries");
 }
 
 }  // namespace outpost::cli

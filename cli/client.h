@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "cli/failure.h"
 #include "cli/interrupt.h"
+#include "outpost/v1/auth.grpc.pb.h"
 #include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/manager.grpc.pb.h"
 #include "outpost/v1/notifications.grpc.pb.h"
@@ -66,6 +67,10 @@ class Client {
   using OnEvent = std::function<std::optional<Failure>(const v1::TailEventsResponse*)>;
   Failure TailEvents(const v1::TailEventsRequest& request, const OnEvent& on_event);
 
+  // And of the entries of the audit log.
+  using OnAudit = std::function<std::optional<Failure>(const v1::TailAuditResponse*)>;
+  Failure TailAudit(const v1::TailAuditRequest& request, const OnAudit& on_entry);
+
   // Connects anew at the next call: one that found nobody would be tried again only after
   // connect_timeout.
   void Reconnect();
@@ -86,6 +91,7 @@ class Client {
   std::unique_ptr<v1::Commands::Stub> commands_;
   std::unique_ptr<v1::Notifications::Stub> notifications_;
   std::unique_ptr<v1::Manager::Stub> manager_;
+  std::unique_ptr<v1::Auth::Stub> auth_;
 };
 
 }  // namespace outpost::cli

@@ -44,11 +44,16 @@ std::optional<Failure> Follow(
     if (interrupt->signal() != 0) return std::nullopt;
     // A new manager knows a module that was started by hand when that has attached again.
     const bool comes_back = restarted && end.exit_status == ENOENT;
-    if (!connected || !(comes_back || CameAndWent(end))) return end;
-    if (!away && !comes_back) {
+    // It was too slow to read, or may not any more: whoever asks again hears which.
+    const bool cut_off = end.exit_status == ECANCELED;
+    if (!connected || !(comes_back || cut_off || CameAndWent(end))) return end;
+    if (cut_off) {
+      absl::FPrintF(stderr, "the manager at %s has ended the stream; asking again\n",
+                    arguments.address);
+    } else if (!away && !comes_back) {
       absl::FPrintF(stderr, "the manager at %s went away; waiting for it\n", arguments.address);
     }
-    away = away || !comes_back;
+    away = away || !(comes_back || cut_off);
     restarted = true;
     interrupt->WaitFor(kTryAgain);
     if (interrupt->signal() != 0) return std::nullopt;

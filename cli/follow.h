@@ -20,8 +20,9 @@ namespace outpost::cli {
 std::optional<Failure> StreamFormat(const Arguments& arguments, bool* json);
 
 // Reads streams, one after the other, until a signal comes, which is no failure. A manager
-// that goes away, having answered once, is waited for. `read` reads one, and says how it
-// ended; it calls `answered` when the manager has begun to answer, and at each message.
+// that goes away, having answered once, is waited for; one that cuts it off is asked again.
+// `read` reads one, and says how it ended; it calls `answered` when the manager has begun to
+// answer, and at each message.
 std::optional<Failure> Follow(
     const Arguments& arguments, Client* client, Interrupt* interrupt,
     const std::function<Failure(const std::function<void()>& answered)>& read);

@@ -1,5 +1,6 @@
 #include "cli/local_commands.h"
 
+#include "cli/cert.h"
 #include "cli/completion_scripts.h"
 #include "cli/notify.h"
 #include "cli/repl.h"
@@ -9,6 +10,12 @@ namespace outpost::cli {
 
 const std::vector<LocalCommand>& LocalCommands() {
   static const auto* const all = new std::vector<LocalCommand>{
+      {"cert",
+       "cert init|issue|renew|ls|revoke",
+       "Make and revoke certificates for TLS, by an authority of one's own",
+       {"init", "issue", "renew", "ls", "revoke", "--ca", "--valid", "--host", "--out",
+        "--trust-domain"},
+       Cert},
       {"completion",
        "completion bash|zsh",
        "Print what makes a shell complete every command, argument and choice: source <(outpost "

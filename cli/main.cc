@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/arguments.h"
+#include "cli/cert.h"
 #include "cli/client.h"
 #include "cli/failure.h"
 #include "cli/files.h"
@@ -23,8 +24,10 @@
 #include "cli/local_commands.h"
 #include "cli/run_command.h"
 #include "cli/watch.h"
+#include "cli/watch_audit.h"
 #include "cli/watch_events.h"
 #include "cli/watch_progress.h"
+#include "outpost/internal/channel_credentials.h"
 #include "outpost/version.h"
 
 namespace outpost::cli {
@@ -43,6 +46,18 @@ std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt
   Output& output = std::get<Output>(opened);
   if (arguments.version) return output.Write(absl::StrCat("outpost ", kVersion));
 
+  if (const LocalCommand* command = FindLocalCommand(arguments.words);
+      command != nullptr && command->run == Cert && !arguments.help) {
+    // Of files alone: it works where no manager does.
+    return Cert({.arguments = arguments,
+                 .client = nullptr,
+                 .interrupt = interrupt,
+                 .output = &output,
+                 .dispatch = Dispatch});
+  }
+  if (const std::string problem = internal::TargetOf(arguments.address).problem; !problem.empty()) {
+    return ErrnoFailure(ENOENT, problem);
+  }
   interrupt->Watch();
   Client client({.address = arguments.address,
                  .connect_timeout = arguments.connect_timeout,
@@ -58,6 +73,9 @@ std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt
   }
   if (IsFollowingEvents(arguments.words)) {
     return FollowEvents(arguments, &client, interrupt, &output);
+  }
+  if (IsFollowingAudit(arguments.words)) {
+    return FollowAudit(arguments, &client, interrupt, &output);
   }
   if (const LocalCommand* command = FindLocalCommand(arguments.words)) {
     return command->run({.arguments = arguments,

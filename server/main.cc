@@ -1,11 +1,12 @@
 // outpostd: joins the parts. Nothing else knows all of them.
-#include <grpcpp/health_check_service_interface.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <initializer_list>
@@ -22,6 +23,9 @@
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/version.h"
+#include "server/auth/audit_log.h"
+#include "server/auth/entities.h"
+#include "server/builtin/auth_commands.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/completion_values.h"
 #include "server/cluster/ceph/ceph_source.h"
@@ -36,6 +40,7 @@
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
 #include "server/config/config_registry.h"
+#include "server/config/option_key.h"
 #include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
@@ -51,6 +56,7 @@
 #include "server/notify/cluster_log.h"
 #include "server/notify/notification_hub.h"
 #include "server/progress/progress_registry.h"
+#include "server/rpc/auth_service.h"
 #include "server/rpc/cluster_service.h"
 #include "server/rpc/commands_service.h"
 #include "server/rpc/future_services.h"
@@ -165,7 +171,7 @@ std::vector<v1::HealthCheck> ChecksOfStore(const store::SqliteStore::Writing& wr
 }
 
 // What the manager does while it runs: waits for signals.
-void ServeUntilSignal(const sigset_t& signals) {
+void ServeUntilSignal(const sigset_t& signals, auth::AuditLog* audit) {
   while (true) {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -173,6 +179,7 @@ void ServeUntilSignal(const sigset_t& signals) {
       log::Get("main").info("{}: stopping", sigabbrev_np(signal));
       return;
     }
+    audit->Reopen();
     if (auto status = log::Reopen(); !status.ok()) {
       log::Get("main").error("{}", status.ToString());
     } else {
@@ -185,6 +192,10 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   if (auto status = log::Configure(LogSettings(settings)); !status.ok()) return status;
   for (const std::string& directory : {settings.data_dir, settings.run_dir}) {
     if (auto status = MakePrivateDirectory(directory); !status.ok()) return status;
+  }
+  // Others reach the socket through the directory, and see nothing else in it.
+  if ((settings.socket_mode & 0066) != 0 && chmod(settings.run_dir.c_str(), 0711) != 0) {
+    return absl::UnavailableError(absl::StrCat(settings.run_dir, ": ", strerrordesc_np(errno)));
   }
   const auto lock = InstanceLock::Take(settings.data_dir);
   if (!lock.ok()) return lock.status();
@@ -384,6 +395,28 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddReportCommands(subjects, &dispatcher);
   builtin::AddKeyValueCommands(subjects, &dispatcher);
   builtin::AddClusterCommands(subjects, &dispatcher);
+  auth::Entities entities(store->get());
+  builtin::AddAuthCommands(
+      &entities, source->get(), [&](absl::string_view name) { return supervisor.AskedCaps(name); },
+      &dispatcher);
+  auto audit =
+      auth::AuditLog::Open(settings.audit_file, {}, [&](uint64_t lost, const std::string& why) {
+        std::vector<v1::HealthCheck> checks;
+        if (lost > 0) {
+          v1::HealthCheck& check = checks.emplace_back();
+          check.set_code("AUDIT_LOG_FAILED");
+          check.set_severity(v1::SEVERITY_WARNING);
+          check.set_summary(absl::StrCat(lost, " lines of the audit log are lost"));
+          check.add_detail(why);
+          check.set_count(static_cast<int64_t>(lost));
+        }
+        // Not a module's name: those have no space.
+        if (auto status = health.Set("the audit log", std::move(checks)); !status.ok()) {
+          log::Get("auth").error("{}", status.ToString());
+        }
+      });
+  if (!audit.ok()) return audit.status();
+  builtin::AddAuditCommand(audit->get(), &dispatcher);
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
   (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
 
@@ -395,6 +428,16 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .supervisor = &supervisor,
        .source = source->get(),
        .hub = &hub,
+       .audit = audit->get(),
+       .is_secret_option =
+           [&](const std::string& text) {
+             const auto key = config::OptionKey::Parse(text);
+             if (!key.ok()) return false;
+             v1::OptionValue value;
+             value.set_name(key->option);
+             value.set_value("x");
+             return (*config)->Redacted(key->module, value).value() == config::kRedacted;
+           },
        .known_values = [&](const auto&... of) { return completion_values.Of(of...); }});
   rpc::ClusterService cluster_service({.state = &cluster,
                                        .structure_parts = &structure_parts,
@@ -404,11 +447,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                        .source = source->get(),
                                        .supervisor = &supervisor,
                                        .watches = &watches});
-  rpc::NotificationsService notifications(&hub, &cluster, &supervisor);
-  rpc::ConfigService config_service(config->get(), source->get(), &supervisor);
-  rpc::KeyValueService key_value(store->get(), &supervisor);
-  rpc::HealthService health_service(&health, &supervisor);
-  rpc::RemoteService remote(&router, &supervisor);
+  rpc::NotificationsService notifications(&hub, &cluster);
+  rpc::ConfigService config_service(config->get(), source->get());
+  rpc::KeyValueService key_value(store->get());
+  rpc::HealthService health_service(&health);
+  rpc::RemoteService remote(&router);
   rpc::ManagerService manager({.manager_id = settings.id,
                                .instance = instance,
                                .version = Product(),
@@ -421,12 +464,14 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .health = &health,
                                .log = &log_history,
                                .events = &events});
-  rpc::ProgressService progress_service(&progress, &supervisor);
+  rpc::ProgressService progress_service(&progress);
   rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
+  rpc::AuthService auth_service(&entities, audit->get());
   rpc::FutureOrchestratorService orchestrator;
 
   for (rpc::WithLimitedStreams* service : std::initializer_list<rpc::WithLimitedStreams*>{
-           &module_host, &notifications, &config_service, &key_value, &manager, &ingest}) {
+           &module_host, &notifications, &config_service, &key_value, &manager, &ingest,
+           &auth_service}) {
     service->LimitStreams(&streams);
   }
 
@@ -434,20 +479,44 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   dispatcher.PublishClusterCommands();
   if (take_reports) reports.Start(&timers);
   streams.Start(&timers);
-  std::vector<int> ports;
-  auto server = rpc::StartServer(
-      {.socket = socket,
+  auto server = rpc::Server::Start(
+      {.socket = {
+           .path = socket,
+           .mode = static_cast<mode_t>(settings.socket_mode),
+           .users = {settings.local_users.begin(), settings.local_users.end()},
+           .module_of = [&](pid_t session) { return supervisor.ModuleOfProcess(session); },
+           .is_known = [&](const std::string& name) { return entities.CapsOf(name).has_value(); }},
        .plaintext_tcp = settings.plaintext_tcp,
        .max_message_bytes = settings.max_message_mib << 20,
        .max_calls_per_connection = settings.max_calls_per_connection,
        .dead_peer = absl::Seconds(settings.dead_peer_timeout),
-       .streams = &streams},
-      {&module_host, &commands, &cluster_service, &notifications, &config_service, &key_value,
-       &health_service, &remote, &manager, &progress_service, &ingest, &orchestrator},
-      &ports);
+       .streams = &streams,
+       .tls = {.listen = settings.listen_tls,
+               .directory = settings.tls_dir,
+               .trust_domain = settings.trust_domain,
+               .revoked = settings.tls_revoked}},
+      {.supervisor = &supervisor, .entities = &entities, .audit = audit->get()},
+      {{v1::ModuleHost::service_full_name(), &module_host},
+       {v1::Commands::service_full_name(), &commands},
+       {v1::Auth::service_full_name(), &auth_service},
+       {v1::Cluster::service_full_name(), &cluster_service},
+       {v1::Notifications::service_full_name(), &notifications},
+       {v1::Config::service_full_name(), &config_service},
+       {v1::KeyValue::service_full_name(), &key_value},
+       {v1::Health::service_full_name(), &health_service},
+       {v1::Remote::service_full_name(), &remote},
+       {v1::Manager::service_full_name(), &manager},
+       {v1::Progress::service_full_name(), &progress_service},
+       {v1::Ingest::service_full_name(), &ingest},
+       {v1::Orchestrator::service_full_name(), &orchestrator}});
   if (!server.ok()) {
     (*source)->Stop();
     return server.status();
+  }
+  const std::vector<int>& ports = (*server)->plaintext_ports();
+  if (!settings.listen_tls.empty()) {
+    log::Get("main").info("serves by TLS on tcp ports {}",
+                          absl::StrJoin((*server)->tls_ports(), ", "));
   }
   log::Get("main").info(
       "{} \"{}\" serves on unix:{}{}; source {}, modules in {}", Product(), settings.id, socket,
@@ -455,15 +524,18 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
       settings.source, absl::StrJoin(settings.module_path, ":"));
   TellOfManager(v1::EVENT_KIND_MANAGER_STARTED, Product(), &events);
   absl::Status status = supervisor.Start(settings.initial_modules);
-  if (status.ok()) ServeUntilSignal(signals);
+  if (status.ok()) {
+    (*server)->AcceptLocal();
+    ServeUntilSignal(signals, audit->get());
+  }
   TellOfManager(v1::EVENT_KIND_MANAGER_STOPPING, Product(), &events);
 
   stopping = true;
-  (*server)->GetHealthCheckService()->SetServingStatus(false);
+  (*server)->SetServing(false);
   supervisor.Stop();
   reports.Stop();
   structure_parts.Stop();  // ends the calls that wait for it
-  (*server)->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerStop));
+  (*server)->Shutdown(kServerStop);
   (*source)->Stop();
   // These call the supervisor, which goes before they do.
   processes.Stop();
@@ -487,6 +559,9 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   umask(0077);
+  // gRPC 1.51 speaks TLS 1.2 as well; of that it is left a kind alone which needs a key that
+  // was shared before, and there is none. Whoever sets this variable decides otherwise.
+  setenv("GRPC_SSL_CIPHER_SUITES", "PSK-AES256-GCM-SHA384", /*overwrite=*/0);
 
   if (argc > 1 && absl::string_view(argv[1]) == "store") {
     const outpost::StoreOutcome outcome = outpost::RunStoreCommand(argc - 1, argv + 1);

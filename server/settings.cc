@@ -33,6 +33,29 @@ void MakeAbsolute(std::string& path) {
   if (!path.empty() && !error) path = absolute.lexically_normal().string();
 }
 
+// An octal mode of a socket: read and write are the same there.
+int ParseMode(const std::string& text) {
+  int mode = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc() || end != text.data() + text.size() || (mode & ~0666) != 0 ||
+      (mode & 0600) != 0600) {
+    throw CLI::ValidationError(
+        absl::StrCat("--socket-mode \"", text, "\" is not one of 0600, 0660 and 0666"));
+  }
+  return mode;
+}
+
+void AddLocalUser(const std::string& word, std::map<unsigned, std::string>& users) {
+  const size_t equals = word.find('=');
+  unsigned uid = 0;
+  if (equals == std::string::npos || !absl::SimpleAtoi(word.substr(0, equals), &uid) ||
+      equals + 1 == word.size()) {
+    throw CLI::ValidationError(
+        absl::StrCat("--local-user \"", word, "\" is not UID=NAME, such as 1000=alice"));
+  }
+  users[uid] = word.substr(equals + 1);
+}
+
 void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("-c,--config", config_file, "a TOML file with these settings as keys");
   app.add_option("--id", s.id, "the manager's name, as in localized options")
@@ -41,9 +64,29 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--run-dir", s.run_dir, "where the socket is: <run-dir>/outpost.sock")
       ->capture_default_str();
+  app.add_option("--listen-tls", s.listen_tls,
+                 "also listen on HOST:PORT, by mutual TLS; may be repeated");
+  app.add_option("--tls-dir", s.tls_dir, "for TLS: the directory of tls.crt, tls.key and ca.crt");
+  app.add_option("--tls-revoked", s.tls_revoked,
+                 "for TLS: the list of revoked certificates (default: revoked in --tls-dir)");
+  app.add_option("--trust-domain", s.trust_domain,
+                 "for TLS: callers are spiffe://TRUST-DOMAIN/user/NAME and …/module/NAME")
+      ->capture_default_str();
   app.add_option("--listen-plaintext-tcp", s.plaintext_tcp,
                  "also listen on HOST:PORT, without encryption and without a password: whoever "
                  "reaches the port may do everything");
+  app.add_option_function<std::string>(
+         "--socket-mode", [&s](const std::string& text) { s.socket_mode = ParseMode(text); },
+         "who may connect to the socket, in octal; what they may do there, caps say")
+      ->type_name("MODE");
+  app.add_option_function<std::vector<std::string>>(
+         "--local-user",
+         [&s](const std::vector<std::string>& words) {
+           for (const std::string& word : words) AddLocalUser(word, s.local_users);
+         },
+         "UID=NAME: the user of this machine is user/NAME here, and not as the machine calls "
+         "them; may be repeated")
+      ->type_name("UID=NAME");
   app.add_option("--module-path", s.module_path, "a directory of modules; may be repeated");
   app.add_option("--initial-modules", s.initial_modules,
                  "enable these, comma separated, when nothing was ever enabled or disabled")
@@ -111,10 +154,12 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("--dead-peer-timeout", s.dead_peer_timeout,
                  "seconds after which a connection without a sign of life is closed")
       ->capture_default_str();
+  app.add_option("--audit-file", s.audit_file,
+                 "who did what, opened again on SIGHUP (default: audit.log in --data-dir)");
   app.add_option("--log-file", s.log_file, "log to a file, opened again on SIGHUP; else to stderr");
   app.add_option("--log-level", s.log_levels,
                  "LEVEL or COMPONENT=LEVEL: trace, debug, info, warning, error, critical, off; "
-                 "components: main, module, rpc, command, store, config, cluster")
+                 "components: main, module, rpc, command, store, config, cluster, auth")
       ->capture_default_str();
   app.add_option("--ready-timeout", s.ready_timeout,
                  "seconds that a module has from its start until it serves")
@@ -226,6 +271,17 @@ absl::Status ReadFile(const std::string& file, CLI::App& app, Settings& settings
   return absl::OkStatus();
 }
 
+absl::Status CheckAddress(absl::string_view flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;  // gRPC would take 65537 for 1
+  if (colon != std::string::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+      port >= 0 && port <= 65535) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " \"", address, "\" is not HOST:PORT with a port from 0 to 65535"));
+}
+
 absl::Status Validate(const Settings& s) {
   if (s.id.empty() || s.id.find('/') != std::string::npos) {
     return absl::InvalidArgumentError(
@@ -287,14 +343,16 @@ absl::Status Validate(const Settings& s) {
     return absl::InvalidArgumentError(
         absl::StrCat("--report-max-daemons ", s.report_max_daemons, " is less than 1"));
   }
+  if (!s.listen_tls.empty() && s.tls_dir.empty()) {
+    return absl::InvalidArgumentError(
+        "--listen-tls needs --tls-dir, the directory of tls.crt, tls.key and ca.crt; `outpost cert "
+        "issue manager/ID --host HOST` makes one");
+  }
+  for (const std::string& address : s.listen_tls) {
+    if (auto status = CheckAddress("--listen-tls", address); !status.ok()) return status;
+  }
   for (const std::string& address : s.plaintext_tcp) {
-    const size_t colon = address.rfind(':');
-    int port = -1;  // gRPC would take 65537 for 1
-    if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-        port < 0 || port > 65535) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--listen-plaintext-tcp \"", address, "\" is not HOST:PORT with a port from 0 to 65535"));
-    }
+    if (auto status = CheckAddress("--listen-plaintext-tcp", address); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -361,8 +419,13 @@ absl::StatusOr<Invocation> ParseSettings(int argc, const char* const* argv,
   }
   MakeAbsolute(s.data_dir);
   MakeAbsolute(s.run_dir);
+  if (s.audit_file.empty()) s.audit_file = s.data_dir + "/audit.log";
+  MakeAbsolute(s.audit_file);
   MakeAbsolute(s.python_path);
   MakeAbsolute(s.launcher);
+  if (s.tls_revoked.empty() && !s.tls_dir.empty()) s.tls_revoked = s.tls_dir + "/revoked";
+  MakeAbsolute(s.tls_dir);
+  MakeAbsolute(s.tls_revoked);
   if (absl::StrContains(s.python, '/')) MakeAbsolute(s.python);  // else a name for PATH
   for (std::string& directory : s.module_path) MakeAbsolute(directory);
   return invocation;

@@ -17,6 +17,12 @@ struct Settings {
   std::string data_dir = "/var/lib/outpost";
   std::string run_dir = "/run/outpost";
   std::vector<std::string> plaintext_tcp;  // host:port
+  std::vector<std::string> listen_tls;     // host:port
+  std::string tls_dir;
+  std::string tls_revoked;  // empty: <tls_dir>/revoked
+  std::string trust_domain = "outpost";
+  int socket_mode = 0666;
+  std::map<unsigned, std::string> local_users;  // user ids, and who they are here
   std::vector<std::string> module_path;
   std::vector<std::string> initial_modules;
   std::string python = "/usr/bin/python3";
@@ -47,6 +53,7 @@ struct Settings {
   double slow_reader_timeout = 60;                 // seconds
   double first_message_timeout = 10;               // seconds
   double dead_peer_timeout = 40;                   // seconds
+  std::string audit_file;                          // empty: <data_dir>/audit.log
   std::string log_file;                            // empty: stderr
   std::vector<std::string> log_levels = {"info"};  // level, or component=level
   double ready_timeout = 30;                       // seconds

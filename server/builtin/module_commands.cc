@@ -266,11 +266,18 @@ void AddEnable(const Subjects& s, const std::string& words, command::Dispatcher*
                        .out = "",
                        .err = absl::StrCat("module '", name, "' is already enabled")});
         }
-        s.modules->Enable(
-            name, call.caller, kReadyWait,
-            [done = std::move(done)](const absl::StatusOr<v1::ModuleInfo>& m) mutable {
-              done(Settled(m, "enabled"));
-            });
+        s.modules->Enable(name, call.caller, kReadyWait,
+                          [name, modules = s.modules, done = std::move(done)](
+                              const absl::StatusOr<v1::ModuleInfo>& m) mutable {
+                            command::Result result = Settled(m, "enabled");
+                            if (const auto asked = modules->AskedCaps(name); m.ok() && asked) {
+                              absl::StrAppend(&result.err, result.err.empty() ? "" : "\n",
+                                              "module '", name, "' asks for \"", asked->ToString(),
+                                              "\"; `outpost auth caps module/", name,
+                                              " mgr '…'` lets it do less");
+                            }
+                            done(std::move(result));
+                          });
       });
 }
 

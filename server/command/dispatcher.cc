@@ -63,6 +63,15 @@ Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
   response.prefix = std::string(command.signature.prefix());
   response.provider = command.provider.ToString();
   response.poll = command.declaration.poll;
+  if (request.authorize) {
+    response.refused = request.authorize(*match);
+    if (!response.refused.ok()) {
+      response.result = {
+          .retval = -EACCES, .out = "", .err = std::string(response.refused.message())};
+      done(std::move(response));
+      return nullptr;
+    }
+  }
   // A format named in the JSON object is the caller's as well.
   std::string format = request.format;
   if (auto named = match->args.find("format"); named != match->args.end()) {

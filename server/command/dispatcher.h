@@ -37,6 +37,8 @@ struct Request {
   absl::Time deadline = absl::InfiniteFuture();
   std::string caller;
   std::string parent_call;
+  // Whether the caller may run what was found; called before Run returns. Empty: they may.
+  std::function<absl::Status(const Match&)> authorize;
 };
 
 // What came of it.
@@ -45,6 +47,7 @@ struct Response {
   std::string prefix;    // empty: no command was found
   std::string provider;  // as in Provider::ToString
   bool poll = false;
+  absl::Status refused;  // not OK: the caller may not, and nothing was run
 };
 
 // What a command of the manager itself is given.

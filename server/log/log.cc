@@ -24,8 +24,8 @@ namespace outpost::log {
 namespace {
 
 constexpr char kPattern[] = "%Y-%m-%dT%H:%M:%S.%e%z %l [%n] %v";
-constexpr absl::string_view kComponents[] = {"main",  "module", "rpc",    "command",
-                                             "store", "config", "cluster"};
+constexpr absl::string_view kComponents[] = {"main",  "module", "rpc",     "command",
+                                             "store", "config", "cluster", "auth"};
 
 // A file that can be opened again under its name.
 class ReopenableFileSink final : public spdlog::sinks::base_sink<std::mutex> {

@@ -53,6 +53,18 @@ absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
         }
         module.argv.push_back(word.as_string()->get());
       }
+    } else if (name == "caps") {
+      if (!value.is_string()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.string(),
+                         ": caps must be a string, e.g. \"profile module, allow service mon r\""));
+      }
+      absl::StatusOr<auth::Caps> caps = auth::Caps::Parse(value.as_string()->get());
+      if (!caps.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.string(), ": caps: ", caps.status().message()));
+      }
+      module.caps = *std::move(caps);
     } else if (name == "environment") {
       if (!value.is_table()) {
         return absl::InvalidArgumentError(
@@ -82,8 +94,8 @@ absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
     } else {
       return absl::InvalidArgumentError(
           absl::StrCat(file.string(), ": ", name,
-                       " is not one of name (a string), argv (an array of strings), environment "
-                       "(a table of strings), process (a table)"));
+                       " is not one of name (a string), argv (an array of strings), caps (a "
+                       "string), environment (a table of strings), process (a table)"));
     }
   }
   std::error_code ignored;

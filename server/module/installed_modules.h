@@ -7,6 +7,8 @@
 //     name = "hello_cpp"                # optional: the directory's name
 //     argv = ["./hello_cpp", "--fast"]  # the program; a path with a slash is
 //                                       # relative to the directory
+//     caps = "profile module"           # optional: it is let do no more than this, and than the
+//                                       # operator lets it; without, what the operator lets it
 //     [environment]                     # optional, added to the environment
 //     GREETING = "hello"
 //     [process]                         # optional, see process_policy.h
@@ -17,11 +19,13 @@
 #define OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/auth/caps.h"
 #include "server/module/process_policy.h"
 
 namespace outpost::module {
@@ -33,7 +37,8 @@ struct InstalledModule {
   std::vector<std::string> argv;  // argv[0]: a path, or a name for PATH
   std::map<std::string, std::string> environment;
   std::vector<ProcessSetting> process;
-  std::string problem;  // why it can't be started, naming the file; empty: it can
+  std::optional<auth::Caps> caps;  // what it asks for; absent: everything
+  std::string problem;             // why it can't be started, naming the file; empty: it can
 };
 
 // How Python modules are run.

@@ -86,8 +86,8 @@ TEST_F(InstalledModulesTest, EveryMistakeIsNamed) {
   EXPECT_EQ(Problem("argv = [\"./x\"]\n[environment]\n\"A=B\" = \"c\""),
             ": environment: \"A=B\" can't be the name of a variable");
   EXPECT_EQ(Problem("argv = [\"./x\"]\ncommand = \"./x\""),
-            ": command is not one of name (a string), argv (an array of strings), environment (a "
-            "table of strings), process (a table)");
+            ": command is not one of name (a string), argv (an array of strings), caps (a string), "
+            "environment (a table of strings), process (a table)");
   EXPECT_THAT(Problem("argv = [\n\"./x\"\nname ="), HasSubstr(" line 3: "));
   EXPECT_THAT(Problem("argv = [\"./x\"]\nname = \"no/slash\""),
               HasSubstr("module name \"no/slash\": a name is a letter"));

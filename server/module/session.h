@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "outpost/v1/module_host.pb.h"
+#include "server/auth/caps.h"
 #include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/metrics/request_counters.h"
@@ -43,6 +45,9 @@ class SessionLink {
   // Ends the stream with `status`; what is queued is dropped. `reason` is for
   // ErrorInfo; empty: none.
   virtual void Close(const absl::Status& status, absl::string_view reason) = 0;
+  // What proves who is at the other end ("uid 1000"): the key of a session counts only for
+  // calls with the same.
+  virtual absl::string_view proof() const { return ""; }
 };
 
 // The id by which a request to a module can be cancelled; 0: it never started.
@@ -96,6 +101,11 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Sends any other message; see SessionLink::Send.
   bool Send(v1::AttachResponse message) { return link_->Send(std::move(message)); }
+  absl::string_view proof() const { return link_->proof(); }
+  // What the module's manifest asks for; absent: everything. Set before anybody else knows of
+  // the session.
+  const std::optional<auth::Caps>& asked() const { return asked_; }
+  void set_asked(std::optional<auth::Caps> asked) { asked_ = std::move(asked); }
 
   // Ends the stream; the requests in hand end with ABORTED.
   void Close(const absl::Status& status, absl::string_view reason);
@@ -140,6 +150,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   const std::string key_;
+  std::optional<auth::Caps> asked_;
   const v1::Register registration_;
   const std::shared_ptr<SessionLink> link_;
   event::TimerQueue* const timers_;

@@ -175,6 +175,12 @@ class Supervisor {
   // The session with this key; null: there is none.
   std::shared_ptr<Session> FindByKey(absl::string_view key) const;
 
+  // The module of which `pid` is a process (of two, while it is upgraded); empty: of none.
+  std::string ModuleOfProcess(pid_t pid) const;
+
+  // What the manifest of `name` asks for; nullopt: everything, or there is no such module.
+  std::optional<auth::Caps> AskedCaps(absl::string_view name) const;
+
   // Whether `name` takes commands now.
   bool IsRunning(absl::string_view name) const;
   // How many commands and calls `name` works on at once; 0: it takes none now.

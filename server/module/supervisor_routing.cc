@@ -37,6 +37,24 @@ void Supervisor::Unroute(const Module& m) {
   routes_.erase(m.name);
 }
 
+std::string Supervisor::ModuleOfProcess(pid_t pid) const {
+  absl::MutexLock lock(&mu_);
+  const auto is = [pid](const auto& of) {
+    return of != nullptr && of->process != nullptr && of->process->pid() == pid;
+  };
+  for (const auto& [name, m] : modules_) {
+    if (is(&m) || is(m.successor) || is(m.predecessor)) return name;
+  }
+  return "";
+}
+
+std::optional<auth::Caps> Supervisor::AskedCaps(absl::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = modules_.find(name);
+  if (it == modules_.end() || !it->second.installed) return std::nullopt;
+  return it->second.installed->caps;
+}
+
 std::shared_ptr<Session> Supervisor::FindByKey(absl::string_view key) const {
   absl::MutexLock lock(&route_mu_);
   auto it = by_key_.find(key);

@@ -164,6 +164,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     m.unanswered.clear();
     m.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
                                 parts_.timers, m.requests);
+    if (m.installed) m.session->set_asked(m.installed->caps);
     {
       absl::MutexLock lock(&route_mu_);
       by_key_[m.session->key()] = m.session;

@@ -174,6 +174,7 @@ std::shared_ptr<Session> Supervisor::AttachSuccessor(Module& m, v1::Register reg
   next.registration = registration;
   next.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
                                  parts_.timers, m.requests);
+  next.session->set_asked(next.installed.caps);
   {
     absl::MutexLock lock(&route_mu_);
     by_key_[next.session->key()] = next.session;

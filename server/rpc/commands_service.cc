@@ -1,8 +1,11 @@
 #include "server/rpc/commands_service.h"
 
 #include <cerrno>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
@@ -11,6 +14,7 @@
 #include "server/rpc/cancellable_reactor.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
+#include "server/rpc/rights.h"
 
 namespace outpost::rpc {
 namespace {
@@ -28,6 +32,55 @@ void Fill(command::Result result, v1::CommandResult* out) {
     out->set_stdout_bytes(std::move(result.out));
   }
   out->set_stderr(internal::ToUtf8(result.err));
+}
+
+// The text of an argument, as rights have it.
+std::optional<std::string> ArgumentText(const nlohmann::json& arguments, absl::string_view name) {
+  const auto it = arguments.find(std::string(name));
+  if (it == arguments.end()) return std::nullopt;
+  if (it->is_string()) return it->get<std::string>();
+  return it->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+absl::Status MayRun(const Caller& caller, const command::Match& match) {
+  if (caller.may_do_all()) return absl::OkStatus();
+  const command::Command& command = *match.command;
+  const absl::string_view prefix = command.signature.prefix();
+  absl::string_view service;
+  if (command.provider.kind == command::Provider::Kind::kManager) {
+    service = ServiceOfCommand(prefix);
+  } else if (command.provider.kind == command::Provider::Kind::kCluster) {
+    service = "mon";
+  }
+  const auto argument = [&](absl::string_view name) { return ArgumentText(match.args, name); };
+  const auth::Need need = {.service = service,
+                           .module = command.provider.module,
+                           .command = prefix,
+                           .access = auth::AccessOf(command.declaration.permissions),
+                           .argument = argument,
+                           .address = ""};
+  if (caller.module == command.provider.module && !caller.module.empty()) return absl::OkStatus();
+  if (caller.May(need)) return absl::OkStatus();
+  return caller.Denied(absl::StrCat("run \"", prefix, "\""), need);
+}
+
+// The arguments of a command without what is nobody's to read.
+nlohmann::json WithoutSecrets(absl::string_view prefix, const nlohmann::json& arguments,
+                              const std::function<bool(const std::string&)>& is_secret_option) {
+  const auto text = [&](const char* name) { return ArgumentText(arguments, name).value_or(""); };
+  nlohmann::json shown = arguments;
+  for (auto& [name, value] : shown.items()) {
+    const bool of_option = prefix == "config set" && name == "value" &&
+                           (is_secret_option(text("name")) || is_secret_option(text("who")) ||
+                            auth::SoundsSecret(text("name")) || auth::SoundsSecret(text("who")));
+    const bool of_key = absl::StartsWith(prefix, "config-key ") && name == "val";
+    if (of_option || of_key || auth::SoundsSecret(absl::StrCat("/", name))) {
+      value = auth::kNotShown;
+    }
+  }
+  // The name of a key is not one.
+  if (shown.contains("key")) shown["key"] = arguments["key"];
+  return shown;
 }
 
 }  // namespace
@@ -54,8 +107,7 @@ grpc::ServerUnaryReactor* CommandsService::List(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* context,
                                                const v1::CommandsRunRequest* request,
                                                v1::CommandsRunResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *parts_.supervisor);
-  if (!caller.ok()) return FinishNow(context, caller.status());
+  const Caller& caller = CallerOf(*context);
   if (request->words().empty() && request->command_json().empty()) {
     return FinishNow(context, absl::InvalidArgumentError(
                                   "neither `words` nor `command_json` is set; e.g. {\"words\": "
@@ -74,26 +126,52 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   run.format = request->format();
   const absl::Time deadline = DeadlineOf(*context);
   run.deadline = deadline;
-  run.caller = caller->name;
+  run.caller = caller.name;
+  // What only reads is not written down, unless it was refused.
+  auto record = std::make_shared<std::optional<auth::AuditRecord>>();
+  run.authorize = [this, &caller, record](const command::Match& match) {
+    absl::Status may = MayRun(caller, match);
+    const command::Declaration& declared = match.command->declaration;
+    if (may.ok() && (auth::AccessOf(declared.permissions) & auth::kWrite) == 0) return may;
+    const absl::string_view prefix = match.command->signature.prefix();
+    auth::AuditRecord& line = record->emplace();
+    line.time = absl::Now();
+    line.who = caller.name;
+    line.from = caller.from;
+    line.command = std::string(prefix);
+    line.arguments = WithoutSecrets(prefix, match.args, parts_.is_secret_option);
+    line.hides = line.arguments != match.args;
+    line.refused = !may.ok();
+    return may;
+  };
   run.parent_call = request->parent_call();
 
   auto* reactor = new CancellableReactor;
   // The reactor may be gone when Run returns.
   const auto work = reactor->work();
-  work->Started(parts_.dispatcher->Run(std::move(run), [reactor, response,
-                                                        deadline](command::Response outcome) {
-    // The client ends the call at this moment, too, and the module may have seen that its
-    // time is over: it is to be the same, whoever is first.
-    const int error = -outcome.result.retval;
-    if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
-      return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
-    }
-    Fill(std::move(outcome.result), response->mutable_result());
-    response->set_prefix(std::move(outcome.prefix));
-    response->set_provider(std::move(outcome.provider));
-    response->set_poll(outcome.poll);
-    reactor->Finish(grpc::Status::OK);
-  }));
+  work->Started(parts_.dispatcher->Run(
+      std::move(run),
+      [reactor, response, deadline, record, audit = parts_.audit](command::Response outcome) {
+        if (record->has_value()) {
+          auth::AuditRecord& line = **record;
+          line.result = outcome.result.retval;
+          if (line.result < 0) line.error = internal::ToUtf8(outcome.result.err);
+          line.took = absl::Now() - line.time;
+          audit->Write(line);
+        }
+        if (!outcome.refused.ok()) return reactor->Finish(ToGrpc(outcome.refused, "NO_RIGHT"));
+        // The client ends the call at this moment, too, and the module may have seen that its
+        // time is over: it is to be the same, whoever is first.
+        const int error = -outcome.result.retval;
+        if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
+          return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
+        }
+        Fill(std::move(outcome.result), response->mutable_result());
+        response->set_prefix(std::move(outcome.prefix));
+        response->set_provider(std::move(outcome.provider));
+        response->set_poll(outcome.poll);
+        reactor->Finish(grpc::Status::OK);
+      }));
   return reactor;
 }
 
@@ -112,8 +190,7 @@ grpc::ServerUnaryReactor* CommandsService::Complete(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* CommandsService::SendClusterCommand(
     grpc::CallbackServerContext* context, const v1::SendClusterCommandRequest* request,
     v1::SendClusterCommandResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *parts_.supervisor);
-  if (!caller.ok()) return FinishNow(context, caller.status());
+  const Caller& caller = CallerOf(*context);
   absl::Time deadline = DeadlineOf(*context);
   if (request->has_timeout()) {
     deadline = std::min(deadline, absl::Now() + event::FromProto(request->timeout()));
@@ -126,7 +203,7 @@ grpc::ServerUnaryReactor* CommandsService::SendClusterCommand(
        .inbuf = request->inbuf(),
        .deadline = deadline},
       [hub = parts_.hub, reactor, response, tag = request->tag(),
-       owner = caller->name](command::Result result) {
+       owner = caller.name](command::Result result) {
         if (!tag.empty()) {
           hub->PublishEvent({.type = "command",
                              .id = tag,

@@ -2,7 +2,11 @@
 #ifndef OUTPOST_SERVER_RPC_COMMANDS_SERVICE_H_
 #define OUTPOST_SERVER_RPC_COMMANDS_SERVICE_H_
 
+#include <functional>
+#include <string>
+
 #include "outpost/v1/commands.grpc.pb.h"
+#include "server/auth/audit_log.h"
 #include "server/cluster/source.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
@@ -19,6 +23,9 @@ class CommandsService final : public v1::Commands::CallbackService {
     module::Supervisor* supervisor;
     cluster::Source* source;
     notify::NotificationHub* hub;
+    auth::AuditLog* audit;
+    // Whether an option ("mgr/<module>/<option>") is declared as secret.
+    std::function<bool(const std::string&)> is_secret_option;
     // What could be typed for parameters; may be empty.
     command::CommandTable::KnownValues known_values;
   };

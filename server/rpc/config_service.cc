@@ -102,12 +102,8 @@ class ConfigService::Watchers {
   std::map<ConfigStream*, std::string> streams_ ABSL_GUARDED_BY(mu_);
 };
 
-ConfigService::ConfigService(config::ConfigRegistry* config, cluster::Source* source,
-                             const module::Supervisor* supervisor)
-    : config_(config),
-      source_(source),
-      supervisor_(supervisor),
-      watchers_(std::make_shared<Watchers>()) {
+ConfigService::ConfigService(config::ConfigRegistry* config, cluster::Source* source)
+    : config_(config), source_(source), watchers_(std::make_shared<Watchers>()) {
   config_->OnChange(
       [config, watchers = watchers_](const std::string& module, const v1::OptionValue& value) {
         watchers->Tell(module, config->Redacted(module, value));
@@ -119,9 +115,8 @@ ConfigService::~ConfigService() = default;
 grpc::ServerUnaryReactor* ConfigService::Get(grpc::CallbackServerContext* context,
                                              const v1::ConfigGetRequest* request,
                                              v1::ConfigGetResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
-  absl::StatusOr<v1::OptionValue> value = config_->Get(WholeKey(*caller, request->key()));
+  const Caller& caller = CallerOf(*context);
+  absl::StatusOr<v1::OptionValue> value = config_->Get(WholeKey(caller, request->key()));
   if (!value.ok()) return FinishNow(context, value.status());
   *response->mutable_option() = *std::move(value);
   return FinishNow(context, grpc::Status::OK);
@@ -130,11 +125,10 @@ grpc::ServerUnaryReactor* ConfigService::Get(grpc::CallbackServerContext* contex
 grpc::ServerUnaryReactor* ConfigService::Set(grpc::CallbackServerContext* context,
                                              const v1::ConfigSetRequest* request,
                                              v1::ConfigSetResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
-  const std::string key = WholeKey(*caller, request->key());
+  const Caller& caller = CallerOf(*context);
+  const std::string key = WholeKey(caller, request->key());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  config_->Set(key, request->value(), caller->name,
+  config_->Set(key, request->value(), caller.name,
                [reactor, response, key, config = config_](absl::StatusOr<v1::OptionValue> value) {
                  const absl::Status status = value.status();
                  if (value.ok()) {
@@ -149,11 +143,10 @@ grpc::ServerUnaryReactor* ConfigService::Set(grpc::CallbackServerContext* contex
 grpc::ServerUnaryReactor* ConfigService::Remove(grpc::CallbackServerContext* context,
                                                 const v1::ConfigRemoveRequest* request,
                                                 v1::ConfigRemoveResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
-  const std::string key = WholeKey(*caller, request->key());
+  const Caller& caller = CallerOf(*context);
+  const std::string key = WholeKey(caller, request->key());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  config_->Remove(key, caller->name, [reactor, response](absl::StatusOr<v1::OptionValue> value) {
+  config_->Remove(key, caller.name, [reactor, response](absl::StatusOr<v1::OptionValue> value) {
     const absl::Status status = value.status();
     if (value.ok()) *response->mutable_option() = *std::move(value);
     reactor->Finish(ToGrpc(status));
@@ -172,9 +165,6 @@ grpc::ServerUnaryReactor* ConfigService::List(grpc::CallbackServerContext* conte
 
 grpc::ServerWriteReactor<v1::ConfigWatchResponse>* ConfigService::Watch(
     grpc::CallbackServerContext* context, const v1::ConfigWatchRequest* request) {
-  if (auto caller = IdentifyCaller(*context, *supervisor_); !caller.ok()) {
-    return new RefusedStream<v1::ConfigWatchResponse>(caller.status());
-  }
   if (const absl::Status refused = Admit(*context); !refused.ok()) {
     return TooManyStreams<grpc::ServerWriteReactor<v1::ConfigWatchResponse>>(refused);
   }
@@ -196,8 +186,6 @@ grpc::ServerUnaryReactor* ConfigService::History(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* ConfigService::GetClusterOption(
     grpc::CallbackServerContext* context, const v1::GetClusterOptionRequest* request,
     v1::GetClusterOptionResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
   if (request->name().empty()) {
     return FinishNow(context, absl::InvalidArgumentError(
                                   "the field `name` is empty; say which option of the cluster is "

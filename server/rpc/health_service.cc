@@ -13,7 +13,7 @@ grpc::ServerUnaryReactor* HealthService::Set(grpc::CallbackServerContext* contex
                                              const v1::HealthSetRequest* request,
                                              v1::HealthSetResponse*) {
   const absl::StatusOr<std::string> module =
-      CallingModule(*context, *supervisor_, "health checks are raised by modules");
+      CallingModule(*context, "health checks are raised by modules");
   if (!module.ok()) return FinishNow(context, module.status());
   return FinishNow(context,
                    health_->Set(*module, {request->checks().begin(), request->checks().end()}));

@@ -7,29 +7,77 @@
 #include "absl/time/clock.h"
 
 namespace outpost::rpc {
+namespace {
 
-absl::StatusOr<Caller> IdentifyCaller(const grpc::CallbackServerContext& context,
-                                      const module::Supervisor& supervisor) {
-  const auto& metadata = context.client_metadata();
-  const auto key = metadata.find("outpost-session");
-  if (key == metadata.end()) return Caller{.module = "", .name = "client"};
-  const auto session =
-      supervisor.FindByKey(absl::string_view(key->second.data(), key->second.size()));
-  if (session == nullptr) {
-    return absl::UnauthenticatedError(
-        "the metadata entry outpost-session holds the key of no session; attach again");
+class ContextAllocator final : public grpc::ContextAllocator {
+ public:
+  explicit ContextAllocator(Caller initial) : initial_(std::move(initial)) {}
+  grpc::CallbackServerContext* NewCallbackServerContext() override {
+    auto context = std::make_unique<CallContext>();
+    context->caller = initial_;
+    return context.release();
   }
-  return Caller{.module = session->name(), .name = absl::StrCat("module/", session->name())};
+  void Release(grpc::CallbackServerContext* context) override {
+    // A call of a method that there is not has a context of gRPC's own, and comes here, too.
+    const std::unique_ptr<CallContext> owned(dynamic_cast<CallContext*>(context));
+  }
+
+ private:
+  const Caller initial_;
+};
+
+// The grant that would meet `need`, as a person would write it.
+std::string GrantFor(const auth::Need& need) {
+  const std::string access = auth::AccessText(need.access);
+  if (!need.module.empty()) return absl::StrCat("allow module ", need.module, " ", access);
+  if (!need.service.empty()) return absl::StrCat("allow service ", need.service, " ", access);
+  if (!need.command.empty()) return absl::StrCat("allow command \"", need.command, "\"");
+  return absl::StrCat("allow ", access);
+}
+
+}  // namespace
+
+bool Caller::May(auth::Need need) const {
+  need.address = address;
+  return caps.Allow(need) && (!asked.has_value() || asked->Allow(need));
+}
+
+absl::Status Caller::Denied(absl::string_view what, const auth::Need& need) const {
+  const std::string grant = GrantFor(need);
+  const std::string has = caps.ToString();
+  if (asked.has_value() && caps.Allow(need)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(name, " may not ", what, ": its manifest (module.toml) asks for \"",
+                     asked->ToString(), "\" alone; it needs \"", grant, "\" there"));
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat(name, " may not ", what, ": it lacks \"", grant, "\"",
+                   has.empty() ? " and has no caps" : absl::StrCat(", and has \"", has, "\""),
+                   "; an administrator grants it: outpost auth caps ", name, " mgr '", has,
+                   has.empty() ? "" : ", ", grant, "'"));
+}
+
+std::unique_ptr<grpc::ContextAllocator> MakeContextAllocator(Caller initial) {
+  return std::make_unique<ContextAllocator>(std::move(initial));
+}
+
+const Caller& CallerOf(const grpc::CallbackServerContext& context) {
+  static const auto* const kNobody = new Caller;
+  const auto* call = dynamic_cast<const CallContext*>(&context);
+  return call == nullptr ? *kNobody : call->caller;
+}
+
+std::function<absl::Status()> StillOf(const grpc::CallbackServerContext& context) {
+  const auto* call = dynamic_cast<const CallContext*>(&context);
+  return call == nullptr ? nullptr : call->still;
 }
 
 absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& context,
-                                          const module::Supervisor& supervisor,
                                           absl::string_view rule) {
-  absl::StatusOr<Caller> caller = IdentifyCaller(context, supervisor);
-  if (!caller.ok()) return caller.status();
-  if (!caller->module.empty()) return std::move(caller->module);
-  return absl::PermissionDeniedError(
-      absl::StrCat(rule, "; the call has no outpost-session metadata"));
+  const Caller& caller = CallerOf(context);
+  if (!caller.module.empty()) return caller.module;
+  return absl::PermissionDeniedError(absl::StrCat(
+      rule, "; the call has no outpost-session metadata, and ", caller.name, " is no module"));
 }
 
 absl::StatusOr<std::string> MeantModule(const Caller& caller, const std::string& named) {

@@ -1,34 +1,63 @@
-// Who makes a call: a module, known by the key of its session, or an operator,
-// whom the socket's permissions have let in.
+// Who makes a call. The gate finds that out before a service hears of the call, and writes
+// it into the call's context; services read it there.
 #ifndef OUTPOST_SERVER_RPC_IDENTITY_H_
 #define OUTPOST_SERVER_RPC_IDENTITY_H_
 
 #include <grpcpp/server_context.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "server/module/supervisor.h"
+#include "server/auth/caps.h"
+#include "server/auth/peer.h"
 
 namespace outpost::rpc {
 
+// Who makes a call, and what they may do. Immutable once the gate has let the call in.
 struct Caller {
-  std::string module;  // empty: an operator
-  std::string name;    // "module/<name>" or "client"
+  std::string module;  // empty: a user
+  std::string name;    // "module/<name>" or "user/<name>"
+  auth::Caps caps;
+  std::optional<auth::Caps> asked;         // of a module: no more than its manifest asks for
+  std::shared_ptr<const auth::Peer> peer;  // of the connection
+  std::string address;                     // for networks in caps; empty: this host
+  std::string from;                        // for people: "uid 0, pid 17", "ipv4:10.1.2.3:4711"
+
+  bool may_do_all() const { return caps.allows_all() && !asked.has_value(); }
+  // Whether they may; the address of `need` is filled in.
+  bool May(auth::Need need) const;
+  // PERMISSION_DENIED, which says who may not do `what`, what is missing, and how an
+  // operator grants it.
+  absl::Status Denied(absl::string_view what, const auth::Need& need) const;
 };
 
-// Who makes the call of `context`. UNAUTHENTICATED: the session key in the
-// metadata is of no session (any more).
-absl::StatusOr<Caller> IdentifyCaller(const grpc::CallbackServerContext& context,
-                                      const module::Supervisor& supervisor);
+// What each call has, where its server was started by StartServer.
+class CallContext final : public grpc::CallbackServerContext {
+ public:
+  Caller caller;
+  // Of a stream: whether its caller still may what they were let in for. Rights may be taken
+  // back while it is open. Empty: nobody has to ask.
+  std::function<absl::Status()> still;
+};
+
+// Gives each call a CallContext, with `initial` as its caller: for the server's builder.
+std::unique_ptr<grpc::ContextAllocator> MakeContextAllocator(Caller initial = {});
+
+// Who makes the call of `context`. Of a call that no gate has seen: nobody, without a name
+// and without rights.
+const Caller& CallerOf(const grpc::CallbackServerContext& context);
+
+// CallContext::still of `context`; empty of a call that no gate has seen.
+std::function<absl::Status()> StillOf(const grpc::CallbackServerContext& context);
 
 // The name of the module that makes the call. PERMISSION_DENIED: none does; the
-// message begins with `rule`. Else as IdentifyCaller.
+// message begins with `rule`.
 absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& context,
-                                          const module::Supervisor& supervisor,
                                           absl::string_view rule);
 
 // The module that a request means: the one it names or, where it names none, the

@@ -213,9 +213,13 @@ Reactor* IngestService::Report(grpc::CallbackServerContext* context) {
                    "\", and it takes no reports beside: --take-reports lets daemons report")),
                "NO_INGEST"));
   }
+  if (const absl::Status refused = Admit(*context); !refused.ok()) {
+    return TooManyStreams<Reactor>(refused);
+  }
   auto* const reactor = new ReportReactor(context, daemons_);
-  OnSilent(*context,
-           [link = reactor->link()](const absl::Status& status) { link->Close(status, "SILENT"); });
+  OnEnd(*context, [link = reactor->link()](const absl::Status& status, absl::string_view reason) {
+    link->Close(status, reason);
+  });
   reactor->Begin();
   return reactor;
 }

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/module/installed_modules.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
@@ -25,9 +26,8 @@ grpc::ServerUnaryReactor* WriteAndFinish(grpc::CallbackServerContext* context,
 
 absl::StatusOr<std::string> KeyValueService::Prefix(const grpc::CallbackServerContext& context,
                                                     const std::string& module) const {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(context, *supervisor_);
-  if (!caller.ok()) return caller.status();
-  const absl::StatusOr<std::string> meant = MeantModule(*caller, module);
+  const Caller& caller = CallerOf(context);
+  const absl::StatusOr<std::string> meant = MeantModule(caller, module);
   if (!meant.ok()) return meant.status();
   if (auto status = module::ValidateModuleName(*meant); !status.ok()) return status;
   return store::PrefixOfModule(*meant);

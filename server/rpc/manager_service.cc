@@ -36,13 +36,6 @@ bool IsEnabled(const module::Supervisor& supervisor, const std::string& name) {
                      [&](const auto& m) { return m.name() == name && m.enabled(); });
 }
 
-// For display.
-std::string CallerName(const grpc::CallbackServerContext& context,
-                       const module::Supervisor& supervisor) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(context, supervisor);
-  return caller.ok() ? caller->name : "somebody whose session has ended";
-}
-
 // Ends a call with the module as it is then.
 template <typename Response>
 module::Supervisor::ModuleInfoCallback FinishWith(grpc::ServerUnaryReactor* reactor,
@@ -147,8 +140,8 @@ grpc::ServerUnaryReactor* ManagerService::EnableModule(grpc::CallbackServerConte
                                                        v1::EnableModuleResponse* response) {
   response->set_already(IsEnabled(*parts_.supervisor, request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Enable(request->name(), CallerName(*context, *parts_.supervisor),
-                            WaitOf(*request), FinishWith(reactor, response));
+  parts_.supervisor->Enable(request->name(), CallerOf(*context).name, WaitOf(*request),
+                            FinishWith(reactor, response));
   return reactor;
 }
 
@@ -157,7 +150,7 @@ grpc::ServerUnaryReactor* ManagerService::DisableModule(grpc::CallbackServerCont
                                                         v1::DisableModuleResponse* response) {
   response->set_already(!IsEnabled(*parts_.supervisor, request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Disable(request->name(), CallerName(*context, *parts_.supervisor),
+  parts_.supervisor->Disable(request->name(), CallerOf(*context).name,
                              FinishWith(reactor, response));
   return reactor;
 }
@@ -166,8 +159,8 @@ grpc::ServerUnaryReactor* ManagerService::RestartModule(grpc::CallbackServerCont
                                                         const v1::RestartModuleRequest* request,
                                                         v1::RestartModuleResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Restart(request->name(), CallerName(*context, *parts_.supervisor),
-                             WaitOf(*request), FinishWith(reactor, response));
+  parts_.supervisor->Restart(request->name(), CallerOf(*context).name, WaitOf(*request),
+                             FinishWith(reactor, response));
   return reactor;
 }
 
@@ -175,15 +168,14 @@ grpc::ServerUnaryReactor* ManagerService::UpgradeModule(grpc::CallbackServerCont
                                                         const v1::UpgradeModuleRequest* request,
                                                         v1::UpgradeModuleResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.supervisor->Upgrade(request->name(), request->path(),
-                             CallerName(*context, *parts_.supervisor), WaitOf(*request),
-                             FinishWith(reactor, response));
+  parts_.supervisor->Upgrade(request->name(), request->path(), CallerOf(*context).name,
+                             WaitOf(*request), FinishWith(reactor, response));
   return reactor;
 }
 
 absl::Status ManagerService::CheckLogSource(const std::string& name) const {
   // Others than modules: the manager's parts; "mgr.x" of the cluster log; and whoever has
-  // written there ("client"), or was a module once.
+  // written there ("user/admin"), or was a module once.
   std::set<std::string> known = parts_.log->Sources();
   for (std::string& component : log::Components()) known.insert(std::move(component));
   known.insert(absl::StrCat("mgr.", parts_.manager_id));
@@ -211,7 +203,7 @@ grpc::ServerUnaryReactor* ManagerService::SetUri(grpc::CallbackServerContext* co
                                                  const v1::SetUriRequest* request,
                                                  v1::SetUriResponse*) {
   const absl::StatusOr<std::string> module =
-      CallingModule(*context, *parts_.supervisor, "where it serves is said by a module");
+      CallingModule(*context, "where it serves is said by a module");
   if (!module.ok()) return FinishNow(context, module.status());
   return FinishNow(context, parts_.supervisor->SetUri(*module, request->uri()));
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/log/log.h"
+#include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
 #include "server/rpc/status.h"
 
@@ -24,7 +25,7 @@ class StreamLink final : public module::SessionLink {
   static constexpr size_t kMaxQueued = 8192;  // messages
 
   StreamLink(AttachStream* stream, grpc::CallbackServerContext* context)
-      : stream_(stream), context_(context) {}
+      : stream_(stream), context_(context), proof_(ProofOf(*context)) {}
 
   bool Send(v1::AttachResponse message) override {
     absl::MutexLock lock(&mu_);
@@ -54,6 +55,8 @@ class StreamLink final : public module::SessionLink {
     }
     queue_.clear();
   }
+
+  absl::string_view proof() const override { return proof_; }
 
   // The last write has ended.
   void Written(bool ok) {
@@ -102,9 +105,15 @@ class StreamLink final : public module::SessionLink {
     stream_->Finish(status);
   }
 
+  static std::string ProofOf(const grpc::CallbackServerContext& context) {
+    const Caller& caller = CallerOf(context);
+    return caller.peer == nullptr ? "" : caller.peer->proof;
+  }
+
   absl::Mutex mu_;
   AttachStream* stream_ ABSL_GUARDED_BY(mu_);
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);
+  const std::string proof_;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
@@ -113,11 +122,27 @@ class StreamLink final : public module::SessionLink {
   std::deque<v1::AttachResponse> queue_ ABSL_GUARDED_BY(mu_);
 };
 
+// Whether `caller` may be the module `name`: it is it, or may do all that the module may.
+absl::Status MayBe(const std::string& name, const Caller& caller) {
+  if (caller.module == name || caller.may_do_all()) return absl::OkStatus();
+  const auth::Need need = {.service = "",
+                           .module = name,
+                           .command = "",
+                           .access = auth::kRead | auth::kWrite | auth::kExecute,
+                           .argument = [](absl::string_view) { return std::nullopt; },
+                           .address = ""};
+  if (caller.May(need)) return absl::OkStatus();
+  return caller.Denied(absl::StrCat("attach as module '", name, "'"), need);
+}
+
 class AttachReactor final : public AttachStream {
  public:
   AttachReactor(grpc::CallbackServerContext* context, module::Supervisor* supervisor,
                 notify::NotificationHub* hub)
-      : supervisor_(supervisor), hub_(hub), link_(std::make_shared<StreamLink>(this, context)) {}
+      : supervisor_(supervisor),
+        hub_(hub),
+        caller_(CallerOf(*context)),
+        link_(std::make_shared<StreamLink>(this, context)) {}
 
   void Begin() { StartRead(&incoming_); }
   const std::shared_ptr<StreamLink>& link() const { return link_; }
@@ -160,10 +185,25 @@ class AttachReactor final : public AttachStream {
     }
     const std::string name = incoming_.register_().name();
     module::Refusal refusal;
+    if (absl::Status may = MayBe(name, caller_); !may.ok()) {
+      return Refuse(name, may, "NO_RIGHT");
+    }
+    if (!incoming_.register_().token().empty() && caller_.module != name) {
+      return Refuse(name,
+                    absl::UnauthenticatedError(absl::StrCat(
+                        "the token of module '", name, "' came from ", caller_.from,
+                        ", which is no process of that module's (of the session that its process "
+                        "leads); the token is of use to these alone")),
+                    "BAD_TOKEN");
+    }
     session_ = supervisor_->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
     if (session_ != nullptr) return true;
-    log::Get("rpc").warn("module \"{}\" was refused: {}", name, refusal.status.ToString());
-    link_->Close(refusal.status, refusal.reason);
+    return Refuse(name, refusal.status, refusal.reason);
+  }
+
+  bool Refuse(const std::string& name, const absl::Status& why, absl::string_view reason) {
+    log::Get("rpc").warn("module \"{}\" was refused: {}", name, why.ToString());
+    link_->Close(why, reason);
     return false;
   }
 
@@ -193,6 +233,7 @@ class AttachReactor final : public AttachStream {
 
   module::Supervisor* const supervisor_;
   notify::NotificationHub* const hub_;
+  const Caller caller_;
   const std::shared_ptr<StreamLink> link_;
   std::shared_ptr<module::Session> session_;
   v1::AttachRequest incoming_;
@@ -206,8 +247,9 @@ grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ModuleHostServic
     return TooManyStreams<AttachStream>(refused);
   }
   auto* const reactor = new AttachReactor(context, supervisor_, hub_);
-  OnSilent(*context,
-           [link = reactor->link()](const absl::Status& status) { link->Close(status, "SILENT"); });
+  OnEnd(*context, [link = reactor->link()](const absl::Status& status, absl::string_view reason) {
+    link->Close(status, reason);
+  });
   reactor->Begin();
   return reactor;
 }

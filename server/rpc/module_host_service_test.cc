@@ -11,7 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "outpost/v1/error_details.pb.h"
+#include "server/auth/caps.h"
+#include "server/auth/peer.h"
 #include "server/module/supervisor_fixture.h"
+#include "server/rpc/identity.h"
 
 namespace outpost::rpc {
 namespace {
@@ -39,6 +42,10 @@ class ModuleHostTest : public module::SupervisorTest {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(service_.get());
+    Caller admin;
+    admin.name = auth::kAdmin;
+    admin.caps = auth::Caps::AllowAll();
+    builder.SetContextAllocator(MakeContextAllocator(admin));
     server_ = builder.BuildAndStart();
     stub_ = v1::ModuleHost::NewStub(
         grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));

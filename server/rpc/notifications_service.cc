@@ -115,25 +115,23 @@ class SubscribeReactor final : public grpc::ServerWriteReactor<v1::SubscribeResp
 
 grpc::ServerWriteReactor<v1::SubscribeResponse>* NotificationsService::Subscribe(
     grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return new RefusedSubscription(caller.status());
+  const Caller& caller = CallerOf(*context);
   absl::StatusOr<std::set<std::string>> types = Types(*request, *cluster_);
   if (!types.ok()) return new RefusedSubscription(types.status());
   if (const absl::Status refused = Admit(*context); !refused.ok()) {
     return TooManyStreams<grpc::ServerWriteReactor<v1::SubscribeResponse>>(refused);
   }
   return new SubscribeReactor(
-      hub_->Subscribe(caller->name, *std::move(types), request->explicit_acks()),
+      hub_->Subscribe(caller.name, *std::move(types), request->explicit_acks()),
       request->explicit_acks());
 }
 
 grpc::ServerUnaryReactor* NotificationsService::Acknowledge(grpc::CallbackServerContext* context,
                                                             const v1::AcknowledgeRequest* request,
                                                             v1::AcknowledgeResponse*) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
+  const Caller& caller = CallerOf(*context);
   const auto subscription = hub_->Find(request->ack().subscription_id());
-  if (subscription == nullptr || subscription->owner() != caller->name) {
+  if (subscription == nullptr || subscription->owner() != caller.name) {
     return FinishNow(
         context, absl::NotFoundError(absl::StrCat("subscription ", request->ack().subscription_id(),
                                                   " has ended; subscribe again")));

@@ -4,7 +4,6 @@
 
 #include "outpost/v1/notifications.grpc.pb.h"
 #include "server/cluster/cluster_state.h"
-#include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
 #include "server/rpc/open_streams.h"
 
@@ -13,10 +12,9 @@ namespace outpost::rpc {
 class NotificationsService final : public v1::Notifications::CallbackService,
                                    public WithLimitedStreams {
  public:
-  // All outlive the service.
-  NotificationsService(notify::NotificationHub* hub, const cluster::ClusterState* cluster,
-                       const module::Supervisor* supervisor)
-      : hub_(hub), cluster_(cluster), supervisor_(supervisor) {}
+  // Both outlive the service.
+  NotificationsService(notify::NotificationHub* hub, const cluster::ClusterState* cluster)
+      : hub_(hub), cluster_(cluster) {}
 
   grpc::ServerWriteReactor<v1::SubscribeResponse>* Subscribe(
       grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override;
@@ -31,7 +29,6 @@ class NotificationsService final : public v1::Notifications::CallbackService,
  private:
   notify::NotificationHub* const hub_;
   const cluster::ClusterState* const cluster_;
-  const module::Supervisor* const supervisor_;
 };
 
 }  // namespace outpost::rpc

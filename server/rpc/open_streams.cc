@@ -12,10 +12,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/auth/peer.h"
 #include "server/log/log.h"
+#include "server/rpc/identity.h"
 
 namespace outpost::rpc {
 namespace {
@@ -30,15 +31,12 @@ int64_t Now() {
   return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
-// Whose stream it is: a module's session, a host, or this machine.
-std::string PeerOf(const grpc::ServerContextBase& context) {
-  const auto& metadata = context.client_metadata();
-  if (const auto key = metadata.find("outpost-session"); key != metadata.end()) {
-    return absl::StrCat("session ", absl::string_view(key->second.data(), key->second.size()));
-  }
-  std::string peer = context.peer();
-  if (!absl::StartsWith(peer, "unix")) peer.resize(std::min(peer.size(), peer.rfind(':')));
-  return peer;
+// Whose stream it is, for limits; who comes without a name counts by where from.
+std::string PeerOf(const grpc::CallbackServerContext& context) {
+  const Caller& caller = CallerOf(context);
+  if (caller.name.empty()) return context.peer();
+  if (caller.name != auth::kPlaintextTcp) return caller.name;
+  return absl::StrCat(caller.name, " at ", caller.address);
 }
 
 }  // namespace
@@ -49,9 +47,8 @@ class OpenStreams::State {
 
   void Add(Stream* stream);
   void Remove(Stream* stream);
-  absl::Status Admit(const grpc::ServerContextBase& context) const;
-  void OnSilent(const grpc::ServerContextBase& context,
-                std::function<void(const absl::Status&)> end);
+  absl::Status Admit(const grpc::CallbackServerContext& context);
+  void OnEnd(const grpc::ServerContextBase& context, End end);
   void Sweep();
   size_t open() const {
     absl::MutexLock lock(&mu_);
@@ -61,6 +58,17 @@ class OpenStreams::State {
   const Limits limits;
 
  private:
+  // How a stream is to end.
+  struct Ending {
+    absl::Status status;
+    absl::string_view reason;
+    std::string line;            // for the log
+    bool takes_nothing = false;  // a status would wait behind what it does not take
+    End end;                     // empty: by cancelling the call
+    grpc_call* call = nullptr;
+  };
+  bool IsOverdue(const Stream& stream, int64_t now, Ending* ending) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t& CountOf(const Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
@@ -77,7 +85,6 @@ class OpenStreams::Stream final : public grpc::experimental::Interceptor {
   Stream(std::shared_ptr<State> state, ServerRpcInfo* info)
       : context(info->server_context()),
         method(info->method()),
-        peer(PeerOf(*context)),
         silent_since(info->type() == ServerRpcInfo::Type::BIDI_STREAMING ? Now() : 0),
         state_(std::move(state)) {
     state_->Add(this);
@@ -98,12 +105,13 @@ class OpenStreams::Stream final : public grpc::experimental::Interceptor {
 
   grpc::ServerContextBase* const context;
   const std::string method;
-  const std::string peer;
   std::atomic<int64_t> writing_since = 0;  // nanoseconds; 0: it does not write
   std::atomic<int64_t> silent_since;       // 0: the client has spoken, or need not
 
   // Guarded by the state's lock.
-  std::function<void(const absl::Status&)> on_silent;
+  std::string peer;  // that it counts for; empty: it does not yet
+  std::function<absl::Status()> still;
+  End end;
   bool ended = false;
 
  private:
@@ -132,9 +140,7 @@ size_t& OpenStreams::State::CountOf(const Stream& stream) {
 void OpenStreams::State::Add(Stream* stream) {
   absl::MutexLock lock(&mu_);
   streams_.emplace(stream->context, stream);
-  size_t& count = CountOf(*stream);
-  ++count;
-  if (&count == &others_) ++of_peer_[stream->peer];
+  ++CountOf(*stream);
 }
 
 void OpenStreams::State::Remove(Stream* stream) {
@@ -142,18 +148,19 @@ void OpenStreams::State::Remove(Stream* stream) {
   const auto found = streams_.find(stream->context);
   if (found == streams_.end() || found->second != stream) return;
   streams_.erase(found);
-  size_t& count = CountOf(*stream);
-  --count;
-  if (&count != &others_) return;
+  --CountOf(*stream);
+  if (stream->peer.empty()) return;
   const auto of_peer = of_peer_.find(stream->peer);
   if (--of_peer->second == 0) of_peer_.erase(of_peer);
 }
 
-absl::Status OpenStreams::State::Admit(const grpc::ServerContextBase& context) const {
+absl::Status OpenStreams::State::Admit(const grpc::CallbackServerContext& context) {
+  std::string peer = PeerOf(context);
   absl::MutexLock lock(&mu_);
   const auto found = streams_.find(&context);
   if (found == streams_.end()) return absl::OkStatus();  // it is over already
-  const Stream& stream = *found->second;
+  Stream& stream = *found->second;
+  stream.still = StillOf(context);
   if (stream.method == kReport) return absl::OkStatus();
   if (stream.method == kAttach) {
     if (sessions_ <= limits.sessions) return absl::OkStatus();
@@ -166,69 +173,80 @@ absl::Status OpenStreams::State::Admit(const grpc::ServerContextBase& context) c
                      " streams are open already, and no more may be: end some (watches, "
                      "subscriptions, tails of the log), or raise --max-streams"));
   }
-  if (const auto of_peer = of_peer_.find(stream.peer);
-      of_peer != of_peer_.end() && of_peer->second > limits.streams_per_peer) {
-    const absl::string_view who =
-        absl::StartsWith(stream.peer, "session ") ? "this module" : absl::string_view(stream.peer);
+  size_t& of_peer = of_peer_[peer];
+  if (of_peer >= limits.streams_per_peer) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(who, " has ", limits.streams_per_peer,
-                     " streams open already, and no more may be of one "
-                     "peer: end some, or raise --max-streams-per-peer"));
+        absl::StrCat(peer, " has ", limits.streams_per_peer,
+                     " streams open already, and no more may be of one: end some, or raise "
+                     "--max-streams-per-peer"));
   }
+  ++of_peer;
+  stream.peer = std::move(peer);
   return absl::OkStatus();
 }
 
-void OpenStreams::State::OnSilent(const grpc::ServerContextBase& context,
-                                  std::function<void(const absl::Status&)> end) {
+void OpenStreams::State::OnEnd(const grpc::ServerContextBase& context, End end) {
   absl::MutexLock lock(&mu_);
   const auto found = streams_.find(&context);
-  if (found != streams_.end()) found->second->on_silent = std::move(end);
+  if (found != streams_.end()) found->second->end = std::move(end);
+}
+
+bool OpenStreams::State::IsOverdue(const Stream& stream, int64_t now, Ending* ending) const {
+  const auto client = [&stream] { return stream.context->peer(); };
+  const int64_t writing = stream.writing_since;
+  const int64_t silent = stream.silent_since;
+  if (stream.still) ending->status = stream.still();
+  if (!ending->status.ok()) {
+    ending->reason = absl::IsPermissionDenied(ending->status) ? "NO_RIGHT" : "NOT_IDENTIFIED";
+    ending->line =
+        absl::StrCat(stream.method, " of ", client(), " is ended: ", ending->status.message());
+    return true;
+  }
+  if (writing != 0 && absl::Nanoseconds(now - writing) > limits.slow_reader) {
+    ending->takes_nothing = true;
+    ending->line = absl::StrCat(client(), " has not taken a message of ", stream.method, " for ",
+                                absl::FormatDuration(limits.slow_reader),
+                                ", and is cut off (--slow-reader-timeout)");
+    return true;
+  }
+  if (silent != 0 && absl::Nanoseconds(now - silent) > limits.first_message) {
+    const std::string time = absl::FormatDuration(limits.first_message);
+    ending->reason = "SILENT";
+    ending->status = absl::DeadlineExceededError(absl::StrCat(
+        "no first message came within ", time, " (--first-message-timeout); begin again"));
+    ending->line = absl::StrCat(client(), " has begun ", stream.method, " and sent nothing for ",
+                                time, ", and is cut off (--first-message-timeout)");
+    return true;
+  }
+  return false;
 }
 
 void OpenStreams::State::Sweep() {
   const int64_t now = Now();
-  std::vector<std::string> words;
-  std::vector<std::function<void(const absl::Status&)>> to_tell;
-  std::vector<grpc_call*> to_cancel;
+  std::vector<Ending> endings;
   {
     absl::MutexLock lock(&mu_);
     for (const auto& [context, stream] : streams_) {
-      if (stream->ended) continue;
-      const int64_t writing = stream->writing_since;
-      const int64_t silent = stream->silent_since;
-      if (writing != 0 && absl::Nanoseconds(now - writing) > limits.slow_reader) {
-        words.push_back(absl::StrCat(
-            stream->context->peer(), " has not taken a message of ", stream->method, " for ",
-            absl::FormatDuration(limits.slow_reader), ", and is cut off (--slow-reader-timeout)"));
-      } else if (silent != 0 && absl::Nanoseconds(now - silent) > limits.first_message) {
-        words.push_back(absl::StrCat(stream->context->peer(), " has begun ", stream->method,
-                                     " and sent nothing for ",
-                                     absl::FormatDuration(limits.first_message),
-                                     ", and is cut off (--first-message-timeout)"));
-        if (stream->on_silent) {
-          stream->ended = true;
-          to_tell.push_back(std::move(stream->on_silent));
-          continue;
-        }
-      } else {
-        continue;
-      }
+      Ending ending;
+      if (stream->ended || !IsOverdue(*stream, now, &ending)) continue;
       stream->ended = true;
-      grpc_call* const call = stream->context->c_call();
-      grpc_call_ref(call);
-      to_cancel.push_back(call);
+      if (!ending.takes_nothing) ending.end = std::move(stream->end);
+      if (!ending.end) {
+        ending.call = stream->context->c_call();
+        grpc_call_ref(ending.call);
+      }
+      endings.push_back(std::move(ending));
     }
   }
   // Without the lock: what becomes of it may happen on this thread.
-  for (grpc_call* const call : to_cancel) {
-    grpc_call_cancel(call, nullptr);
-    grpc_call_unref(call);
-  }
-  for (const std::string& line : words) log::Get("rpc").warn("{}", line);
-  for (const auto& end : to_tell) {
-    end(absl::DeadlineExceededError(absl::StrCat("no first message came within ",
-                                                 absl::FormatDuration(limits.first_message),
-                                                 " (--first-message-timeout); begin again")));
+  for (const Ending& ending : endings) {
+    log::Get("rpc").warn("{}", ending.line);
+    if (ending.end) {
+      ending.end(ending.status, ending.reason);
+    } else {
+      grpc_call_cancel(ending.call, nullptr);
+      grpc_call_unref(ending.call);
+    }
   }
 }
 
@@ -259,9 +277,8 @@ absl::Status OpenStreams::Admit(const grpc::CallbackServerContext& context) cons
   return state_->Admit(context);
 }
 
-void OpenStreams::OnSilent(const grpc::CallbackServerContext& context,
-                           std::function<void(const absl::Status&)> end) const {
-  state_->OnSilent(context, std::move(end));
+void OpenStreams::OnEnd(const grpc::CallbackServerContext& context, End end) const {
+  state_->OnEnd(context, std::move(end));
 }
 
 void OpenStreams::Sweep() { state_->Sweep(); }

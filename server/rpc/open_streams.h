@@ -1,5 +1,6 @@
 // OpenStreams knows the streams that are open: it bounds how many there may be, in all and
-// of one peer, and ends those whose client takes nothing, or never says a word.
+// of one caller, and ends those whose client takes nothing, never says a word, or has lost the
+// right to have it.
 //
 // It sees each stream of the server through an interceptor of gRPC's, whatever service it is
 // of; calls with one answer are not its concern.
@@ -12,6 +13,8 @@
 // 2. A stream whose client has not taken a message for Limits::slow_reader is cancelled: a
 //    status would wait behind what it does not take.
 // 3. A client that is to speak first has Limits::first_message for it.
+// 4. Once a handler has asked for a stream, it lasts as long as its caller's rights, and at
+//    most a second longer (CallContext::still).
 #ifndef OUTPOST_SERVER_RPC_OPEN_STREAMS_H_
 #define OUTPOST_SERVER_RPC_OPEN_STREAMS_H_
 
@@ -24,6 +27,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/event/timer_queue.h"
 
@@ -34,7 +38,7 @@ class OpenStreams {
   struct Limits {
     size_t sessions = 4096;          // of modules
     size_t streams = 16384;          // of any kind, but sessions and daemons that report
-    size_t streams_per_peer = 1024;  // of those: of one module, or of one host
+    size_t streams_per_peer = 1024;  // of those: of one module or user
     absl::Duration slow_reader = absl::Seconds(60);
     absl::Duration first_message = absl::Seconds(10);
   };
@@ -51,10 +55,12 @@ class OpenStreams {
   // For a handler of a stream: whether it may be. RESOURCE_EXHAUSTED names the limit.
   absl::Status Admit(const grpc::CallbackServerContext& context) const;
 
-  // For a handler: `end` is called, on another thread, when the client has not spoken in time,
-  // with what to say to it; else the stream is cancelled then. Must not block.
-  void OnSilent(const grpc::CallbackServerContext& context,
-                std::function<void(const absl::Status&)> end) const;
+  // What ends a stream, on another thread: with what to say to the client, and the reason for
+  // ErrorInfo. Must not block.
+  using End = std::function<void(const absl::Status&, absl::string_view reason)>;
+  // For a handler: `end` is called when the client has not spoken in time, or has lost its
+  // rights; else the stream is cancelled then.
+  void OnEnd(const grpc::CallbackServerContext& context, End end) const;
 
   // Ends what is overdue.
   void Sweep();
@@ -86,9 +92,8 @@ class WithLimitedStreams {
   absl::Status Admit(const grpc::CallbackServerContext& context) const {
     return streams_ == nullptr ? absl::OkStatus() : streams_->Admit(context);
   }
-  void OnSilent(const grpc::CallbackServerContext& context,
-                std::function<void(const absl::Status&)> end) const {
-    if (streams_ != nullptr) streams_->OnSilent(context, std::move(end));
+  void OnEnd(const grpc::CallbackServerContext& context, OpenStreams::End end) const {
+    if (streams_ != nullptr) streams_->OnEnd(context, std::move(end));
   }
 
  private:

@@ -9,7 +9,7 @@ grpc::ServerUnaryReactor* ProgressService::Update(grpc::CallbackServerContext* c
                                                   const v1::ProgressUpdateRequest* request,
                                                   v1::ProgressUpdateResponse*) {
   const absl::StatusOr<std::string> module =
-      CallingModule(*context, *supervisor_, "progress is reported by modules");
+      CallingModule(*context, "progress is reported by modules");
   if (!module.ok()) return FinishNow(context, module.status());
   return FinishNow(context, progress_->Update(*module, request->event()));
 }
@@ -18,7 +18,7 @@ grpc::ServerUnaryReactor* ProgressService::Complete(grpc::CallbackServerContext*
                                                     const v1::ProgressCompleteRequest* request,
                                                     v1::ProgressCompleteResponse*) {
   const absl::StatusOr<std::string> module =
-      CallingModule(*context, *supervisor_, "progress is reported by modules");
+      CallingModule(*context, "progress is reported by modules");
   if (!module.ok()) return FinishNow(context, module.status());
   progress_->Complete(*module, request->id());
   return FinishNow(context, grpc::Status::OK);
@@ -27,9 +27,8 @@ grpc::ServerUnaryReactor* ProgressService::Complete(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* ProgressService::Clear(grpc::CallbackServerContext* context,
                                                  const v1::ProgressClearRequest*,
                                                  v1::ProgressClearResponse*) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
-  progress_->Clear(caller->module);
+  const Caller& caller = CallerOf(*context);
+  progress_->Clear(caller.module);
   return FinishNow(context, grpc::Status::OK);
 }
 

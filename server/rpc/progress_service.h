@@ -3,16 +3,14 @@
 #define OUTPOST_SERVER_RPC_PROGRESS_SERVICE_H_
 
 #include "outpost/v1/progress.grpc.pb.h"
-#include "server/module/supervisor.h"
 #include "server/progress/progress_registry.h"
 
 namespace outpost::rpc {
 
 class ProgressService final : public v1::Progress::CallbackService {
  public:
-  // Both outlive the service.
-  ProgressService(progress::ProgressRegistry* progress, const module::Supervisor* supervisor)
-      : progress_(progress), supervisor_(supervisor) {}
+  // `progress` outlives the service.
+  explicit ProgressService(progress::ProgressRegistry* progress) : progress_(progress) {}
 
   grpc::ServerUnaryReactor* Update(grpc::CallbackServerContext* context,
                                    const v1::ProgressUpdateRequest* request,
@@ -29,7 +27,6 @@ class ProgressService final : public v1::Progress::CallbackService {
 
  private:
   progress::ProgressRegistry* const progress_;
-  const module::Supervisor* const supervisor_;
 };
 
 }  // namespace outpost::rpc

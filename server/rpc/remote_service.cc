@@ -31,8 +31,7 @@ absl::Status CheckArguments(const v1::RemoteCallRequest& request) {
 grpc::ServerUnaryReactor* RemoteService::Call(grpc::CallbackServerContext* context,
                                               const v1::RemoteCallRequest* request,
                                               v1::RemoteCallResponse* response) {
-  const absl::StatusOr<Caller> caller = IdentifyCaller(*context, *supervisor_);
-  if (!caller.ok()) return FinishNow(context, caller.status());
+  const Caller& caller = CallerOf(*context);
   if (auto status = CheckArguments(*request); !status.ok()) return FinishNow(context, status);
   auto* reactor = new CancellableReactor;
   // The reactor may be gone when Call returns.
@@ -43,7 +42,7 @@ grpc::ServerUnaryReactor* RemoteService::Call(grpc::CallbackServerContext* conte
                      .args_json = request->args_json(),
                      .kwargs_json = request->kwargs_json(),
                      .parent_call = request->parent_call(),
-                     .caller = caller->name,
+                     .caller = caller.name,
                      .deadline = DeadlineOf(*context)},
                     [reactor, response](module::RemoteOutcome outcome) {
                       *response = std::move(outcome.response);

@@ -4,15 +4,13 @@
 
 #include "outpost/v1/remote.grpc.pb.h"
 #include "server/module/call_router.h"
-#include "server/module/supervisor.h"
 
 namespace outpost::rpc {
 
 class RemoteService final : public v1::Remote::CallbackService {
  public:
-  // Both outlive the service.
-  RemoteService(module::CallRouter* router, const module::Supervisor* supervisor)
-      : router_(router), supervisor_(supervisor) {}
+  // `router` outlives the service.
+  explicit RemoteService(module::CallRouter* router) : router_(router) {}
 
   grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context,
                                  const v1::RemoteCallRequest* request,
@@ -20,7 +18,6 @@ class RemoteService final : public v1::Remote::CallbackService {
 
  private:
   module::CallRouter* const router_;
-  const module::Supervisor* const supervisor_;
 };
 
 }  // namespace outpost::rpc

@@ -1,5 +1,5 @@
-// The gRPC server: where it listens, and what it is besides our services
-// (reflection, grpc.health.v1, channelz).
+// The gRPC server: where it listens, the gate before its services, and what it is besides
+// them (reflection, grpc.health.v1, channelz).
 #ifndef OUTPOST_SERVER_RPC_SERVER_H_
 #define OUTPOST_SERVER_RPC_SERVER_H_
 
@@ -8,17 +8,32 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/auth/audit_log.h"
+#include "server/auth/certificate_peers.h"
+#include "server/auth/entities.h"
+#include "server/module/supervisor.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/unix_listener.h"
 
 namespace outpost::rpc {
 
 class OpenStreams;
 
+// Where certificates are, and whose they may be.
+struct TlsOptions {
+  std::vector<std::string> listen = {};  // host:port
+  std::string directory;                 // of tls.crt, tls.key and ca.crt
+  std::string trust_domain;
+  std::string revoked;  // a file, that need not be there
+};
+
 struct ServerOptions {
-  std::string socket;                      // the path of the unix socket
+  UnixListener::Settings socket;
   std::vector<std::string> plaintext_tcp;  // host:port
   int max_message_bytes = 65 << 20;        // the largest input file, and what goes with it
   int max_calls_per_connection = 10'000;   // at once; a client's further calls wait in it
@@ -26,14 +41,52 @@ struct ServerOptions {
   // that does not come to be in that time.
   absl::Duration dead_peer = absl::Seconds(40);
   const OpenStreams* streams = nullptr;  // null: they are not limited
+  TlsOptions tls = {};
 };
 
-// A server that answers. `bound_tcp` gets the ports, where 0 was asked for the
-// one that was given. The socket has mode 0600. UNAVAILABLE names the address
-// that it can't listen on. The services outlive the server.
-absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(
-    const ServerOptions& options, const std::vector<grpc::Service*>& services,
-    std::vector<int>* bound_tcp);
+class Server {
+ public:
+  struct Parts {  // all outlive the server
+    const module::Supervisor* supervisor;
+    const auth::Entities* entities;
+    auth::AuditLog* audit;
+  };
+  // A service, by its full name: {v1::Config::service_full_name(), &config}.
+  using Service = std::pair<std::string, grpc::Service*>;
+
+  // A server that answers, at its socket after AcceptLocal. UNAVAILABLE names the address that it
+  // can't listen on. NOT_FOUND names an RPC for which nobody has said who may call it. The services
+  // outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options, Parts parts,
+                                                       const std::vector<Service>& services);
+  ~Server();
+
+  // From now on connections at the socket are accepted: those that wait there, too. Whose
+  // process is whose has to be known by then.
+  void AcceptLocal() { socket_.Start(server_.get()); }
+  // The ports of tls.listen; where 0 was asked for, the one that was given.
+  const std::vector<int>& tls_ports() const { return tls_ports_; }
+  // The ports of plaintext_tcp; where 0 was asked for, the one that was given.
+  const std::vector<int>& plaintext_ports() const { return plaintext_ports_; }
+  // What grpc.health.v1 says.
+  void SetServing(bool serving);
+  // Takes no more calls, and gives those in flight `grace`.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  Server(ServerOptions options, Parts parts);
+  Origin OriginOf(const grpc::CallbackServerContext& context) const;
+
+  const ServerOptions options_;
+  const std::shared_ptr<const auth::Peer> plaintext_peer_;
+  const std::unique_ptr<auth::CertificatePeers> certificates_;
+  UnixListener socket_;
+  Gate gate_;
+  std::vector<std::unique_ptr<GatedService>> services_;
+  std::vector<int> plaintext_ports_;
+  std::vector<int> tls_ports_;
+  std::unique_ptr<grpc::Server> server_;
+};
 
 }  // namespace outpost::rpc
 

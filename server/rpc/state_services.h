@@ -12,7 +12,6 @@
 #include "server/cluster/source.h"
 #include "server/config/config_registry.h"
 #include "server/health/health_registry.h"
-#include "server/module/supervisor.h"
 #include "server/rpc/open_streams.h"
 #include "server/store/state_store.h"
 
@@ -20,9 +19,8 @@ namespace outpost::rpc {
 
 class ConfigService final : public v1::Config::CallbackService, public WithLimitedStreams {
  public:
-  // All outlive the service. Makes it a listener of `config`.
-  ConfigService(config::ConfigRegistry* config, cluster::Source* source,
-                const module::Supervisor* supervisor);
+  // Both outlive the service. Makes it a listener of `config`.
+  ConfigService(config::ConfigRegistry* config, cluster::Source* source);
   ~ConfigService() override;
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
@@ -51,15 +49,13 @@ class ConfigService final : public v1::Config::CallbackService, public WithLimit
 
   config::ConfigRegistry* const config_;
   cluster::Source* const source_;
-  const module::Supervisor* const supervisor_;
   const std::shared_ptr<Watchers> watchers_;
 };
 
 class KeyValueService final : public v1::KeyValue::CallbackService, public WithLimitedStreams {
  public:
-  // Both outlive the service.
-  KeyValueService(store::StateStore* store, const module::Supervisor* supervisor)
-      : store_(store), supervisor_(supervisor) {}
+  // `store` outlives the service.
+  explicit KeyValueService(store::StateStore* store) : store_(store) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const v1::KeyValueGetRequest* request,
@@ -85,14 +81,12 @@ class KeyValueService final : public v1::KeyValue::CallbackService, public WithL
                                      const std::string& module) const;
 
   store::StateStore* const store_;
-  const module::Supervisor* const supervisor_;
 };
 
 class HealthService final : public v1::Health::CallbackService {
  public:
-  // Both outlive the service.
-  HealthService(health::HealthRegistry* health, const module::Supervisor* supervisor)
-      : health_(health), supervisor_(supervisor) {}
+  // `health` outlives the service.
+  explicit HealthService(health::HealthRegistry* health) : health_(health) {}
 
   grpc::ServerUnaryReactor* Set(grpc::CallbackServerContext* context,
                                 const v1::HealthSetRequest* request,
@@ -112,7 +106,6 @@ class HealthService final : public v1::Health::CallbackService {
 
  private:
   health::HealthRegistry* const health_;
-  const module::Supervisor* const supervisor_;
 };
 
 }  // namespace outpost::rpc

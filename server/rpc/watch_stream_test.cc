@@ -116,8 +116,8 @@ class WatchTest : public module::SupervisorTest {
   WatchTest() {
     StartManager();
     counted_ = std::make_unique<CountedStore>(manager->store());
-    key_value_ = std::make_unique<KeyValueService>(counted_.get(), &manager->supervisor());
-    config_ = std::make_unique<ConfigService>(&manager->config(), &source_, &manager->supervisor());
+    key_value_ = std::make_unique<KeyValueService>(counted_.get());
+    config_ = std::make_unique<ConfigService>(&manager->config(), &source_);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -211,12 +211,11 @@ TEST_F(WatchTest, OfAWatcherThatEndsNothingStays) {
 TEST_F(WatchTest, ARefusedWatchHasNoFeed) {
   grpc::ClientContext context;
   SetDeadline(context);
-  context.AddMetadata("outpost-session", "of nobody");
-  v1::KeyValueWatchRequest request;
+  v1::KeyValueWatchRequest request;  // of no module
   const auto reader = keys_->Watch(&context, request);
   v1::KeyValueWatchResponse response;
   EXPECT_FALSE(reader->Read(&response));
-  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_TRUE(counted_->AwaitWatches(0));
 }
 

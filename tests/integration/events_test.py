@@ -64,7 +64,7 @@ def test_the_life_of_a_module() -> None:
         assert told == ["restart", *start, "disabled", "enabled", *start]
         assert sorted(k for k in kinds(then) if k in stop) == sorted(2 * stop)
         assert {e["by"] for e in then if e["kind"] in ("restart", "disabled", "enabled")} == {
-            "client"
+            "user/admin"
         }
         exits = [event for event in then if event["kind"] == "exited"]
         assert [event["crashed"] for event in exits] == [False, False]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -87,7 +86,7 @@ def curl(manager: Manager) -> Curl:
 
 
 def test_reflection_lists_the_services(curl: Curl) -> None:
-    ours = "Cluster Commands Config Health Ingest KeyValue Manager ModuleHost Notifications"
+    ours = "Auth Cluster Commands Config Health Ingest KeyValue Manager ModuleHost Notifications"
     wanted = {f"outpost.v1.{name}" for name in [*ours.split(), "Orchestrator", "Remote"]}
     wanted |= {"grpc.health.v1.Health", "grpc.channelz.v1.Channelz"}
     assert wanted <= set(curl.services())
@@ -159,8 +158,7 @@ def test_channelz(curl: Curl) -> None:
     (server,) = curl.call("grpc.channelz.v1.Channelz/GetServers")["server"]
     assert int(server["data"]["callsStarted"]) > 0
     sockets = " ".join(socket["name"] for socket in server["listenSocket"])
-    assert re.search(r"unix:/\S+/outpost\.sock", sockets)
-    assert "127.0.0.1" in sockets
+    assert "127.0.0.1" in sockets  # at the unix socket it is the manager that listens
 
 
 def test_what_is_not_there_yet_says_so(manager: Manager) -> None:

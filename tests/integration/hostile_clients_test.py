@@ -293,6 +293,19 @@ def shared() -> Iterator[Manager]:
         yield manager
 
 
+def test_methods_that_there_are_not(shared: Manager) -> None:
+    for method in ("outpost.v1.Commands/Frobnicate", "outpost.v2.Commands/Run", "a/b", "x"):
+        for kind in ("unary_unary", "stream_stream"):
+            call = getattr(shared.channel, kind)(f"/{method}", lambda data: data, lambda data: data)
+            with pytest.raises(grpc.RpcError) as caught:
+                if kind == "unary_unary":
+                    call(b"", timeout=DEADLINE)
+                else:
+                    list(call(iter([b""]), timeout=DEADLINE))
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED, method
+    shared.check("status")
+
+
 def test_messages_that_are_none_end_their_call(shared: Manager) -> None:
     for method in ("outpost.v1.Commands/Run", "outpost.v1.KeyValue/Put"):
         call = shared.channel.unary_unary(f"/{method}", lambda data: data, lambda data: data)

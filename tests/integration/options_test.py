@@ -393,9 +393,9 @@ def test_log_and_reset(manager: Manager) -> None:
     text = manager.check("config", "log", "2")
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}"
     assert re.fullmatch(
-        rf"--- \d+ --- {stamp} --- client ---\n"
+        rf"--- \d+ --- {stamp} --- user/admin ---\n"
         r"\+ mgr/demo/a_choice = green\n"
-        rf"--- \d+ --- {stamp} --- client ---\n"
+        rf"--- \d+ --- {stamp} --- user/admin ---\n"
         r"- mgr/demo/an_int = 1\n"
         r"\+ mgr/demo/an_int = 2\n",
         text,
@@ -405,12 +405,12 @@ def test_log_and_reset(manager: Manager) -> None:
     assert manager.check("config", "get", "mgr/demo/an_int") == "1\n"
     assert manager.check("config", "get", "mgr/demo/a_choice") == "red\n"
     (newest,) = history(manager, "1")
-    assert newest["who"] == f"client (reset to {version})"
+    assert newest["who"] == f"user/admin (reset to {version})"
     assert newest["changes"] == [
         {"name": "mgr/demo/a_choice", "previous_value": "green"},
         {"name": "mgr/demo/an_int", "previous_value": "2", "new_value": "1"},
     ]
-    assert history(manager)[1]["who"] == "client"
+    assert history(manager)[1]["who"] == "user/admin"
     rc, _, err = manager.outpost("config", "reset", "999999")
     assert rc == errno.EINVAL
     assert err.startswith("Error EINVAL: must specify a valid historical version to revert to; ")

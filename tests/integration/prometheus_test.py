@@ -305,7 +305,7 @@ def test_a_subscriber_that_owes_something_is_seen(manager: Exporter) -> None:
         notifications_pb2.SubscribeRequest(types=["osd_map"], explicit_acks=True), timeout=DEADLINE
     )
     number = str(next(stream).subscribed.subscription_id)
-    labels = {"owner": "client", "subscription": number}
+    labels = {"owner": "user/admin", "subscription": number}
     assert manager.scrape()("outpost_notifications_lag_seconds", **labels) == 0
     manager.check("osd", "set", "nodown")
     assert next(stream).notification.type == "osd_map"

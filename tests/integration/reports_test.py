@@ -268,7 +268,7 @@ def test_the_log_of_nobody(manager: Manager, session: RawSession) -> None:
         )
     # … but others than modules write to it, too, or will
     manager.check("log", "a line")
-    for name in ("client", "mgr.x", "main", "cluster", "raw"):
+    for name in ("user/admin", "mgr.x", "main", "cluster", "raw"):
         stream = stub.TailLog(manager_pb2.TailLogRequest(module=name, lines=1), timeout=DEADLINE)
         assert {line.source for line in stream} <= {name}
 
@@ -282,7 +282,7 @@ def test_the_cluster_log_is_notified(manager: Manager, session: RawSession) -> N
     notification = next(stream).notification
     assert notification.id == "cluster"
     assert json.loads(notification.payload_json) == {
-        "name": "client",
+        "name": "user/admin",
         "channel": "cluster",
         "priority": "[INF]",
         "message": "a word from the operator",

@@ -26,6 +26,7 @@ namespace internal {
 struct CallState {
   std::string caller;
   std::string call_id;
+  std::string permissions = "rw";  // that the command declares; of a method: these
   absl::Time deadline = absl::InfiniteFuture();
   std::stop_source stop;
 };
@@ -37,7 +38,7 @@ class CallContext {
   explicit CallContext(std::shared_ptr<const internal::CallState> state)
       : state_(std::move(state)) {}
 
-  // Who asked, for display: "client", "module/<name>".
+  // Who asked: "user/<name>", "module/<name>".
   absl::string_view caller() const { return state_->caller; }
   // Names this call in the chain of calls.
   absl::string_view call_id() const { return state_->call_id; }

@@ -189,6 +189,7 @@ class Everything : public Module {
   using Module::GetStore;
   using Module::GetStorePrefix;
   using Module::HaveMonConnection;
+  using Module::IsAuthorized;
   using Module::ListServers;
   using Module::ListStructures;
   using Module::log;

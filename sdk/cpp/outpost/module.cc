@@ -191,6 +191,10 @@ absl::Status Module::CompleteProgress(absl::string_view id) {
   return client_->reports().CompleteProgress(id);
 }
 absl::Status Module::ClearProgress() { return client_->reports().ClearProgress(); }
+absl::StatusOr<bool> Module::IsAuthorized(
+    const std::map<std::string, std::string>& arguments) const {
+  return client_->reports().IsAuthorized(arguments);
+}
 absl::Status Module::SetUri(absl::string_view uri) { return client_->reports().SetUri(uri); }
 
 }  // namespace outpost

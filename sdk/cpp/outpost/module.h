@@ -313,6 +313,11 @@ class Module {
   absl::Status CompleteProgress(absl::string_view id);
   absl::Status ClearProgress();
 
+  // Whether whoever has called this handler may use this module with these arguments, as their
+  // caps say ("allow module NAME with pool=rbd rw"): for the permissions that the command
+  // declares, in a method for "rw". False where nobody has called, as in Serve.
+  absl::StatusOr<bool> IsAuthorized(const std::map<std::string, std::string>& arguments) const;
+
   // Says where this module serves (a dashboard, an exporter), for `mgr services`;
   // empty: nowhere any more. INVALID_ARGUMENT: it is not one line of UTF-8.
   absl::Status SetUri(absl::string_view uri);

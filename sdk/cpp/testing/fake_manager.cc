@@ -41,8 +41,8 @@ class GrpcFakeManager final : public FakeManager {
     services_.push_back(std::make_unique<FakeModuleHost>(&state_));
     services_.push_back(std::make_unique<FakeNotifications>(&state_));
     for (const auto& make :
-         {MakeFakeCluster, MakeFakeConfig, MakeFakeKeyValue, MakeFakeHealth, MakeFakeProgress,
-          MakeFakeManagerService, MakeFakeRemote, MakeFakeCommands}) {
+         {MakeFakeAuth, MakeFakeCluster, MakeFakeConfig, MakeFakeKeyValue, MakeFakeHealth,
+          MakeFakeProgress, MakeFakeManagerService, MakeFakeRemote, MakeFakeCommands}) {
       services_.push_back(make(&state_));
     }
     for (const auto& service : services_) builder.RegisterService(service.get());
@@ -128,7 +128,7 @@ class GrpcFakeManager final : public FakeManager {
     run->set_command_json(command.dump());
     if (inbuf) run->set_inbuf(*inbuf);
     run->set_has_inbuf(inbuf.has_value());
-    run->set_caller("client");
+    run->set_caller("user/admin");
     run->set_call_id(absl::StrCat("call-", id));
     if (timeout) *run->mutable_timeout() = internal::ToProto(*timeout);
     Send(std::move(message));

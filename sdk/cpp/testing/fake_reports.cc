@@ -1,3 +1,4 @@
+#include "outpost/v1/auth.grpc.pb.h"
 #include "outpost/v1/health.grpc.pb.h"
 #include "outpost/v1/manager.grpc.pb.h"
 #include "outpost/v1/progress.grpc.pb.h"
@@ -86,8 +87,29 @@ class FakeManagerService final : public v1::Manager::CallbackService {
   FakeState* const state_;
 };
 
+// Everybody may do everything.
+class FakeAuth final : public v1::Auth::CallbackService {
+ public:
+  explicit FakeAuth(FakeState* state) : state_(state) {}
+
+  grpc::ServerUnaryReactor* IsAuthorized(Context* context, const v1::IsAuthorizedRequest*,
+                                         v1::IsAuthorizedResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Auth.IsAuthorized"); !status.ok())
+      return Answer(context, status);
+    response->set_authorized(true);
+    return Answer(context);
+  }
+
+ private:
+  FakeState* const state_;
+};
+
 }  // namespace
 
+std::unique_ptr<grpc::Service> MakeFakeAuth(FakeState* state) {
+  return std::make_unique<FakeAuth>(state);
+}
 std::unique_ptr<grpc::Service> MakeFakeHealth(FakeState* state) {
   return std::make_unique<FakeHealth>(state);
 }

@@ -21,6 +21,7 @@ std::unique_ptr<grpc::Service> MakeFakeConfig(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeKeyValue(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeHealth(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeProgress(FakeState* state);
+std::unique_ptr<grpc::Service> MakeFakeAuth(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeManagerService(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeRemote(FakeState* state);
 std::unique_ptr<grpc::Service> MakeFakeCommands(FakeState* state);

@@ -14,7 +14,7 @@ from outpost import _ceph_names, _rpc
 from outpost._ceph_client import CephClient
 from outpost._cluster_commands import ClusterCommands
 from outpost._cluster_data import ClusterData
-from outpost._commands import HandleCommandResult
+from outpost._commands import CLICommand, HandleCommandResult
 from outpost._errors import NotFoundError
 from outpost._health import HealthChecks, describe_checks
 from outpost._manager_data import ManagerData
@@ -22,6 +22,7 @@ from outpost._module_events import ModuleEvent
 from outpost._module_settings import ModuleSettings
 from outpost._not_offered import NotOffered
 from outpost._watch import Watch
+from outpost._work import current_work
 from outpost.v1 import cluster_pb2, progress_pb2
 
 _log = logging.getLogger("outpost")
@@ -200,13 +201,24 @@ class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephC
         self._reach("set_uri").reports.set_uri(uri)
 
     def is_authorized(self, arguments: Mapping[str, str]) -> bool:
-        """Return whether whoever runs the present command may do so with these arguments.
+        """Return whether whoever runs the present command may use this module with these arguments.
 
-        The manager has no rights of users yet: who can reach its socket may do everything, and this
-        is always True.
+        As the caps of the caller say ("allow module NAME with pool=rbd rw"), for the permissions
+        that the command declares; in a method that is called remotely, for "rw". Where nobody has
+        asked for anything, as in serve(), it is False, as in ceph-mgr. Raises
+        ManagerUnavailableError where the manager can't be asked.
         """
-        self._reach("is_authorized")
-        return True
+        reports = self._reach("is_authorized").reports
+        work = current_work.get()
+        if not work.caller:
+            return False
+        command = CLICommand.COMMANDS.get(work.prefix)
+        declared = {
+            " ".join(entry["cmd"].split()).partition(" name=")[0]: entry.get("perm", "rw")
+            for entry in self.COMMANDS
+        }
+        permissions = command.perm if command is not None else declared.get(work.prefix, "rw")
+        return reports.is_authorized(work.caller, permissions, arguments)
 
     def get(
         self,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from outpost import _rpc
 from outpost._client import Client
-from outpost.v1 import health_pb2, manager_pb2, progress_pb2, types_pb2
+from outpost.v1 import auth_pb2, health_pb2, manager_pb2, progress_pb2, types_pb2
 
 
 class Reports:
@@ -35,6 +36,15 @@ class Reports:
         with self._turn:
             self._client.call(_rpc.SET_URI, manager_pb2.SetUriRequest(uri=uri))
             self._uri = uri
+
+    def is_authorized(self, caller: str, permissions: str, arguments: Mapping[str, str]) -> bool:
+        """Return whether somebody may use the module with these arguments."""
+        request = auth_pb2.IsAuthorizedRequest(
+            caller=caller,
+            permissions=permissions,
+            arguments={name: str(value) for name, value in arguments.items()},
+        )
+        return self._client.call(_rpc.IS_AUTHORIZED, request).authorized
 
     def update_progress(self, event: progress_pb2.ProgressEvent) -> None:
         """Make or change a progress event of the module."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from outpost.v1 import (
+    auth_pb2,
     cluster_pb2,
     commands_pb2,
     config_pb2,
@@ -212,9 +215,25 @@ LIST_SUBSCRIPTIONS = Method(
     notifications_pb2.ListSubscriptionsRequest,
     notifications_pb2.ListSubscriptionsResponse,
 )
+IS_AUTHORIZED = Method(
+    "Auth", "IsAuthorized", auth_pb2.IsAuthorizedRequest, auth_pb2.IsAuthorizedResponse
+)
 SET_URI = Method("Manager", "SetUri", manager_pb2.SetUriRequest, manager_pb2.SetUriResponse)
 
 
 def open_channel(address: str) -> grpc.Channel:
-    """Open a channel to the manager at a gRPC target; it connects with the first call."""
-    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    """Open a channel to the manager; it connects with the first call.
+
+    `address` is a gRPC target ("unix:/path", "host:port"), or "tls:host:port": by mutual TLS, with
+    the files tls.crt, tls.key and ca.crt of the directory OUTPOST_TLS_DIR (else
+    ~/.config/outpost/tls). Raises OSError: one of them can't be read.
+    """
+    target = address.removeprefix("tls:")
+    if target == address:
+        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    directory = Path(os.environ.get("OUTPOST_TLS_DIR") or Path.home() / ".config/outpost/tls")
+    authority, key, certificate = (
+        (directory / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt")
+    )
+    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+    return grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)

@@ -360,4 +360,5 @@ def _work(message: module_host_pb2.RunCommand | module_host_pb2.Call) -> Work:
     deadline = None
     if message.HasField("timeout"):
         deadline = time.monotonic() + seconds(message.timeout)
-    return Work(call_id=message.call_id, deadline=deadline)
+    prefix = message.prefix if isinstance(message, module_host_pb2.RunCommand) else ""
+    return Work(call_id=message.call_id, deadline=deadline, caller=message.caller, prefix=prefix)

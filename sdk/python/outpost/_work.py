@@ -24,6 +24,10 @@ class Work:
     """When nobody waits for it any more, by time.monotonic(); None: no limit."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when its caller went away."""
+    caller: str = ""
+    """Who runs the command, or calls: "user/<name>", "module/<name>"."""
+    prefix: str = ""
+    """Of a command: its literal words."""
 
 
 NO_WORK = Work()

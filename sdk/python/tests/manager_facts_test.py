@@ -41,6 +41,9 @@ def test_the_hosts_name_where_there_is_no_address(manager: FakeManager, run: Run
 
 def test_everybody_is_authorized(probe: Probe) -> None:
     assert probe("self.is_authorized({'pool': 'x'})") is True
+    # In a thread of its own, as in serve(), nobody has asked.
+    alone = "__import__('concurrent.futures').futures.ThreadPoolExecutor().submit"
+    assert probe(f"{alone}(self.is_authorized, {{}}).result()") is False
 
 
 def test_the_manager_and_what_it_does(probe: Probe) -> None:

@@ -48,6 +48,11 @@ CallRunner::CallRunner(const CommandSet& commands, const MethodSet& methods, Log
 
 void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
   std::shared_ptr<CallState> state = StateOf(message);
+  if (const Command* command =
+          message.has_run_command() ? commands_.Find(message.run_command().prefix()) : nullptr;
+      command != nullptr) {
+    state->permissions = command->permissions;
+  }
   Key key;
   {
     absl::MutexLock lock(&mu_);

@@ -1,7 +1,8 @@
 #include "outpost/internal/manager_channel.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
+
+#include "outpost/internal/channel_credentials.h"
 
 namespace outpost::internal {
 
@@ -15,7 +16,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   args.SetMaxReceiveMessageSize(-1);
   args.SetMaxSendMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), args);
+  const ChannelTarget target = TargetOf(address);
+  return grpc::CreateCustomChannel(target.target, target.credentials, args);
 }
 
 }  // namespace outpost::internal

@@ -9,7 +9,8 @@
 
 namespace outpost::internal {
 
-// `address`: a gRPC target. Connects by itself, again and again.
+// `address`: a gRPC target, or tls:host:port (channel_credentials.h). Connects by itself, again
+// and again.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 
 }  // namespace outpost::internal

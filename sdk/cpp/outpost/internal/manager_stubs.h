@@ -12,6 +12,7 @@
 #include "outpost/call_context.h"
 #include "outpost/internal/manager_connection.h"
 #include "outpost/internal/wire.h"
+#include "outpost/v1/auth.grpc.pb.h"
 #include "outpost/v1/cluster.grpc.pb.h"
 #include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/config.grpc.pb.h"
@@ -25,7 +26,8 @@ namespace outpost::internal {
 
 struct ManagerStubs {
   explicit ManagerStubs(const std::shared_ptr<grpc::Channel>& channel)
-      : cluster(v1::Cluster::NewStub(channel)),
+      : auth(v1::Auth::NewStub(channel)),
+        cluster(v1::Cluster::NewStub(channel)),
         commands(v1::Commands::NewStub(channel)),
         config(v1::Config::NewStub(channel)),
         health(v1::Health::NewStub(channel)),
@@ -34,6 +36,7 @@ struct ManagerStubs {
         progress(v1::Progress::NewStub(channel)),
         remote(v1::Remote::NewStub(channel)) {}
 
+  std::unique_ptr<v1::Auth::Stub> auth;
   std::unique_ptr<v1::Cluster::Stub> cluster;
   std::unique_ptr<v1::Commands::Stub> commands;
   std::unique_ptr<v1::Config::Stub> config;

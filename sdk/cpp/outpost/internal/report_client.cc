@@ -84,6 +84,21 @@ absl::Status ReportClient::SendUri(const std::string& uri) const {
                      &response);
 }
 
+absl::StatusOr<bool> ReportClient::IsAuthorized(
+    const std::map<std::string, std::string>& arguments) const {
+  const CallState* const call = ScopedCall::Current();
+  if (call == nullptr) return false;
+  v1::IsAuthorizedRequest request;
+  request.set_caller(call->caller);
+  request.set_permissions(call->permissions);
+  request.mutable_arguments()->insert(arguments.begin(), arguments.end());
+  v1::IsAuthorizedResponse response;
+  absl::Status status = CallManager(connection_, &ManagerStubs::auth, &v1::Auth::Stub::IsAuthorized,
+                                    request, &response);
+  if (!status.ok()) return status;
+  return response.authorized();
+}
+
 absl::Status ReportClient::Resend() {
   std::optional<std::vector<HealthCheck>> checks;
   std::map<std::string, ProgressEvent> progress;

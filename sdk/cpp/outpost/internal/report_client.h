@@ -1,5 +1,5 @@
 // ReportClient tells the manager what the module wants seen: health checks, progress
-// events, where it serves.
+// events, where it serves; and asks it what its callers may do.
 //
 // **Thread safety.** All methods may be called from any thread; they block until the
 // manager answers.
@@ -16,6 +16,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "outpost/health.h"
@@ -35,6 +36,9 @@ class ReportClient {
   absl::Status CompleteProgress(absl::string_view id);
   absl::Status ClearProgress();
   absl::Status SetUri(absl::string_view uri);
+
+  // Of the call that this thread works on; false: on none.
+  absl::StatusOr<bool> IsAuthorized(const std::map<std::string, std::string>& arguments) const;
 
   // Says everything again, to a manager that has not heard it. The first error.
   absl::Status Resend();

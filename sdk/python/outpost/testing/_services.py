@@ -14,6 +14,8 @@ from outpost._options import option_text
 from outpost.testing._cluster_service import Cluster
 from outpost.testing._refusal import Refusal, find
 from outpost.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
     cluster_pb2_grpc,
     commands_pb2,
     commands_pb2_grpc,
@@ -47,6 +49,7 @@ _LONGEST_VALUE = 8 * 1024 * 1024
 def add_services(server: grpc.Server, manager: FakeManager) -> None:
     """Add everything that a fake manager serves."""
     module_host_pb2_grpc.add_ModuleHostServicer_to_server(ModuleHost(manager), server)
+    auth_pb2_grpc.add_AuthServicer_to_server(Auth(manager), server)
     cluster_pb2_grpc.add_ClusterServicer_to_server(Cluster(manager), server)
     commands_pb2_grpc.add_CommandsServicer_to_server(Commands(manager), server)
     config_pb2_grpc.add_ConfigServicer_to_server(Config(manager), server)
@@ -121,6 +124,20 @@ class Notifications(notifications_pb2_grpc.NotificationsServicer):
         """Tell of subscribers."""
         self.manager.check("Notifications.ListSubscriptions", context, request)
         return notifications_pb2.ListSubscriptionsResponse(subscriptions=self.manager.subscribers)
+
+
+class Auth(auth_pb2_grpc.AuthServicer):
+    """Who may do what: everybody everything."""
+
+    def __init__(self, manager: FakeManager) -> None:
+        self.manager = manager
+
+    def IsAuthorized(
+        self, request: auth_pb2.IsAuthorizedRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.IsAuthorizedResponse:
+        """Yes."""
+        self.manager.check("Auth.IsAuthorized", context, request)
+        return auth_pb2.IsAuthorizedResponse(authorized=True)
 
 
 class Commands(commands_pb2_grpc.CommandsServicer):

@@ -87,6 +87,7 @@ class FakeSession:
             inbuf=inbuf or b"",
             has_inbuf=inbuf is not None,
             call_id=f"call-{number}",
+            caller="user/admin",
         )
         if timeout is not None:
             run.timeout.FromNanoseconds(int(timeout * 1e9))
@@ -114,6 +115,7 @@ class FakeSession:
                 args_json=json.dumps(args),
                 kwargs_json=json.dumps(kwargs),
                 call_id=f"call-{number}",
+                caller="module/caller",
             )
         )
         answer: module_host_pb2.CallResult = self._answer(number)

@@ -131,6 +131,16 @@ class Api : public outpost::Module {
           for (const char c : *context.inbuf()) bytes.push_back(static_cast<unsigned char>(c));
           return Json(bytes);
         });
+    commands()
+        .Add("api-cpp may")
+        .Describe("Tell whether the caller may use a pool")
+        .Perm("rw")
+        .Arg<std::string>("pool")
+        .Handle([this](const std::string& pool) -> absl::StatusOr<Json> {
+          const absl::StatusOr<bool> may = IsAuthorized({{"pool", pool}});
+          if (!may.ok()) return may.status();
+          return Json(*may);
+        });
     commands().Add("api-cpp code").Describe("Fail, with output").Handle([] {
       return CommandResult(-ENOTEMPTY, "some output", "not empty");
     });
@@ -279,6 +289,12 @@ class Api : public outpost::Module {
                   [this](const Json&, const Json&) { return StatusJson(ClearProgress()); });
     methods().Add("uri", [this](const Json& args, const Json&) {
       return StatusJson(SetUri(args.at(0).get<std::string>()));
+    });
+    // {arguments}
+    methods().Add("is_authorized", [this](const Json& args, const Json&) -> absl::StatusOr<Json> {
+      absl::StatusOr<bool> may = IsAuthorized(args.at(0).get<std::map<std::string, std::string>>());
+      if (!may.ok()) return may.status();
+      return Json(*may);
     });
     // [code, summary]
     methods().Add("health", [this](const Json& args, const Json&) {

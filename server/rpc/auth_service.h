@@ -1,0 +1,31 @@
+// The adaptor of outpost.v1.Auth. gRPC calls it from its own threads.
+#ifndef OUTPOST_SERVER_RPC_AUTH_SERVICE_H_
+#define OUTPOST_SERVER_RPC_AUTH_SERVICE_H_
+
+#include "outpost/v1/auth.grpc.pb.h"
+#include "server/auth/audit_log.h"
+#include "server/auth/entities.h"
+#include "server/rpc/open_streams.h"
+
+namespace outpost::rpc {
+
+class AuthService final : public v1::Auth::CallbackService, public WithLimitedStreams {
+ public:
+  // Both outlive the service.
+  AuthService(const auth::Entities* entities, auth::AuditLog* audit)
+      : entities_(entities), audit_(audit) {}
+
+  grpc::ServerUnaryReactor* IsAuthorized(grpc::CallbackServerContext* context,
+                                         const v1::IsAuthorizedRequest* request,
+                                         v1::IsAuthorizedResponse* response) override;
+  grpc::ServerWriteReactor<v1::TailAuditResponse>* TailAudit(
+      grpc::CallbackServerContext* context, const v1::TailAuditRequest* request) override;
+
+ private:
+  const auth::Entities* const entities_;
+  auth::AuditLog* const audit_;
+};
+
+}  // namespace outpost::rpc
+
+#endif  // OUTPOST_SERVER_RPC_AUTH_SERVICE_H_

@@ -1,0 +1,126 @@
+"""The audit log: who did what, without secrets; read back, followed, over restarts."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fixture import DEADLINE, Manager, run_tests, until
+from outpost.v1 import auth_pb2, auth_pb2_grpc, config_pb2, config_pb2_grpc, types_pb2
+
+_SECRETS = [
+    types_pb2.OptionDescriptor(name="password", type=types_pb2.OPTION_TYPE_STR, secret=True),
+    types_pb2.OptionDescriptor(name="pin", type=types_pb2.OPTION_TYPE_INT, secret=True),
+    types_pb2.OptionDescriptor(name="place", type=types_pb2.OPTION_TYPE_STR),
+]
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[Manager]:
+    with Manager("hello") as manager:
+        yield manager
+
+
+def entries(manager: Manager) -> list[dict[str, Any]]:
+    """All that is remembered, by the wire."""
+    stream = manager.stub(auth_pb2_grpc.AuthStub).TailAudit(
+        auth_pb2.TailAuditRequest(), timeout=DEADLINE
+    )
+    found = []
+    for entry in stream:
+        found.append(json.loads(entry.entry_json))
+        assert found[-1]["n"] == entry.number
+    return found
+
+
+def test_what_changes_something_is_written(manager: Manager) -> None:
+    before = len(entries(manager))
+    manager.check("status")  # only reads
+    manager.check("hello")
+    manager.check("config", "set", "mgr/hello/place", "Oslo")
+    assert manager.outpost("config", "set", "mgr/hello/emphatic", "maybe").rc == errno.EINVAL
+    manager.stub(config_pb2_grpc.ConfigStub).Set(
+        config_pb2.ConfigSetRequest(key="mgr/hello/place", value="Rome"), timeout=DEADLINE
+    )
+    done, failed, called = entries(manager)[before:]
+    assert done["who"] == "user/admin" and done["from"].startswith("uid ")
+    assert done["command"] == "config set" and done["result"] == 0 and done["seconds"] > 0
+    assert "Oslo" in json.dumps(done["arguments"])
+    assert failed["result"] == -errno.EINVAL and "maybe" in failed["error"]
+    assert called["method"] == "outpost.v1.Config.Set" and called["result"] == 0
+    # The command shows the same.
+    shown = json.loads(manager.check("audit", "3", "--format", "json"))
+    assert shown == [done, failed, called]
+    lines = manager.check("audit", "--last", "2").splitlines()
+    assert [json.loads(line) for line in lines] == [failed, called]
+    # And so does the file, in a moment.
+    until(
+        "the file to have it",
+        lambda: f'"n":{called["n"]},' in (manager.data / "audit.log").read_text(),
+    )
+    manager.check("config", "rm", "mgr/hello/place")
+
+
+def test_secrets_are_nowhere(manager: Manager) -> None:
+    """Not the value of a secret option, not what an error says of it, not a key's."""
+    session = manager.session(name="demo", options=_SECRETS).serve()
+    try:
+        manager.check("config", "set", "mgr/demo/password", "hunter2")
+        rc, _, err = manager.outpost("config", "set", "mgr/demo/pin", "hunter3")
+        assert rc == errno.EINVAL
+        manager.check("config-key", "set", "mgr/demo/tls", "hunter4")
+        manager.check("config", "set", "mgr/demo/place", "shown")
+        last = entries(manager)[-4:]
+        assert [entry["command"] for entry in last] == [
+            "config set",
+            "config set",
+            "config-key set",
+            "config set",
+        ]
+        assert [entry["result"] for entry in last] == [0, -errno.EINVAL, 0, 0]
+        assert last[1]["error"] == "(not shown)"
+        assert "shown" in json.dumps(last[3]["arguments"])
+        until("the file to have it", lambda: '"shown"' in (manager.data / "audit.log").read_text())
+        for text in (
+            json.dumps(last),
+            (manager.data / "audit.log").read_text(),
+            manager.log(),
+            manager.check("config", "dump"),
+            manager.check("config", "log"),
+            manager.check("module", "events"),
+            manager.check("log", "last", "100"),
+        ):
+            assert "hunter" not in text
+    finally:
+        session.close()
+
+
+def test_it_is_followed_over_a_restart() -> None:
+    with Manager("hello") as manager:
+        manager.check("config", "set", "mgr/hello/place", "a")
+        following = manager.outpost_background("audit", "--follow", "--last", "1")
+        first = json.loads(following.line())
+        assert '"a"' in json.dumps(first)
+        manager.check("config", "set", "mgr/hello/place", "b")
+        second = json.loads(following.line())
+        until("the file to have it", lambda: '"b"' in (manager.data / "audit.log").read_text())
+        manager.kill9()
+        manager.restart()
+        manager.check("config", "set", "mgr/hello/place", "c")
+        assert '"b"' in json.dumps(second)
+        numbers = [first["n"], second["n"]]
+        while '"c"' not in json.dumps(third := json.loads(following.line())):
+            numbers.append(third["n"])
+        numbers.append(third["n"])
+        assert numbers == list(range(first["n"], first["n"] + len(numbers)))
+        assert following.end(signal.SIGINT).rc == 0
+        rc, _, err = manager.outpost("audit", "--follow", "--last", "x")
+        assert rc == errno.EINVAL and "audit [--last N] [--follow]" in err
+
+
+if __name__ == "__main__":
+    run_tests(__file__)
