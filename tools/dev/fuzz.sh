@@ -21,7 +21,7 @@ fuzz_sources() {
         server/text/toml_file.cc server/text/toml_words.cc
       ;;
     manifest)
-      echo server/module/installed_modules.cc server/module/process_policy.cc \
+      echo server/module/installed_modules.cc server/module/process_policy.cc server/auth/caps.cc \
         server/text/nearest.cc server/text/toml_file.cc server/text/toml_words.cc
       ;;
   esac
