@@ -348,6 +348,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   options.policy.ready_timeout = absl::Seconds(settings.ready_timeout);
   options.policy.shutdown_grace = absl::Seconds(settings.shutdown_grace);
   options.module_settings = settings.module_settings;
+  options.registrations_per_second = settings.registrations_per_second;
   options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   module::Supervisor supervisor(std::move(options), {.store = store->get(),
                                                      .config = config->get(),

@@ -136,6 +136,9 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--max-sessions", s.max_sessions, "how many modules may be attached")
       ->capture_default_str();
+  app.add_option("--registrations-per-second", s.registrations_per_second,
+                 "how often a module may register, after ten times as many at once")
+      ->capture_default_str();
   app.add_option("--max-streams", s.max_streams,
                  "how many watches, subscriptions and the like may be open")
       ->capture_default_str();
@@ -334,6 +337,7 @@ absl::Status Validate(const Settings& s) {
   }
   for (const auto& [flag, count] :
        {std::pair("--max-sessions", s.max_sessions), std::pair("--max-streams", s.max_streams),
+        std::pair("--registrations-per-second", s.registrations_per_second),
         std::pair("--max-streams-per-peer", s.max_streams_per_peer),
         std::pair("--max-calls-per-connection", s.max_calls_per_connection)}) {
     if (count >= 1) continue;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -93,16 +94,14 @@ std::vector<CommandPtr> InOrderOfFit(absl::Span<const CommandPtr> commands,
 absl::StatusOr<std::vector<CommandPtr>> ParseDeclarations(const Provider& provider,
                                                           std::vector<Declaration> declarations) {
   std::vector<CommandPtr> commands;
+  absl::flat_hash_set<std::string> prefixes;
   for (Declaration& declaration : declarations) {
     absl::StatusOr<Signature> signature = Signature::Parse(declaration.signature);
     if (!signature.ok()) return signature.status();
-    if (provider.kind != Provider::Kind::kCluster) {
-      for (const CommandPtr& other : commands) {
-        if (other->signature.prefix() == signature->prefix()) {
-          return absl::InvalidArgumentError(absl::StrCat(
-              "command \"", signature->prefix(), "\" is declared twice by ", Named(provider)));
-        }
-      }
+    if (provider.kind != Provider::Kind::kCluster &&
+        !prefixes.insert(std::string(signature->prefix())).second) {
+      return absl::InvalidArgumentError(absl::StrCat("command \"", signature->prefix(),
+                                                     "\" is declared twice by ", Named(provider)));
     }
     commands.push_back(std::make_shared<const Command>(
         Command{std::move(declaration), *std::move(signature), provider}));

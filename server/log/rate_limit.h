@@ -20,27 +20,33 @@ class RateLimit {
   RateLimit(double burst, double per_second)
       : burst_(burst), per_second_(per_second), left_(burst) {}
 
-  // True: it may happen. False: it is counted as refused. `now`: of a steady clock. By the wall
-  // clock, nothing would happen for as long as that is set back.
-  bool Take(absl::Duration now) {
-    if (last_.has_value()) {
-      left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(now - *last_) * per_second_);
-    }
+  // True: it may happen; it counts as `cost` things. False: it is counted as refused. `now`: of a
+  // steady clock. By the wall clock, nothing would happen for as long as that is set back.
+  bool Take(absl::Duration now, double cost = 1) {
+    left_ = Left(now);
     last_ = now;
-    if (left_ < 1) {
+    if (left_ < cost) {
       ++refused_;
       return false;
     }
-    left_ -= 1;
+    left_ -= cost;
     return true;
   }
+
+  // Whether a whole burst may happen.
+  bool IsFull(absl::Duration now) const { return Left(now) >= burst_; }
 
   // How many were refused since this was asked last.
   uint64_t TakeRefused() { return std::exchange(refused_, 0); }
 
  private:
-  const double burst_;
-  const double per_second_;
+  double Left(absl::Duration now) const {
+    if (!last_.has_value()) return burst_;
+    return std::min(burst_, left_ + absl::ToDoubleSeconds(now - *last_) * per_second_);
+  }
+
+  double burst_;
+  double per_second_;
   double left_;
   std::optional<absl::Duration> last_;
   uint64_t refused_ = 0;

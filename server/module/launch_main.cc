@@ -3,6 +3,7 @@
 // (5), which is closed when the module is executed.
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,9 +34,15 @@ std::string ReadToEnd(int fd) {
   }
 }
 
+// Where the manager has gone meanwhile, nobody is told; the next one takes the module over.
+void Tell(const LaunchReport& report) {
+  const std::string text = ToText(report) + "\n";
+  [[maybe_unused]] const ssize_t told = write(kReportFd, text.data(), text.size());
+}
+
 int Fail(const LaunchReport& report) {
-  const std::string text = ToText(report);
-  return write(kReportFd, text.data(), text.size()) < 0 ? kNotLaunched + 1 : kNotLaunched;
+  Tell(report);
+  return kNotLaunched;
 }
 
 // Executes argv[0], a path, or a name for PATH; returns when it can't. Unlike execvp, it does
@@ -59,6 +66,7 @@ void Execute(const std::vector<char*>& argv) {
 
 int Launch() {
   fcntl(kReportFd, F_SETFD, FD_CLOEXEC);
+  signal(SIGPIPE, SIG_IGN);
   const auto spec = ParseLaunchSpec(ReadToEnd(kSpecFd));
   close(kSpecFd);
   if (!spec) return Fail({.measures = {}, .error = EINVAL, .no_directory = false});
@@ -76,10 +84,11 @@ int Launch() {
   argv.push_back(nullptr);
   // Told before: when it has been executed, nobody is left to tell. What is told after it
   // takes its place.
-  const std::string text = ToText(report) + "\n";
-  if (write(kReportFd, text.data(), text.size()) < 0) return kNotLaunched + 1;
+  Tell(report);
+  signal(SIGPIPE, SIG_DFL);
   Execute(argv);
   report.error = errno;
+  signal(SIGPIPE, SIG_IGN);
   return Fail(report);
 }
 

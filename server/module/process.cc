@@ -23,9 +23,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "server/event/moment.h"
 #include "server/log/log.h"
 
 extern char** environ;
@@ -37,11 +36,12 @@ constexpr int kTokenFd = 3;
 constexpr int kSpecFd = 4;  // see launch_main.cc
 constexpr int kReportFd = 5;
 constexpr int kFirstFreeFd = 6;
-constexpr absl::Duration kLaunchTime = absl::Seconds(10);  // until the module is executed
 constexpr uint64_t kStopKey = 0;
-constexpr size_t kReadAtOnce = size_t{64} << 10;    // of one process, before others have their turn
-constexpr size_t kReadAtEnd = size_t{1} << 20;      // no FIFO holds more
-constexpr uint64_t kOutputBit = uint64_t{1} << 63;  // in an epoll key: the output, not the pidfd
+constexpr size_t kReadAtOnce = size_t{64} << 10;  // of one process, before others have their turn
+constexpr size_t kReadAtEnd = size_t{1} << 20;    // no FIFO holds more
+// In an epoll key: the output, or the launch's report, and not the pidfd.
+constexpr uint64_t kOutputBit = uint64_t{1} << 63;
+constexpr uint64_t kReportBit = uint64_t{1} << 62;
 
 std::string ErrnoText(int error) { return strerrordesc_np(error); }
 
@@ -51,11 +51,11 @@ int PidfdSendSignal(int pidfd, int signal) {
   return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
 }
 
-absl::Status SpawnError(const ProcessSpec& spec, int error) {
-  const std::string what = absl::StrCat("can't execute ", spec.argv[0], ": ", ErrnoText(error));
+absl::Status ExecuteError(const std::string& program, int error) {
+  const std::string what = absl::StrCat("can't execute ", program, ": ", ErrnoText(error));
   switch (error) {
     case ENOENT:
-      if (absl::StrContains(spec.argv[0], '/') && access(spec.argv[0].c_str(), F_OK) == 0) {
+      if (absl::StrContains(program, '/') && access(program.c_str(), F_OK) == 0) {
         return absl::NotFoundError(
             absl::StrCat(what, " (it is there: is what its first line names after #! there too?)"));
       }
@@ -127,27 +127,6 @@ absl::StatusOr<OwnedFd> PipeWith(const std::string& text) {
   return std::move(pipe->read_end);
 }
 
-// The last line of what comes until the other end is closed; nothing where that takes too long.
-std::string LastLine(int fd) {
-  const event::Moment deadline = event::Moment::Now() + kLaunchTime;
-  std::string text;
-  while (true) {
-    pollfd readable = {.fd = fd, .events = POLLIN, .revents = 0};
-    const auto left = absl::ToInt64Milliseconds(deadline - event::Moment::Now());
-    const int ready = poll(&readable, 1, static_cast<int>(std::max<int64_t>(left, 0)));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return "";
-    char buffer[4096];
-    const ssize_t n = read(fd, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  const size_t end = text.rfind('\n');
-  return end == std::string::npos ? text : text.substr(end + 1);
-}
-
 absl::StatusOr<OwnedFd> OpenFifo(const std::string& path, int flags) {
   OwnedFd fd(open(path.c_str(), flags | O_CLOEXEC));
   if (!fd.valid()) {
@@ -212,6 +191,59 @@ void Process::KillGroup() const {
   // alive, or while its group is; so who has neither has nothing to kill.
   const bool there = PidfdSendSignal(pidfd_.get(), 0) == 0;
   if (there || (kill(pid_, 0) != 0 && errno == ESRCH)) kill(-pid_, SIGKILL);
+}
+
+bool Process::Ended() const {
+  pollfd end = {.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
+  return poll(&end, 1, 0) == 1;
+}
+
+void Process::ReadReport() const {
+  while (!report_over_) {
+    char buffer[4096];
+    const ssize_t n = read(report_.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) break;
+    if (n <= 0) {
+      report_over_ = true;
+      break;
+    }
+    report_text_.append(buffer, static_cast<size_t>(n));
+  }
+  // Each line is a whole report; the last one counts.
+  const size_t end = report_text_.rfind('\n');
+  if (end == std::string::npos) return;
+  const size_t begin = end == 0 ? std::string::npos : report_text_.rfind('\n', end - 1);
+  const size_t from = begin == std::string::npos ? 0 : begin + 1;
+  if (auto told = ParseLaunchReport(report_text_.substr(from, end - from))) {
+    isolation_ = std::move(told->measures);
+  }
+}
+
+Process::Launch Process::launch() const {
+  absl::MutexLock lock(&mu_);
+  ReadReport();
+  return {.group = group_, .isolation = isolation_};
+}
+
+bool Process::launched() const {
+  absl::MutexLock lock(&mu_);
+  ReadReport();
+  return report_over_;
+}
+
+void Process::CloseReport() {
+  absl::MutexLock lock(&mu_);
+  report_over_ = true;
+  report_ = OwnedFd();
+}
+
+std::optional<LaunchReport> Process::LastReport() const {
+  absl::MutexLock lock(&mu_);
+  ReadReport();
+  absl::string_view text = absl::StripSuffix(report_text_, "\n");
+  const size_t end = text.rfind('\n');
+  return ParseLaunchReport(end == absl::string_view::npos ? text : text.substr(end + 1));
 }
 
 std::optional<metrics::ProcessUsage> Process::Usage() const {
@@ -307,25 +339,16 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec&
         absl::UnavailableError(absl::StrCat("can't execute ", launcher_, ": ", ErrnoText(error))));
   }
   report->write_end = OwnedFd();
-  auto told = ParseLaunchReport(LastLine(report->read_end.get()));
-  if (!told || told->error != 0) {
-    kill(-pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
-    if (!told) {
-      return end_group(absl::UnavailableError(absl::StrCat("can't execute ", spec.argv[0], ": ",
-                                                           launcher_, " ended, or took over ",
-                                                           absl::FormatDuration(kLaunchTime))));
-    }
-    if (told->no_directory) {
-      return end_group(absl::NotFoundError(absl::StrCat(
-          "can't execute ", spec.argv[0], " in ", spec.directory, ": ", ErrnoText(told->error))));
-    }
-    return end_group(SpawnError(spec, told->error));
-  }
-  launch.isolation = std::move(told->measures);
+  fcntl(report->read_end.get(), F_SETFL, O_NONBLOCK);
+  Watched watched;
+  watched.callbacks = std::move(callbacks);
+  watched.output = *std::move(output);
+  watched.program = spec.argv[0];
+  watched.directory = spec.directory;
   // Not reaped yet, so that the pid is still this process's.
   absl::StatusOr<uint64_t> ticks = StartTicks(pid);
-  auto process = Watch(pid, ticks.value_or(0), *std::move(output), launch, std::move(callbacks));
+  auto process =
+      Watch(pid, ticks.value_or(0), launch, std::move(report->read_end), std::move(watched));
   if (!process.ok()) {
     // No descriptor was left to hold it by: it must not go on unwatched.
     kill(-pid, SIGKILL);
@@ -341,8 +364,10 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Adopt(pid_t pid, uint64_
                                                               Process::Launch launch,
                                                               ProcessCallbacks callbacks) {
   absl::StatusOr<OwnedFd> output = OpenFifo(output_fifo, O_RDONLY | O_NONBLOCK);
-  return Watch(pid, start_ticks, output.ok() ? *std::move(output) : OwnedFd(), std::move(launch),
-               std::move(callbacks));
+  Watched watched;
+  watched.callbacks = std::move(callbacks);
+  if (output.ok()) watched.output = *std::move(output);
+  return Watch(pid, start_ticks, std::move(launch), OwnedFd(), std::move(watched));
 }
 
 void ProcessRunner::EndGroup(const std::string& group) {
@@ -352,9 +377,8 @@ void ProcessRunner::EndGroup(const std::string& group) {
 }
 
 absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_t start_ticks,
-                                                              OwnedFd output,
                                                               Process::Launch launch,
-                                                              ProcessCallbacks callbacks) {
+                                                              OwnedFd report, Watched of) {
   OwnedFd pidfd(PidfdOpen(pid));
   if (!pidfd.valid()) {
     return absl::NotFoundError(absl::StrCat("process ", pid, ": ", ErrnoText(errno)));
@@ -364,11 +388,10 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_
   if (!ticks.ok() || *ticks != start_ticks) {
     return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
   }
-  auto watched = std::make_shared<Watched>();
-  watched->process =
-      std::make_shared<Process>(pid, start_ticks, std::move(pidfd), std::move(launch));
-  watched->callbacks = std::move(callbacks);
-  watched->output = std::move(output);
+  auto watched = std::make_shared<Watched>(std::move(of));
+  const int report_fd = report.get();
+  watched->process = std::make_shared<Process>(pid, start_ticks, std::move(pidfd),
+                                               std::move(launch), std::move(report));
   std::shared_ptr<Process> process = watched->process;
   absl::MutexLock lock(&mu_);
   const uint64_t key = next_key_++;
@@ -381,6 +404,10 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_
     event.data.u64 = key | kOutputBit;
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, output_fd, &event);
   }
+  if (report_fd >= 0) {
+    event.data.u64 = key | kReportBit;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, report_fd, &event);
+  }
   return process;
 }
 
@@ -390,13 +417,17 @@ void ProcessRunner::Run() {
     const int n = epoll_wait(epoll_.get(), &event, 1, -1);
     if (n < 0 && errno == EINTR) continue;
     if (event.data.u64 == kStopKey) return;
-    const uint64_t key = event.data.u64 & ~kOutputBit;
+    const uint64_t key = event.data.u64 & ~(kOutputBit | kReportBit);
     std::shared_ptr<Watched> watched;
     {
       absl::MutexLock lock(&mu_);
       auto it = watched_.find(key);
       if (it == watched_.end()) continue;
       watched = it->second;
+    }
+    if ((event.data.u64 & kReportBit) != 0) {
+      HandleReport(*watched);
+      continue;
     }
     ReadOutput(*watched, kReadAtOnce);
     if ((event.data.u64 & kOutputBit) != 0) continue;
@@ -437,6 +468,28 @@ void ProcessRunner::ReadOutput(Watched& watched, size_t limit) {
   }
 }
 
+void ProcessRunner::HandleReport(Watched& watched) {
+  if (!watched.process->launched()) return;
+  watched.process->CloseReport();
+  const auto told = watched.process->LastReport();
+  if (told && told->error == 0 && watched.callbacks.on_launched) watched.callbacks.on_launched();
+}
+
+absl::Status ProcessRunner::LaunchStatus(const Watched& watched) const {
+  if (watched.program.empty()) return absl::OkStatus();  // not started here
+  const auto told = watched.process->LastReport();
+  if (!told) {
+    return absl::UnavailableError(
+        absl::StrCat("can't execute ", watched.program, ": ", launcher_, " ended"));
+  }
+  if (told->error == 0) return absl::OkStatus();
+  if (told->no_directory) {
+    return absl::NotFoundError(absl::StrCat("can't execute ", watched.program, " in ",
+                                            watched.directory, ": ", ErrnoText(told->error)));
+  }
+  return ExecuteError(watched.program, told->error);
+}
+
 void ProcessRunner::HandleExit(Watched& watched) {
   // What the module has started and left behind goes with it: the zombie still
   // holds the pid, and so the group.
@@ -444,6 +497,8 @@ void ProcessRunner::HandleExit(Watched& watched) {
   ReadOutput(watched, kReadAtEnd);
   if (!watched.partial_line.empty()) watched.callbacks.on_output(watched.partial_line);
   ExitStatus status;
+  status.launch = LaunchStatus(watched);
+  watched.process->CloseReport();
   siginfo_t info = {};
   if (waitid(P_PIDFD, static_cast<id_t>(watched.process->pidfd_.get()), &info, WEXITED) == 0) {
     status.kind =

@@ -3,7 +3,8 @@
 // What a process writes to stdout and stderr goes through a FIFO in the run
 // directory, which the process itself holds open for both ends: so it can go on
 // writing when the manager is gone, and the next manager can go on reading. Limits and
-// the sandbox are set up by outpost-launch, which then becomes the module.
+// the sandbox are set up by outpost-launch, which then becomes the module. Nobody waits for that:
+// a launch may hang (on a file system that does not answer), and one that fails is an exit.
 //
 // **Thread safety.** All methods may be called from any thread. Callbacks run on
 // the runner's own thread and must not block. A Process may be used after its
@@ -46,6 +47,9 @@ struct ExitStatus {
   int number = 0;  // exit status or signal
   bool core_dumped = false;
   bool out_of_memory = false;  // the kernel killed it: it came over its memory limit
+  // Why the module was not executed: NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT or
+  // UNAVAILABLE; the message names the program and says why. What ended was outpost-launch then.
+  absl::Status launch = absl::OkStatus();
 
   // "exit status 1", "signal 9 (Killed)", "ended; how is not known".
   std::string ToString() const;
@@ -77,18 +81,28 @@ class Process {
     std::vector<Measure> isolation;  // what it is held to
   };
 
-  Process(pid_t pid, uint64_t start_ticks, OwnedFd pidfd, Launch launch)
+  // `report`: where outpost-launch tells how it gets on; not valid: that was in another
+  // manager's time.
+  Process(pid_t pid, uint64_t start_ticks, OwnedFd pidfd, Launch launch, OwnedFd report)
       : pid_(pid),
         start_ticks_(start_ticks),
         pidfd_(std::move(pidfd)),
-        launch_(std::move(launch)) {}
+        group_(std::move(launch.group)),
+        isolation_(std::move(launch.isolation)),
+        report_(std::move(report)),
+        report_over_(!report_.valid()) {}
 
   pid_t pid() const { return pid_; }
   // When it started, in clock ticks since boot: with the pid and BootId it names
   // the process for ever (proc(5), field 22 of stat).
   uint64_t start_ticks() const { return start_ticks_; }
-  const Launch& launch() const { return launch_; }
+  // `isolation` is empty until outpost-launch has told of it, just before it becomes the module.
+  Launch launch() const;
+  // Whether outpost-launch is over: it has become the module, or has ended.
+  bool launched() const;
 
+  // Whether it has ended, though on_exit may not have been called yet. Costs a system call.
+  bool Ended() const;
   // Sends `signal` to the process.
   void Signal(int signal) const;
   // Sends SIGKILL to the process and all of its process group; to what is left of
@@ -102,7 +116,18 @@ class Process {
   const pid_t pid_;
   const uint64_t start_ticks_;
   const OwnedFd pidfd_;
-  const Launch launch_;
+  const std::string group_;
+  mutable absl::Mutex mu_;
+  mutable std::vector<Measure> isolation_ ABSL_GUARDED_BY(mu_);
+  OwnedFd report_ ABSL_GUARDED_BY(mu_);  // the runner, which listens to it, closes it
+  mutable bool report_over_ ABSL_GUARDED_BY(mu_);
+  mutable std::string report_text_ ABSL_GUARDED_BY(mu_);
+
+  // Takes what has been told.
+  void ReadReport() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What was told last; nothing: outpost-launch has not said a word.
+  std::optional<LaunchReport> LastReport() const;
+  void CloseReport();
 };
 
 // What to start.
@@ -121,6 +146,7 @@ struct ProcessSpec {
 struct ProcessCallbacks {
   std::function<void(absl::string_view line)> on_output;  // without the newline
   std::function<void(ExitStatus)> on_exit;
+  std::function<void()> on_launched = {};  // it has become the module; may be empty
 };
 
 class ProcessRunner {
@@ -134,9 +160,8 @@ class ProcessRunner {
   ProcessRunner(const ProcessRunner&) = delete;
   ProcessRunner& operator=(const ProcessRunner&) = delete;
 
-  // Starts a process in a session and process group of its own. NOT_FOUND,
-  // PERMISSION_DENIED or INVALID_ARGUMENT: it can't be executed; the message
-  // names the program and says why.
+  // Starts a process in a session and process group of its own, and does not wait until the
+  // module is executed; see ExitStatus::launch. UNAVAILABLE: there can be no process.
   absl::StatusOr<std::shared_ptr<Process>> Spawn(const ProcessSpec& spec,
                                                  ProcessCallbacks callbacks);
 
@@ -158,12 +183,19 @@ class ProcessRunner {
     ProcessCallbacks callbacks;
     OwnedFd output;
     std::string partial_line;
+    std::string program;  // argv[0] and directory, of one that was started here
+    std::string directory;
   };
 
-  absl::StatusOr<std::shared_ptr<Process>> Watch(pid_t pid, uint64_t start_ticks, OwnedFd output,
-                                                 Process::Launch launch,
-                                                 ProcessCallbacks callbacks);
+  // `watched` has all but the process.
+  absl::StatusOr<std::shared_ptr<Process>> Watch(pid_t pid, uint64_t start_ticks,
+                                                 Process::Launch launch, OwnedFd report,
+                                                 Watched watched);
   void Run();
+  // outpost-launch has told something, or is over.
+  void HandleReport(Watched& watched);
+  // Of one that has ended, as ExitStatus::launch.
+  absl::Status LaunchStatus(const Watched& watched) const;
   // Passes on what can be read now, at most about `limit` bytes of it.
   void ReadOutput(Watched& watched, size_t limit);
   void HandleExit(Watched& watched);

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/store/sqlite/scratch_dir.h"
@@ -52,13 +53,16 @@ class Heard {
                   heard_.SignalAll();
                 }};
   }
-  std::string Exit() {
+  std::string Exit() { return Status() ? Status()->ToString() : "did not end"; }
+  // Why it was not executed.
+  absl::Status Launch() { return Status() ? Status()->launch : absl::UnknownError("no end"); }
+  std::optional<ExitStatus> Status() {
     const absl::Time deadline = absl::Now() + absl::Seconds(30);
     absl::MutexLock lock(&mu_);
     while (!exit_) {
-      if (heard_.WaitWithDeadline(&mu_, deadline)) return "did not end";
+      if (heard_.WaitWithDeadline(&mu_, deadline)) break;
     }
-    return exit_->ToString();
+    return exit_;
   }
   // The first `n` lines, waiting for them.
   std::vector<std::string> Lines(size_t n) {
@@ -187,11 +191,14 @@ TEST_F(ProcessTest, ACoreDumpShowsWhereOneIsMade) {
   EXPECT_EQ(heard_.Exit(), "signal 11 (Segmentation fault), core dumped");
 }
 
-TEST_F(ProcessTest, WhatCannotBeExecutedIsRefusedWithTheReason) {
+TEST_F(ProcessTest, WhatCannotBeExecutedEndsWithTheReason) {
   ProcessSpec spec = Shell("");
   const auto error = [&](const std::string& program) {
     spec.argv = {program};
-    return runner_.Spawn(spec, heard_.Callbacks()).status();
+    Heard heard;
+    const auto process = runner_.Spawn(spec, heard.Callbacks());
+    EXPECT_TRUE(process.ok()) << process.status();
+    return heard.Launch();
   };
   EXPECT_EQ(error("/nonexistent/program"),
             absl::NotFoundError("can't execute /nonexistent/program: No such file or directory"));
@@ -218,8 +225,41 @@ TEST_F(ProcessTest, WhatCannotBeExecutedIsRefusedWithTheReason) {
       error("/bin/true"),
       absl::NotFoundError("can't execute /bin/true in /nonexistent: No such file or directory"));
   spec.output_fifo = "/nonexistent/out";
-  EXPECT_EQ(error("/bin/true"),
+  EXPECT_EQ(runner_.Spawn(spec, heard_.Callbacks()).status(),
             absl::UnavailableError("/nonexistent/out: No such file or directory"));
+}
+
+// As one whose program is on a file system that does not answer.
+TEST_F(ProcessTest, ALaunchThatHangsKeepsNobodyWaitingAndCanBeEnded) {
+  ProcessRunner hangs(Program("hangs", "#!/bin/sh\nexec sleep 600\n", 0755));
+  const auto process = hangs.Spawn(Shell("echo never"), heard_.Callbacks());
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_FALSE((*process)->launched());
+  EXPECT_FALSE((*process)->Ended());
+  EXPECT_THAT((*process)->launch().isolation, testing::IsEmpty());
+  (*process)->Signal(SIGTERM);
+  EXPECT_EQ(heard_.Exit(), "signal 15 (Terminated)");
+  EXPECT_EQ(heard_.Launch().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(heard_.Launch().message()),
+              MatchesRegex("can't execute /bin/sh: .*/hangs ended"));
+  EXPECT_TRUE((*process)->Ended());
+}
+
+TEST_F(ProcessTest, WhatItIsHeldToIsKnownWhenItRuns) {
+  absl::Notification launched;
+  ProcessCallbacks callbacks = heard_.Callbacks();
+  callbacks.on_launched = [&] { launched.Notify(); };
+  ProcessSpec spec = Shell("echo runs; exec sleep 600");
+  spec.limits.open_files = 64;
+  const auto process = runner_.Spawn(spec, callbacks);
+  ASSERT_TRUE(process.ok()) << process.status();
+  heard_.Lines(1);
+  EXPECT_TRUE((*process)->launched());
+  EXPECT_THAT((*process)->launch().isolation,
+              testing::Contains(testing::Field(&Measure::name, "open-files")));
+  EXPECT_TRUE(launched.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  (*process)->KillGroup();
+  EXPECT_EQ(heard_.Launch(), absl::OkStatus());
 }
 
 TEST_F(ProcessTest, ItHasItsEnvironmentDirectoryAndTokenWhichEnds) {

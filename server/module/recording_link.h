@@ -28,7 +28,7 @@ class RecordingLink : public SessionLink {
  public:
   using Case = v1::AttachResponse::MessageCase;
 
-  bool Send(v1::AttachResponse message) override {
+  bool Send(v1::AttachResponse&& message) override {
     absl::MutexLock lock(&mu_);
     if (closed_) return false;
     messages_.push_back(std::move(message));

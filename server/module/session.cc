@@ -61,25 +61,34 @@ Session::Session(std::string key, v1::Register registration, std::shared_ptr<Ses
                        std::min<size_t>(registration_.prefetch(), kMaxPrefetch)) {}
 
 size_t Session::max_concurrency() const {
-  return std::max<size_t>(1, registration_.max_concurrency());
+  return std::clamp<size_t>(registration_.max_concurrency(), 1, kMaxConcurrency);
 }
 
 RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time deadline,
                          AnswerCallback callback) {
   const metrics::Clock::time_point came = metrics::Clock::now();
+  const size_t bytes = message.ByteSizeLong();
   absl::Status refusal;
   std::shared_ptr<Session> successor;
   {
     absl::MutexLock lock(&mu_);
     if (successor_ != nullptr) {
       successor = successor_;
-    } else if (!lost_why_.empty()) {
+    } else if (!given_up_.ok()) {
+      CountersOf(message.has_call()).Ended(metrics::Unanswered::kLost);
+      refusal = given_up_;
+    } else if (!lost_why_.empty() && !parked_) {
       CountersOf(message.has_call()).Ended(metrics::Unanswered::kLost);
       refusal = absl::AbortedError(absl::StrCat(who, ": module ", name(), " ", lost_why_));
     } else if (waiting_.size() >= kMaxWaiting) {
       CountersOf(message.has_call()).Ended(metrics::Unanswered::kRefused);
       refusal = absl::ResourceExhaustedError(absl::StrCat(
           who, ": module ", name(), " has ", kMaxWaiting, " requests waiting; try again later"));
+    } else if (!waiting_.empty() && waiting_bytes_ + bytes > kMaxWaitingBytes) {
+      CountersOf(message.has_call()).Ended(metrics::Unanswered::kRefused);
+      refusal = absl::ResourceExhaustedError(absl::StrCat(who, ": module ", name(),
+                                                          " has requests of ", waiting_bytes_ >> 20,
+                                                          " MiB waiting; try again later"));
     } else {
       const RequestId id = next_id_++;
       Request& request = requests_[id];
@@ -87,14 +96,12 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
       request.callback = std::move(callback);
       request.deadline = deadline;
       request.came = came;
+      request.bytes = bytes;
       request.is_call = message.has_call();
       request.message = std::move(message);
-      if (deadline != absl::InfiniteFuture()) {
-        request.timer = timers_->After(deadline - absl::Now(), [weak = weak_from_this(), id] {
-          if (auto self = weak.lock()) self->Abandon(id, absl::DeadlineExceededError(""));
-        });
-      }
+      request.timer = TimerFor(id, deadline);
       waiting_.insert(id);
+      waiting_bytes_ += bytes;
       SendWaiting();
       return id;
     }
@@ -106,6 +113,13 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
   return 0;
 }
 
+event::TimerQueue::TimerId Session::TimerFor(RequestId id, absl::Time deadline) {
+  if (deadline == absl::InfiniteFuture()) return 0;
+  return timers_->After(deadline - absl::Now(), [weak = weak_from_this(), id] {
+    if (auto self = weak.lock()) self->Abandon(id, absl::DeadlineExceededError(""));
+  });
+}
+
 void Session::HandOver(const std::shared_ptr<Session>& successor) {
   absl::MutexLock lock(&mu_);
   absl::MutexLock their_lock(&successor->mu_);
@@ -113,23 +127,30 @@ void Session::HandOver(const std::shared_ptr<Session>& successor) {
   successor->next_id_ = std::max(successor->next_id_, next_id_);
   for (const RequestId id : waiting_) {
     auto request = requests_.extract(id);
+    // Its timer must not depend on this session, which may go. One that runs already comes to
+    // the successor, too.
+    timers_->Cancel(request.mapped().timer);
+    request.mapped().timer = successor->TimerFor(id, request.mapped().deadline);
     successor->requests_.insert(std::move(request));
     successor->waiting_.insert(id);
   }
+  successor->waiting_bytes_ += std::exchange(waiting_bytes_, 0);
   waiting_.clear();
   successor->SendWaiting();
 }
 
 void Session::SendWaiting() {
-  while (!waiting_.empty() && with_module_ < max_with_module_) {
-    const RequestId id = waiting_.extract(waiting_.begin()).value();
+  while (lost_why_.empty() && !waiting_.empty() && with_module_ < max_with_module_) {
+    const RequestId id = *waiting_.begin();
     Request& request = requests_.at(id);
+    SetRequest(request.message, id, request.deadline);
+    // A link that does not take it is closing: Lost or Park follows.
+    if (!link_->Send(std::move(request.message))) return;
+    request.message.Clear();
     request.sent = true;
     ++with_module_;
-    SetRequest(request.message, id, request.deadline);
-    // A link that does not take it is closing: Lost will end the request.
-    link_->Send(std::move(request.message));
-    request.message.Clear();
+    waiting_.erase(waiting_.begin());
+    waiting_bytes_ -= request.bytes;
   }
 }
 
@@ -165,6 +186,7 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
       link_->Send(std::move(message));
     } else {
       waiting_.erase(id);
+      waiting_bytes_ -= request.bytes;
       requests_.erase(it);
     }
   }
@@ -215,24 +237,76 @@ void Session::Close(const absl::Status& status, absl::string_view reason) {
   link_->Close(status, reason);
 }
 
-void Session::Lost(absl::string_view why) {
-  absl::flat_hash_map<RequestId, Request> requests;
+std::vector<Session::Request> Session::Take(bool sent) {
+  std::vector<Request> taken;
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    if (it->second.sent != sent) {
+      ++it;
+      continue;
+    }
+    taken.push_back(std::move(it->second));
+    requests_.erase(it++);
+  }
+  if (sent) {
+    with_module_ = 0;
+  } else {
+    waiting_.clear();
+    waiting_bytes_ = 0;
+  }
+  return taken;
+}
+
+void Session::EndTaken(Request& request, const absl::Status& why) {
+  timers_->Cancel(request.timer);
+  if (!request.callback) return;
+  CountersOf(request.is_call).Ended(metrics::Unanswered::kLost);
+  request.callback(why);
+}
+
+void Session::EndSent(std::vector<Request> requests, absl::string_view why) {
+  for (Request& request : requests) {
+    EndTaken(request, absl::AbortedError(absl::StrCat(
+                          request.who, ": module ", name(), " ", why,
+                          " before it answered; whether it did its work is not known")));
+  }
+}
+
+void Session::Park(absl::string_view why) {
+  std::vector<Request> sent;
   {
     absl::MutexLock lock(&mu_);
     if (!lost_why_.empty()) return;
     lost_why_ = std::string(why);
-    requests.swap(requests_);
-    waiting_.clear();
-    with_module_ = 0;
+    parked_ = true;
+    sent = Take(/*sent=*/true);
   }
-  for (auto& [id, request] : requests) {
-    timers_->Cancel(request.timer);
-    if (!request.callback) continue;
-    CountersOf(request.is_call).Ended(metrics::Unanswered::kLost);
-    request.callback(absl::AbortedError(
-        absl::StrCat(request.who, ": module ", name(), " ", why,
-                     request.sent ? " before it answered; whether it did its work is not known"
-                                  : " before it was asked")));
+  EndSent(std::move(sent), why);
+}
+
+void Session::GiveUp(const absl::Status& why) {
+  std::vector<Request> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    given_up_ = why;
+    waiting = Take(/*sent=*/false);
+  }
+  for (Request& request : waiting) EndTaken(request, why);
+}
+
+void Session::Lost(absl::string_view why) {
+  std::vector<Request> sent;
+  std::vector<Request> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!lost_why_.empty()) return;
+    lost_why_ = std::string(why);
+    sent = Take(/*sent=*/true);
+    waiting = Take(/*sent=*/false);
+  }
+  EndSent(std::move(sent), why);
+  for (Request& request : waiting) {
+    EndTaken(request, absl::AbortedError(absl::StrCat(request.who, ": module ", name(), " ", why,
+                                                      " before it was asked")));
   }
 }
 

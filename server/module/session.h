@@ -8,7 +8,8 @@
 // 1. Every request that was taken ends in exactly one callback: the module's
 //    answer, a deadline, a cancellation, or the end of the session.
 // 2. At most `max_concurrency` and `prefetch` requests are with the module; the rest wait here,
-//    and at most kMaxWaiting do.
+//    and at most kMaxWaiting of them and kMaxWaitingBytes do.
+// 3. A request is sent once. What was not sent when the stream ended may be, by another session.
 #ifndef OUTPOST_SERVER_MODULE_SESSION_H_
 #define OUTPOST_SERVER_MODULE_SESSION_H_
 
@@ -40,8 +41,8 @@ class SessionLink {
  public:
   virtual ~SessionLink() = default;
   // Queues a message. False: the stream is closed, or its queue is full (the
-  // module does not read), in which case it is being closed. Never blocks.
-  virtual bool Send(v1::AttachResponse message) = 0;
+  // module does not read), in which case it is being closed; `message` is as it was. Never blocks.
+  virtual bool Send(v1::AttachResponse&& message) = 0;
   // Ends the stream with `status`; what is queued is dropped. `reason` is for
   // ErrorInfo; empty: none.
   virtual void Close(const absl::Status& status, absl::string_view reason) = 0;
@@ -62,6 +63,8 @@ struct RequestsOfModule {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   static constexpr size_t kMaxWaiting = 1024;
+  static constexpr size_t kMaxWaitingBytes = size_t{64} << 20;  // but one may have any size
+  static constexpr size_t kMaxConcurrency = 4096;               // whatever the module says
 
   // What came of a request: the module's answer, or why there is none:
   // DEADLINE_EXCEEDED, CANCELLED, ABORTED (the module went away),
@@ -113,6 +116,13 @@ class Session : public std::enable_shared_from_this<Session> {
   // The stream is gone: ends what is in hand with ABORTED and `why`.
   void Lost(absl::string_view why);
 
+  // The stream is gone, and the module is expected to have another session: what it was sent ends
+  // with ABORTED and `why`; what waits, and what is still asked of this session, does so until
+  // HandOver or GiveUp.
+  void Park(absl::string_view why);
+  // No session follows: what waits, and what is still asked of this one, ends with `why`.
+  void GiveUp(const absl::Status& why);
+
   // Another session takes over, of which nothing was asked yet: it gets what waits here, and
   // what is still asked of this one. What is with the module stays.
   void HandOver(const std::shared_ptr<Session>& successor);
@@ -133,6 +143,7 @@ class Session : public std::enable_shared_from_this<Session> {
     event::TimerQueue::TimerId timer = 0;
     absl::Time deadline;
     metrics::Clock::time_point came;
+    size_t bytes = 0;  // of the message
     bool sent = false;
     bool is_call = false;        // a Call; else a RunCommand
     v1::AttachResponse message;  // until it is sent
@@ -145,6 +156,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void SendWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a request that the module has not answered.
   void Abandon(RequestId id, const absl::Status& status);
+  // Ends request `id` at its deadline, in whichever session it is then.
+  event::TimerQueue::TimerId TimerFor(RequestId id, absl::Time deadline);
+  // Takes out what waits, or what was sent.
+  std::vector<Request> Take(bool sent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // These were taken out.
+  void EndTaken(Request& request, const absl::Status& why);
+  void EndSent(std::vector<Request> requests, absl::string_view why);
   metrics::RequestCounters& CountersOf(bool is_call) {
     return is_call ? counters_->calls : counters_->commands;
   }
@@ -160,9 +178,12 @@ class Session : public std::enable_shared_from_this<Session> {
 
   mutable absl::Mutex mu_;
   std::string lost_why_ ABSL_GUARDED_BY(mu_);  // empty: the session lives
+  bool parked_ ABSL_GUARDED_BY(mu_) = false;   // lost, but what waits may be asked of another
+  absl::Status given_up_ ABSL_GUARDED_BY(mu_);
   RequestId next_id_ ABSL_GUARDED_BY(mu_) = 1;
   size_t with_module_ ABSL_GUARDED_BY(mu_) = 0;
   std::set<RequestId> waiting_ ABSL_GUARDED_BY(mu_);  // ids grow: the first came first
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<RequestId, Request> requests_ ABSL_GUARDED_BY(mu_);
   // Ids are unique in both: whoever has one of a request that moved need not know.
   std::shared_ptr<Session> successor_ ABSL_GUARDED_BY(mu_);

@@ -28,7 +28,10 @@ std::string StateName(v1::ModuleState state) {
 }
 
 Supervisor::Supervisor(SupervisorOptions options, Parts parts)
-    : options_(std::move(options)), parts_(parts) {}
+    : options_(std::move(options)),
+      parts_(parts),
+      own_registrations_(options_.registrations_per_second),
+      other_registrations_(options_.registrations_per_second) {}
 
 Supervisor::~Supervisor() = default;
 

@@ -63,6 +63,7 @@
 #include "server/module/installed_modules.h"
 #include "server/module/process.h"
 #include "server/module/process_policy.h"
+#include "server/module/registration_limit.h"
 #include "server/module/session.h"
 #include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
@@ -95,6 +96,7 @@ struct SupervisorOptions {
   std::vector<OperatorSetting> module_settings;  // weakest first, but "*" before names
   absl::Duration heartbeat_interval = absl::Seconds(5);
   absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
+  double registrations_per_second = 10;             // of one module; see RegistrationLimit
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
   // What a module's process may write into the log: lines at once, and a second.
   double output_burst = 10000;
@@ -105,6 +107,7 @@ struct SupervisorOptions {
 struct Refusal {
   absl::Status status;
   std::string reason;  // of ErrorInfo; see module_host.proto
+  bool told = false;   // in the log, or will be: there may be many
 };
 
 class Supervisor {
@@ -247,7 +250,8 @@ class Supervisor {
     v1::ModuleState state = v1::MODULE_STATE_DISABLED;
     std::string reason;
     std::shared_ptr<Session> session;
-    v1::Register registration;  // the last, without the token
+    std::shared_ptr<Session> parked;  // the last one, with what waits for the next
+    v1::Register registration;        // the last, without the token
     std::shared_ptr<Process> process;
     std::shared_ptr<RequestsOfModule> requests = std::make_shared<RequestsOfModule>();
     std::string token_hash;
@@ -341,10 +345,12 @@ class Supervisor {
   // Nothing: it can't be understood, or is of another boot.
   static std::optional<Record> ParseRecord(const std::string& text);
   void WriteRecord(const std::string& key, std::string record);
+  void WriteRecordOfLaunched(const Module& m, uint64_t run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DeleteRecord(const std::string& key);
   bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // supervisor_ends.cc: how processes end
+  void NotExecuted(Module& m, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ProcessEnded(Module& m, const ExitStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StartLater(Module& m, std::string reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Why, for people and for the event: `traceback` may be empty. `signal` is what its
@@ -380,6 +386,8 @@ class Supervisor {
   std::shared_ptr<Session> AttachSuccessor(Module& m, v1::Register registration,
                                            std::shared_ptr<SessionLink> link, Refusal* refusal)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // In the store, of the process that is not the module's any more, or not yet.
+  static std::string SecondProcessKey(const Module& m);
   // Whether it is the new process that registers.
   bool IsOfSuccessor(const Module& m, const v1::Register& registration) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -405,6 +413,10 @@ class Supervisor {
   // supervisor_sessions.cc: sessions
   static std::vector<command::Declaration> Declarations(const v1::Register& registration);
   absl::Status CheckRegister(const v1::Register& registration) const;
+  // Whether it is the module's process that registers.
+  bool IsOfProcess(const Module& m, const v1::Register& registration) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MayRegister(const v1::Register& registration) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Refusal MayAttach(const v1::Register& registration, const Module* m)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LoseSession(Module& m, absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -420,6 +432,8 @@ class Supervisor {
                      absl::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // supervisor_routing.cc: who takes commands
+  // What waits for `m` to run ends with the reason why it will not.
+  void GiveUpWaiting(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Route(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unroute(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WhyNotRunning(const Module& m) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -455,11 +469,20 @@ class Supervisor {
   Deferred deferred_ ABSL_GUARDED_BY(mu_);
   event::TimerQueue::TimerId health_timer_ ABSL_GUARDED_BY(mu_) = 0;
   absl::BitGen random_ ABSL_GUARDED_BY(mu_);
+  RegistrationLimit own_registrations_ ABSL_GUARDED_BY(mu_);  // with the token of a process
+  RegistrationLimit other_registrations_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> any_awaits_option_ = false;  // some module may
 
+  // Where commands go.
+  struct Destination {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<Process> process;  // null: not of this manager's
+    // Not where its process has ended, which will be noticed soon.
+    bool IsThere() const { return session != nullptr && (process == nullptr || !process->Ended()); }
+  };
   // What every command looks at; never held together with anything slow.
   mutable absl::Mutex route_mu_ ABSL_ACQUIRED_AFTER(mu_);
-  absl::flat_hash_map<std::string, std::shared_ptr<Session>> routes_ ABSL_GUARDED_BY(route_mu_);
+  absl::flat_hash_map<std::string, Destination> routes_ ABSL_GUARDED_BY(route_mu_);
   absl::flat_hash_map<std::string, std::shared_ptr<Session>> by_key_ ABSL_GUARDED_BY(route_mu_);
 
   // Sessions that have been sent Configure, for ConfigChanged. Held while Configure

@@ -20,7 +20,23 @@ constexpr size_t kReasonLine = 300;  // bytes of its last line that a reason has
 
 }  // namespace
 
+// There was no process, or it ended before it was the module's.
+void Supervisor::NotExecuted(Module& m, const absl::Status& status) {
+  m.last_crash = event::Moment::Now();
+  Tell(m, v1::EVENT_KIND_SPAWN_FAILED, status.message());
+  if (m.policy.restart == RestartPolicy::kNever) {
+    return SetState(m, v1::MODULE_STATE_FAILED, std::string(status.message()));
+  }
+  StartLater(m, std::string(status.message()));
+}
+
 void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
+  if (!status.launch.ok() && m.failure.empty() && !m.stopping) {
+    m.process = nullptr;
+    CancelTimer(m);
+    DeleteRecord(absl::StrCat(kProcessPrefix, m.name));
+    return NotExecuted(m, status.launch);
+  }
   v1::ProcessExit& last = m.last_process;
   last.Clear();
   *last.mutable_time() = event::ToProto(absl::Now());

@@ -30,15 +30,7 @@ void Supervisor::SetState(Module& m, v1::ModuleState state, std::string reason) 
     m.running_since = std::min(m.running_since, event::Moment::Now().steady);
   }
   // Commands that were held for a module that will not come after all.
-  if (!ComesSoon(m) && state != v1::MODULE_STATE_RUNNING) {
-    for (auto& [id, held] : m.held) {
-      parts_.timers->Cancel(held.timer);
-      deferred_.push_back([callback = std::move(held.callback), why = WhyNotRunning(m)]() mutable {
-        callback(why);
-      });
-    }
-    m.held.clear();
-  }
+  if (!ComesSoon(m) && state != v1::MODULE_STATE_RUNNING) GiveUpWaiting(m);
   Settle(m);
   ReportHealth();
 }
@@ -95,6 +87,13 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
       Module* ended = Find(name);
       if (ended == nullptr || EndedBesides(*ended, run, status)) return;
       if (ended->run == run) ProcessEnded(*ended, status);
+    });
+  };
+  callbacks.on_launched = [this, name, run] {
+    Locked([&] {
+      mu_.AssertHeld();
+      Module* m = Find(name);
+      if (m != nullptr) WriteRecordOfLaunched(*m, run);
     });
   };
   return callbacks;
@@ -172,13 +171,7 @@ void Supervisor::StartProcess(Module& m) {
   absl::StatusOr<std::shared_ptr<Process>> process = parts_.processes->Spawn(
       SpecFor(m.name, *m.installed, m.policy, m.output_fifo, token), CallbacksFor(m.name, m.run));
   if (!process.ok()) {
-    m.last_crash = event::Moment::Now();
-    Tell(m, v1::EVENT_KIND_SPAWN_FAILED, process.status().message());
-    if (m.policy.restart == RestartPolicy::kNever) {
-      return SetState(m, v1::MODULE_STATE_FAILED, std::string(process.status().message()));
-    }
-    StartLater(m, std::string(process.status().message()));
-    return;
+    return NotExecuted(m, process.status());
   }
   m.process = *std::move(process);
   WriteRecord(absl::StrCat(kProcessPrefix, m.name),
@@ -186,6 +179,10 @@ void Supervisor::StartProcess(Module& m) {
   SetTimer(m, m.policy.ready_timeout, [this](Module& late) {
     FailAndRestart(
         late, absl::StrCat("did not get ready in ", absl::FormatDuration(late.policy.ready_timeout),
+                           late.process->launched()
+                               ? ""
+                               : "; its program has not begun: does the file system answer that "
+                                 "it is on?",
                            late.refused.empty() ? "" : "; it was refused: ", late.refused));
   });
   Tell(m, v1::EVENT_KIND_SPAWNED);

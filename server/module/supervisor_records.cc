@@ -12,13 +12,11 @@ namespace outpost::module {
 
 std::string Supervisor::RecordOf(const Process& process, const std::string& token_hash,
                                  const std::string& fifo) {
-  return nlohmann::json{{"pid", process.pid()},
-                        {"start_ticks", process.start_ticks()},
-                        {"boot_id", BootId()},
-                        {"group", process.launch().group},
-                        {"isolation", ToText(process.launch().isolation)},
-                        {"output", fifo},
-                        {"token_sha256", token_hash}}
+  const Process::Launch launch = process.launch();
+  return nlohmann::json{
+      {"pid", process.pid()},      {"start_ticks", process.start_ticks()},  {"boot_id", BootId()},
+      {"group", launch.group},     {"isolation", ToText(launch.isolation)}, {"output", fifo},
+      {"token_sha256", token_hash}}
       .dump();
 }
 
@@ -52,6 +50,17 @@ void Supervisor::WriteRecord(const std::string& key, std::string record) {
                         if (!status.ok())
                           log::Get("module").error("{}: {}", key, status.ToString());
                       });
+}
+
+// With what it is held to, which was not known when it was started.
+void Supervisor::WriteRecordOfLaunched(const Module& m, uint64_t run) {
+  if (m.run == run && m.process != nullptr) {
+    WriteRecord(absl::StrCat(kProcessPrefix, m.name),
+                RecordOf(*m.process, m.token_hash, m.output_fifo));
+  } else if (m.successor != nullptr && m.successor->run == run) {
+    WriteRecord(SecondProcessKey(m),
+                RecordOf(*m.successor->process, m.successor->token_hash, m.successor->output_fifo));
+  }
 }
 
 void Supervisor::DeleteRecord(const std::string& key) {

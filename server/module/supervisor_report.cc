@@ -115,7 +115,8 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   info.set_supervised(m.process != nullptr);
   if (m.process != nullptr) {
     info.set_pid(m.process->pid());
-    for (const Measure& measure : m.process->launch().isolation) {
+    const Process::Launch launch = m.process->launch();
+    for (const Measure& measure : launch.isolation) {
       v1::IsolationMeasure& told = *info.add_isolation();
       told.set_name(measure.name);
       told.set_wanted(measure.wanted);

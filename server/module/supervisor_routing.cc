@@ -18,10 +18,25 @@ constexpr size_t kMaxHeld = 1024;  // commands that wait for a starting module
 
 }  // namespace
 
+void Supervisor::GiveUpWaiting(Module& m) {
+  if (m.held.empty() && m.parked == nullptr) return;
+  const absl::Status why = WhyNotRunning(m);
+  if (m.parked != nullptr) {
+    deferred_.push_back(
+        [session = std::exchange(m.parked, nullptr), why] { session->GiveUp(why); });
+  }
+  for (auto& [id, held] : m.held) {
+    parts_.timers->Cancel(held.timer);
+    deferred_.push_back([callback = std::move(held.callback), why]() mutable { callback(why); });
+  }
+  m.held.clear();
+}
+
 void Supervisor::Route(Module& m) {
+  if (m.parked != nullptr) std::exchange(m.parked, nullptr)->HandOver(m.session);
   {
     absl::MutexLock lock(&route_mu_);
-    routes_[m.name] = m.session;
+    routes_[m.name] = {.session = m.session, .process = m.process};
   }
   for (auto& [id, held] : m.held) {
     parts_.timers->Cancel(held.timer);
@@ -69,7 +84,7 @@ bool Supervisor::IsRunning(absl::string_view name) const {
 size_t Supervisor::MaxConcurrency(absl::string_view name) const {
   absl::MutexLock lock(&route_mu_);
   auto it = routes_.find(name);
-  return it == routes_.end() ? 0 : it->second->max_concurrency();
+  return it == routes_.end() ? 0 : it->second.session->max_concurrency();
 }
 
 bool Supervisor::ComesSoon(const Module& m) const {
@@ -121,13 +136,13 @@ absl::Status Supervisor::WhyNotRunning(const Module& m) const {
 void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
                              SessionCallback callback) {
   {
-    std::shared_ptr<Session> session;
+    Destination destination;
     {
       absl::MutexLock lock(&route_mu_);
       auto it = routes_.find(name);
-      if (it != routes_.end()) session = it->second;
+      if (it != routes_.end()) destination = it->second;
     }
-    if (session != nullptr) return callback(std::move(session));
+    if (destination.IsThere()) return callback(std::move(destination.session));
   }
   Locked([&] {
     mu_.AssertHeld();
@@ -146,8 +161,13 @@ void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
       return answer(absl::FailedPreconditionError(
           absl::StrCat("module '", name, "' is not known", text::DidYouMean(nearest))));
     }
-    if (m->state == v1::MODULE_STATE_RUNNING) return answer(m->session);  // since a moment ago
-    if (!ComesSoon(*m)) return answer(WhyNotRunning(*m));
+    if (m->state == v1::MODULE_STATE_RUNNING) {
+      const Destination now = {.session = m->session, .process = m->process};
+      if (now.IsThere()) return answer(m->session);  // since a moment ago
+      // Its end is about to be noticed, and decides what becomes of this.
+    } else if (!ComesSoon(*m)) {
+      return answer(WhyNotRunning(*m));
+    }
     if (m->held.size() >= kMaxHeld) {
       return answer(absl::ResourceExhaustedError(absl::StrCat(
           "module '", name, "' is starting, and ", kMaxHeld, " commands wait for it already")));

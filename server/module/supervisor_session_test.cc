@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -272,6 +273,88 @@ TEST_F(SessionsTest, ARestartHoldsCommandsAndADisableDoesNot) {
   (*manager)->Disable("hello", "client", [](auto) {});
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_DRAINING));
   EXPECT_EQ(WhyNot("hello").code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// A command that is sent to a module, and what became of it.
+struct Asked {
+  absl::Notification done;
+  absl::Status status;
+
+  void Start(Session& session, const std::string& prefix) {
+    v1::AttachResponse run;
+    run.mutable_run_command()->set_prefix(prefix);
+    session.Start(run, prefix, absl::InfiniteFuture(), [this](auto answer) {
+      status = answer.status();
+      done.Notify();
+    });
+  }
+  absl::Status Wait() {
+    EXPECT_TRUE(done.WaitForNotificationWithTimeout(absl::Seconds(20)));
+    return status;
+  }
+};
+
+TEST_F(SessionsTest, WhatAModuleWasNeverAskedGoesToItsNextProcess) {
+  Install("hello", "exec sleep 600");
+  StartManager();
+  const auto module = StartModule("hello");
+  Asked sent, waiting;
+  sent.Start(*module->session, "sent");
+  waiting.Start(*module->session, "waiting");
+  kill(static_cast<pid_t>(manager->Info("hello").pid()), SIGKILL);
+  EXPECT_TRUE(absl::IsAborted(sent.Wait()));
+  FakeModule next(*manager, "hello", NextProcess().token);
+  ASSERT_TRUE(next.AttachAndServe()) << next.refusal.status;
+  const auto run = next.link->Next(Case::kRunCommand).run_command();
+  EXPECT_EQ(run.prefix(), "waiting") << "and not what had been sent";
+  v1::AttachRequest answer;
+  answer.mutable_command_result()->set_id(run.id());
+  next.session->HandleAnswer(run.id(), answer);
+  EXPECT_EQ(waiting.Wait(), absl::OkStatus());
+}
+
+TEST_F(SessionsTest, WhereTheNextProcessIsFarOffItIsToldSo) {
+  Install("hello", "exec sleep 600");
+  StartManager([](auto& options) {
+    options.policy.first_backoff = absl::Seconds(15);
+    options.policy.max_backoff = absl::Seconds(15);
+  });
+  const auto module = StartModule("hello");
+  Asked sent, waiting;
+  sent.Start(*module->session, "sent");
+  waiting.Start(*module->session, "waiting");
+  kill(static_cast<pid_t>(manager->Info("hello").pid()), SIGKILL);
+  EXPECT_TRUE(absl::IsAborted(sent.Wait()));
+  EXPECT_EQ(waiting.Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(waiting.status.message()),
+              MatchesRegex("module 'hello' has failed and is started again in [0-9.]+s: .*"));
+}
+
+// Its end may be noticed late: nobody is sent to a process that is not there any more.
+TEST_F(SessionsTest, WhatComesAfterTheEndOfAProcessWaitsForTheNext) {
+  Install("hello", "exec sleep 600");
+  StartManager([](auto& options) {
+    options.policy.max_backoff = absl::Milliseconds(20);
+    options.policy.start_limit = 0;
+  });
+  auto module = StartModule("hello");
+  for (int round = 0; round < 20; ++round) {
+    const auto pid = static_cast<pid_t>(manager->Info("hello").pid());
+    kill(pid, SIGKILL);
+    ASSERT_TRUE(AwaitEnd(pid));
+    absl::Notification delivered;
+    std::shared_ptr<Session> got;
+    (*manager)->WhenRunning("hello", absl::InfiniteFuture(), [&](auto session) {
+      EXPECT_TRUE(session.ok()) << session.status();
+      if (session.ok()) got = *session;
+      delivered.Notify();
+    });
+    auto next = std::make_unique<FakeModule>(*manager, "hello", NextProcess().token);
+    ASSERT_TRUE(next->AttachAndServe()) << next->refusal.status;
+    ASSERT_TRUE(delivered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+    EXPECT_EQ(got, next->session);
+    module = std::move(next);
+  }
 }
 
 // The moment at which a module begins to take commands belongs to nobody: each

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "outpost/internal/utf8.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 #include "server/log/log.h"
 #include "server/module/secret.h"
@@ -48,6 +49,27 @@ absl::Status Supervisor::CheckRegister(const v1::Register& registration) const {
   return absl::OkStatus();
 }
 
+absl::Status Supervisor::MayRegister(const v1::Register& registration) {
+  // Who floods the manager with a module's name does not keep out the module's own process.
+  const Module* m = Find(registration.name());
+  const bool own =
+      m != nullptr && (IsOfSuccessor(*m, registration) || IsOfProcess(*m, registration));
+  RegistrationLimit& limit = own ? own_registrations_ : other_registrations_;
+  const absl::Duration now = event::Moment::Now().steady;
+  const auto declarations =
+      static_cast<size_t>(registration.commands_size() + registration.options_size());
+  absl::Status status = limit.Take(registration.name(), declarations, now);
+  if (const size_t refused = limit.TakeUntold(now); refused > 0) {
+    log::Get("module").warn("{} registrations were refused: {}", refused, limit.last_words());
+  }
+  return status;
+}
+
+bool Supervisor::IsOfProcess(const Module& m, const v1::Register& registration) const {
+  return m.process != nullptr && !registration.token().empty() &&
+         ConstantTimeEquals(Fingerprint(registration.token()), m.token_hash);
+}
+
 Refusal Supervisor::MayAttach(const v1::Register& registration, const Module* m) {
   const std::string& name = registration.name();
   bool speaks = false;
@@ -66,8 +88,7 @@ Refusal Supervisor::MayAttach(const v1::Register& registration, const Module* m)
   if (shutting_down_) return {absl::UnavailableError("the manager stops"), ""};
   if (m != nullptr && IsOfSuccessor(*m, registration)) return {};
   const bool supervised = m != nullptr && m->process != nullptr;
-  if (supervised && !registration.token().empty() &&
-      ConstantTimeEquals(Fingerprint(registration.token()), m->token_hash)) {
+  if (supervised && IsOfProcess(*m, registration)) {
     if (m->stopping) {
       return {absl::FailedPreconditionError(absl::StrCat("module '", name, "' is being stopped")),
               "MODULE_DISABLED"};
@@ -111,6 +132,10 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     const std::string name = registration.name();
     if (auto status = CheckRegister(registration); !status.ok()) {
       *refusal = {std::move(status), "BAD_REGISTER"};
+      return nullptr;
+    }
+    if (auto status = MayRegister(registration); !status.ok()) {
+      *refusal = {std::move(status), "TOO_MANY_REGISTRATIONS", /*told=*/true};
       return nullptr;
     }
     Module* known = Find(name);
@@ -321,6 +346,7 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
     LoseSession(*m, why);
     if (m->process == nullptr) {
       // Started by hand: it comes back when whoever started it wants.
+      log::Get("module").info("{} {}", m->name, std::string(why));
       Stopped(*m);
       return ForgetStranger(session->name());
     }
@@ -337,7 +363,12 @@ void Supervisor::LoseSession(Module& m, absl::string_view why) {
   Unroute(m);
   m.unanswered = m.session->InHand();
   parts_.timers->Cancel(m.heartbeat_timer);
-  ForgetSession(m.name, std::exchange(m.session, nullptr), why);
+  const std::shared_ptr<Session> session = std::exchange(m.session, nullptr);
+  // What it was never asked, its next session may be. SetState gives that up where there is none.
+  if (m.enabled && !shutting_down_ && (!m.stopping || m.start_after_stop)) {
+    if (m.parked == nullptr) m.parked = session;
+  }
+  ForgetSession(m.name, session, why);
   gone_.SignalAll();
 }
 
@@ -352,8 +383,15 @@ void Supervisor::ForgetSession(const std::string& name, std::shared_ptr<Session>
     auto it = configured_.find(name);
     if (it != configured_.end()) std::erase(it->second, session);
   }
-  deferred_.push_back(
-      [session = std::move(session), why = std::string(why)] { session->Lost(why); });
+  const Module* m = Find(name);
+  const bool parked = m != nullptr && m->parked == session;
+  deferred_.push_back([session = std::move(session), why = std::string(why), parked] {
+    if (parked) {
+      session->Park(why);
+    } else {
+      session->Lost(why);
+    }
+  });
 }
 
 absl::Status Supervisor::SetUri(const std::string& name, const std::string& uri) {

@@ -25,11 +25,14 @@
 namespace outpost::module {
 namespace {
 
-// Of keys in the store: the process that is not the module's any more, or not yet.
 constexpr char kSecondProcessPrefix[] = "module/second_process/";
 constexpr char kPathPrefix[] = "module/path/";
 
 }  // namespace
+
+std::string Supervisor::SecondProcessKey(const Module& m) {
+  return absl::StrCat(kSecondProcessPrefix, m.name);
+}
 
 void Supervisor::Upgrade(const std::string& name, const std::string& path, const std::string& by,
                          absl::Duration wait, ModuleInfoCallback callback) {
@@ -130,8 +133,7 @@ absl::Status Supervisor::StartSuccessor(Module& m, InstalledModule installed,
   if (!process.ok()) return process.status();
   next->process = *std::move(process);
   next->callback = std::move(callback);
-  WriteRecord(absl::StrCat(kSecondProcessPrefix, m.name),
-              RecordOf(*next->process, next->token_hash, next->output_fifo));
+  WriteRecord(SecondProcessKey(m), RecordOf(*next->process, next->token_hash, next->output_fifo));
   next->timer = parts_.timers->After(next->policy.ready_timeout, [this, name = m.name,
                                                                   run = next->run] {
     Locked([&] {
@@ -209,8 +211,8 @@ void Supervisor::TakeOver(Module& m) {
   old->policy = m.policy;
   old->callback = std::move(next->callback);
   store::Batch batch;
-  batch.changes.push_back({absl::StrCat(kSecondProcessPrefix, m.name),
-                           RecordOf(*old->process, m.token_hash, m.output_fifo)});
+  batch.changes.push_back(
+      {SecondProcessKey(m), RecordOf(*old->process, m.token_hash, m.output_fifo)});
   m.run = next->run;
   m.process = next->process;
   m.session = next->session;
@@ -235,7 +237,7 @@ void Supervisor::TakeOver(Module& m) {
   });
   {
     absl::MutexLock lock(&route_mu_);
-    routes_[m.name] = m.session;
+    routes_[m.name] = {.session = m.session, .process = m.process};
   }
   // Whoever has found the old session in the routes a moment ago comes to the new one, too.
   old->session->HandOver(m.session);
@@ -295,7 +297,7 @@ void Supervisor::PredecessorEnded(Module& m, const ExitStatus& status) {
   if (old->session != nullptr) {
     ForgetSession(m.name, old->session, absl::StrCat("ended (", status.ToString(), ")"));
   }
-  DeleteRecord(absl::StrCat(kSecondProcessPrefix, m.name));
+  DeleteRecord(SecondProcessKey(m));
   log::Get("module").info("{}: process {}, which was replaced, ended with {}", m.name,
                           old->process->pid(), status.ToString());
   gone_.SignalAll();
@@ -328,7 +330,7 @@ void Supervisor::RollBack(Module& m, absl::string_view why, absl::string_view ol
     ForgetSession(m.name, next->session, "was not taken");
   }
   next->process->KillGroup();
-  DeleteRecord(absl::StrCat(kSecondProcessPrefix, m.name));
+  DeleteRecord(SecondProcessKey(m));
   // It was taken before.
   parts_.config->DeclareModule(m.name, m.registration.options()).IgnoreError();
   gone_.SignalAll();
@@ -338,7 +340,8 @@ void Supervisor::RollBack(Module& m, absl::string_view why, absl::string_view ol
 
 bool Supervisor::EndedBesides(Module& m, uint64_t run, const ExitStatus& status) {
   if (m.successor != nullptr && m.successor->run == run) {
-    RollBack(m, absl::StrCat("ended with ", status.ToString()));
+    RollBack(m, status.launch.ok() ? absl::StrCat("ended with ", status.ToString())
+                                   : std::string(status.launch.message()));
     return true;
   }
   if (m.predecessor != nullptr && m.predecessor->run == run) {

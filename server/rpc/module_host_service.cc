@@ -22,21 +22,27 @@ using AttachStream = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachRespon
 // message is taken any more), then gone.
 class StreamLink final : public module::SessionLink {
  public:
-  static constexpr size_t kMaxQueued = 8192;  // messages
+  static constexpr size_t kMaxQueued = 8192;                   // messages
+  static constexpr size_t kMaxQueuedBytes = size_t{64} << 20;  // but one may have any size
 
   StreamLink(AttachStream* stream, grpc::CallbackServerContext* context)
       : stream_(stream), context_(context), proof_(ProofOf(*context)) {}
 
-  bool Send(v1::AttachResponse message) override {
+  bool Send(v1::AttachResponse&& message) override {
+    const size_t bytes = message.ByteSizeLong();
     absl::MutexLock lock(&mu_);
     if (stream_ == nullptr || closing_) return false;
-    if (queue_.size() >= kMaxQueued) {
-      // It does not read. A status would wait behind what it does not read.
+    if (queue_.size() >= kMaxQueued ||
+        (!queue_.empty() && queued_bytes_ + bytes > kMaxQueuedBytes)) {
+      log::Get("rpc").warn("{} does not read: {} messages of {} bytes wait for it; it is cut off",
+                           context_->peer(), queue_.size(), queued_bytes_);
+      // A status would wait behind what it does not read.
       closing_ = true;
-      queue_.clear();
+      Clear();
       context_->TryCancel();
       return false;
     }
+    queued_bytes_ += bytes;
     queue_.push_back(std::move(message));
     if (!writing_) WriteNext();
     return true;
@@ -53,7 +59,7 @@ class StreamLink final : public module::SessionLink {
       // It is slow to read: the status could wait for ever behind what is written.
       context_->TryCancel();
     }
-    queue_.clear();
+    Clear();
   }
 
   absl::string_view proof() const override { return proof_; }
@@ -65,7 +71,7 @@ class StreamLink final : public module::SessionLink {
     if (closing_) {
       Finish(last_words_);
     } else if (!ok) {
-      queue_.clear();
+      Clear();
       Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the stream is broken"));
     } else if (!queue_.empty()) {
       WriteNext();
@@ -77,7 +83,7 @@ class StreamLink final : public module::SessionLink {
     absl::MutexLock lock(&mu_);
     if (!closing_) last_words_ = grpc::Status::OK;
     closing_ = true;
-    queue_.clear();
+    Clear();
     if (!writing_) Finish(last_words_);
   }
 
@@ -93,9 +99,15 @@ class StreamLink final : public module::SessionLink {
     writing_ = true;
     current_ = std::move(queue_.front());
     queue_.pop_front();
+    queued_bytes_ -= current_.ByteSizeLong();
     // With more behind it, it may wait for that: one system call for several messages.
     stream_->StartWrite(
         &current_, queue_.empty() ? grpc::WriteOptions() : grpc::WriteOptions().set_buffer_hint());
+  }
+
+  void Clear() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    queue_.clear();
+    queued_bytes_ = 0;
   }
 
   void Finish(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -120,6 +132,7 @@ class StreamLink final : public module::SessionLink {
   grpc::Status last_words_ ABSL_GUARDED_BY(mu_);  // what Finish gets, once closing
   v1::AttachResponse current_ ABSL_GUARDED_BY(mu_);
   std::deque<v1::AttachResponse> queue_ ABSL_GUARDED_BY(mu_);
+  size_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 // Whether `caller` may be the module `name`: it is it, or may do all that the module may.
@@ -198,11 +211,13 @@ class AttachReactor final : public AttachStream {
     }
     session_ = supervisor_->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
     if (session_ != nullptr) return true;
-    return Refuse(name, refusal.status, refusal.reason);
+    return Refuse(name, refusal.status, refusal.reason, refusal.told);
   }
 
-  bool Refuse(const std::string& name, const absl::Status& why, absl::string_view reason) {
-    log::Get("rpc").warn("module \"{}\" was refused: {}", name, why.ToString());
+  // `told`: in the log, already.
+  bool Refuse(const std::string& name, const absl::Status& why, absl::string_view reason,
+              bool told = false) {
+    if (!told) log::Get("rpc").warn("module \"{}\" was refused: {}", name, why.ToString());
     link_->Close(why, reason);
     return false;
   }
