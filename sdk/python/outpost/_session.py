@@ -22,6 +22,7 @@ import grpc
 from outpost._errors import CallError, call_error
 from outpost._loader import LoadedModule
 from outpost._logs import LogShipper
+from outpost._orphan_output import OrphanOutput
 from outpost._runner import ModuleRunner, seconds
 from outpost._settings import ExitCode, Settings
 from outpost._stream import Stream
@@ -90,6 +91,7 @@ class Session:
         self._attached_at: float | None = None  # None: not since the last loss
         self._lost_at: float = time.monotonic()
         self._met = False  # whether a manager ever accepted the module
+        self._output = OrphanOutput()
         self._outcome = ExitCode.OK
         self.forced = False
         """Whether something of the module still ran when run() returned."""
@@ -178,11 +180,14 @@ class Session:
         if self._met:
             _log.info("attached again to manager %s", self._runner.host.manager.manager_id)
         self._met = True
+        if dropped := self._output.adopted():
+            _log.warning("%d bytes of output were dropped: no manager read them", dropped)
         self._attached_at = time.monotonic()
         self._set_state(State.ATTACHED, _LOOK_TIME)
 
     def _on_stream_ended(self, stream: Stream, error: CallError | None) -> None:
         self._runner.detach()
+        self._output.orphaned()
         stream.close()
         self._stream = None
         if self._state is State.CLOSING:

@@ -202,6 +202,7 @@ std::optional<SessionOutcome> Session::RunStream() {
       }
       feed_.End();
       calls_.StreamLost();
+      output_.Orphaned();
       if (shutdown) return std::nullopt;
       return Judge(FromGrpcStatus(inbox.stream_status));
     }
@@ -346,6 +347,9 @@ void Session::FinishConfigure() {
   }
   if (stream != nullptr) stream->Poke();  // log lines that waited may go now
   policy_.Attached(orphan_grace_);
+  if (const uint64_t dropped = output_.Adopted(); dropped > 0) {
+    log_.Warning("%d bytes of output were dropped: no manager read them", dropped);
+  }
   module_.client_->watches().Attached();
   if (can_run_.ok() && status.ok()) {
     feed_.Start(module_.client_->identity().session_key);

@@ -34,6 +34,7 @@
 #include "outpost/internal/completion_loop.h"
 #include "outpost/internal/hook_runner.h"
 #include "outpost/internal/notification_feed.h"
+#include "outpost/internal/orphan_output.h"
 #include "outpost/internal/reattach_policy.h"
 #include "outpost/module.h"
 
@@ -126,6 +127,7 @@ class Session final : private AttachStream::Observer {
   // The driver's own.
   ReattachPolicy policy_;
   NotificationFeed feed_;
+  OrphanOutput output_;
   absl::Duration orphan_grace_ = absl::InfiniteDuration();
   absl::Duration heartbeat_interval_ = absl::InfiniteDuration();
   bool start_hook_started_ = false;
