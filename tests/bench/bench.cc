@@ -6,19 +6,14 @@
 // on unix sockets in a directory of its own, with a C++ and a Python module that
 // do nothing, and calls both with the same client, in rounds that alternate, so
 // that what else the machine does meets both alike. A row's ratio is the median
-// of its rounds' ratios. Rows of faults compare a command with itself: while
-// another module spins, blocks or hangs, and while it does not. Exits with 1 where
-// a row misses its bar.
+// of its rounds' ratios. Exits with 1 where a row misses its bar. What faults of a
+// module do to another is fault_bench's.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -33,131 +28,22 @@
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/v1/cluster.grpc.pb.h"
-#include "outpost/v1/commands.grpc.pb.h"
 #include "outpost/v1/key_value.pb.h"
 #include "tests/bench/echo.pb.h"
 #include "tests/bench/load.h"
 #include "tests/bench/read_rows.h"
 #include "tests/bench/rows.h"
-
-extern char** environ;
+#include "tests/bench/servers.h"
 
 namespace outpost::bench {
 namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void Die(const std::string& words) {
-  std::fprintf(stderr, "bench: %s\n", words.c_str());
-  std::exit(1);
-}
-
-// A process that ends with its owner.
-class Child {
- public:
-  // `preload`: a library to load first; empty: none.
-  Child(std::vector<std::string> argv, const std::string& log, const std::string& preload = "") {
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    std::vector<char*> words;
-    for (auto& word : argv) words.push_back(word.data());
-    words.push_back(nullptr);
-    std::vector<char*> environment;
-    for (char** variable = environ; *variable != nullptr; ++variable) {
-      environment.push_back(*variable);
-    }
-    std::string ld_preload = "LD_PRELOAD=" + preload;
-    if (!preload.empty()) environment.push_back(ld_preload.data());
-    environment.push_back(nullptr);
-    const int error =
-        posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environment.data());
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) Die(absl::StrCat(argv[0], ": ", strerrordesc_np(error)));
-  }
-  ~Child() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
-  pid_t pid() const { return pid_; }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
- private:
-  pid_t pid_ = 0;
-};
-
-// A socket is there when its server listens.
-void WaitForFile(const std::string& path) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (!fs::exists(path)) {
-    if (absl::Now() > deadline) Die(path + " does not come");
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-}
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& socket) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  auto channel =
-      grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(20))) {
-    Die(socket + " does not answer");
-  }
-  return channel;
-}
-
-std::string Command(const std::string& prefix) {
-  v1::CommandsRunRequest request;
-  request.set_command_json(nlohmann::json{{"prefix", prefix}}.dump());
-  return request.SerializeAsString();
-}
-
 std::string Payload(const std::string& bytes) {
   EchoRequest request;
   request.set_payload(bytes);
   return request.SerializeAsString();
-}
-
-// Runs a command. With a `timeout`, it is expected not to answer within it.
-void RunOnce(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& words,
-             absl::Duration timeout = absl::InfiniteDuration()) {
-  auto stub = v1::Commands::NewStub(channel);
-  grpc::ClientContext context;
-  const bool bounded = timeout != absl::InfiniteDuration();
-  if (bounded) context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  v1::CommandsRunRequest request;
-  request.mutable_words()->Assign(words.begin(), words.end());
-  v1::CommandsRunResponse response;
-  const grpc::Status status = stub->Run(&context, request, &response);
-  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
-                    response.result().retval() == -ETIMEDOUT;
-  if (bounded ? !late : !status.ok() || response.result().retval() != 0) {
-    Die(absl::StrCat(words[0], " ", words[1], ": ", status.error_message(),
-                     response.result().stderr()));
-  }
-}
-
-// Waits until the module's command answers: the manager holds it while the
-// module is starting.
-void WaitForModule(const std::shared_ptr<grpc::Channel>& channel, const std::string& prefix) {
-  auto stub = v1::Commands::NewStub(channel);
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (true) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(deadline));
-    v1::CommandsRunRequest request;
-    request.set_command_json(nlohmann::json{{"prefix", prefix}}.dump());
-    v1::CommandsRunResponse response;
-    const grpc::Status status = stub->Run(&context, request, &response);
-    if (status.ok() && response.result().retval() == 0) return;
-    if (absl::Now() > deadline) {
-      Die(absl::StrCat(prefix, " does not answer: ", status.error_message(),
-                       response.result().stderr()));
-    }
-  }
 }
 
 v1::ClusterGetResponse GetOsdMap(const std::shared_ptr<grpc::Channel>& channel) {
@@ -184,35 +70,6 @@ double FdatasyncRate(const std::string& directory, absl::Duration time) {
   close(fd);
   return n / absl::ToDoubleSeconds(absl::Now() - begin);
 }
-
-// A manager of its own in a directory of its own, gone with its owner.
-class Manager {
- public:
-  // `data`: where its database is.
-  Manager(const fs::path& here, const std::string& directory, const std::string& data,
-          const std::vector<std::string>& flags, const std::string& preload) {
-    fs::create_directories(data);
-    fs::permissions(data, fs::perms::owner_all);
-    fs::create_directories(directory);
-    std::vector<std::string> argv = {(here / "server/outpostd").string(),
-                                     "--data-dir",
-                                     data,
-                                     "--run-dir",
-                                     directory + "/run",
-                                     "--sim-speed",
-                                     "0"};
-    argv.insert(argv.end(), flags.begin(), flags.end());
-    child_ = std::make_unique<Child>(std::move(argv), directory + "/outpostd.log", preload);
-    WaitForFile(directory + "/run/outpost.sock");
-    channel_ = Connect(directory + "/run/outpost.sock");
-  }
-  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-  pid_t pid() const { return child_->pid(); }
-
- private:
-  std::unique_ptr<Child> child_;
-  std::shared_ptr<grpc::Channel> channel_;
-};
 
 struct Settings {
   std::string json_file;
@@ -283,55 +140,6 @@ std::vector<Row> Measurements(
   };
 }
 
-// What the faults of one module do to commands of others. The unit is the same
-// command while the faulty module behaves itself.
-std::vector<Row> Disturbances(const Settings& settings,
-                              const std::shared_ptr<grpc::Channel>& manager) {
-  struct Fault {
-    std::string name;
-    std::function<void()> begin;
-  };
-  constexpr absl::Duration kHangs = absl::Milliseconds(20);
-  const std::vector<Fault> faults = {
-      {"serve spins",
-       [&] {
-         RunOnce(manager, {"faulty", "spin"});
-       }},
-      {"notify blocks",
-       [&] {
-         RunOnce(manager, {"faulty", "deaf"});
-         for (const char* change : {"set", "unset"}) {  // for it to block on
-           RunOnce(manager, {"osd", change, "noout"});
-         }
-       }},
-      {"handlers hang",
-       [&] {
-         for (int i = 0; i < 4; ++i) RunOnce(manager, {"faulty", "hang"}, kHangs);
-       }},
-  };
-  std::vector<Row> rows;
-  for (const std::string module : {"C++", "Python"}) {
-    const Call call = {"/outpost.v1.Commands/Run",
-                       Always(Command(module == "C++" ? "noop-cpp" : "noop-py"))};
-    const auto p99 = [&] {
-      return RunBlocking(manager, call, absl::Seconds(settings.seconds)).Quantile(0.99);
-    };
-    for (const Fault& fault : faults) {
-      rows.push_back(Compare(
-          absl::StrCat("command to the ", module, " module, ", fault.name, " in another"), "p99 us",
-          settings.rounds,
-          [&] {
-            fault.begin();
-            const double value = p99();
-            RunOnce(manager, {"faulty", "well"});
-            return value;
-          },
-          p99, 1.5, true));
-    }
-  }
-  return rows;
-}
-
 // What modules read, at sizes of the cluster, and who is told of changes.
 std::vector<Row> ReadsAndFanout(const Settings& settings, const std::string& directory,
                                 const std::string& data) {
@@ -361,15 +169,8 @@ std::vector<Row> ReadsAndFanout(const Settings& settings, const std::string& dir
   }
   const Manager manager(here, directory + "/f", data + "/f", {"--module-path", "/nowhere"}, "");
   int connections = 0;
-  const auto connect = [&] {
-    grpc::ChannelArguments arguments;
-    // Each a connection of its own, as each module has.
-    arguments.SetInt("outpost.connection", ++connections);
-    auto channel = grpc::CreateCustomChannel("unix:" + directory + "/f/run/outpost.sock",
-                                             grpc::InsecureChannelCredentials(), arguments);
-    channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    return channel;
-  };
+  // Each a connection of its own, as each module has.
+  const auto connect = [&] { return Connect(manager.socket(), ++connections); };
   const std::vector<Row> more =
       FanoutRows(connect, manager.pid(), absl::Seconds(settings.fanout_seconds));
   rows.insert(rows.end(), more.begin(), more.end());
@@ -437,20 +238,6 @@ int Main(const Settings& settings) {
       WaitForFile(socket);
       return Connect(socket);
     });
-  }
-  {
-    const fs::path here = fs::current_path();
-    const Manager manager(
-        here, directory + "/c", data + "/c",
-        {"--module-path", (here / "tests/bench/modules").string(), "--module-path",
-         (here / "tests/integration/modules").string(), "--initial-modules",
-         "noop_cpp,noop_py,faulty", "--python-path", (here / "sdk/python").string()},
-        "");
-    for (const char* prefix : {"noop-cpp", "noop-py", "faulty"}) {
-      WaitForModule(manager.channel(), prefix);
-    }
-    const std::vector<Row> more = Disturbances(settings, manager.channel());
-    rows.insert(rows.end(), more.begin(), more.end());
   }
   for (const Row& row : ReadsAndFanout(settings, directory, data)) rows.push_back(row);
   if (settings.peer > 0) {

@@ -19,6 +19,17 @@ double Median(std::vector<double> values) {
 
 }  // namespace
 
+nlohmann::json ToJson(const Row& row) {
+  return {{"measured", row.name},
+          {"unit", row.what},
+          {"outpost", row.ours},
+          {"bare", row.unit},
+          {"ratio", row.ratio},
+          {"bar", row.bar},
+          {"bar_is", row.at_most ? "at most" : "at least"},
+          {"holds", row.Holds()}};
+}
+
 Row Compare(const std::string& name, const std::string& what, int rounds, const Measure& ours,
             const Measure& unit, double bar, bool at_most) {
   std::vector<double> our_values;
@@ -54,14 +65,7 @@ bool Report(const std::vector<Row>& rows, const std::string& json_file) {
          row.bar == 0  ? ""
          : row.Holds() ? "holds"
                        : "MISSED"});
-    json.push_back({{"measured", row.name},
-                    {"unit", row.what},
-                    {"outpost", row.ours},
-                    {"bare", row.unit},
-                    {"ratio", row.ratio},
-                    {"bar", row.bar},
-                    {"bar_is", row.at_most ? "at most" : "at least"},
-                    {"holds", row.Holds()}});
+    json.push_back(ToJson(row));
   }
   std::printf("%s\n", table.Print().c_str());
   if (!json_file.empty()) std::ofstream(json_file) << json.dump(2) << "\n";

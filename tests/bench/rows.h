@@ -5,6 +5,7 @@
 #define OUTPOST_TESTS_BENCH_ROWS_H_
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Row {
 
   bool Holds() const { return bar == 0 || (at_most ? ratio <= bar : ratio >= bar); }
 };
+
+nlohmann::json ToJson(const Row& row);
 
 using Measure = std::function<double()>;
 

@@ -3,9 +3,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <deque>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,99 +13,13 @@
 #include "absl/time/clock.h"
 #include "outpost/v1/module_host.grpc.pb.h"
 #include "outpost/v1/notifications.grpc.pb.h"
+#include "tests/bench/attached_session.h"
+#include "tests/bench/servers.h"
 
 namespace outpost::bench {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
-
-[[noreturn]] void Die(const std::string& words) {
-  std::fprintf(stderr, "bench: %s\n", words.c_str());
-  std::exit(1);
-}
-
-// The session of a module that does nothing but to be there, and acknowledge.
-class Session final : public grpc::ClientBidiReactor<v1::AttachRequest, v1::AttachResponse> {
- public:
-  Session(v1::ModuleHost::Stub* stub, const std::string& name) {
-    v1::AttachRequest first;
-    first.mutable_register_()->set_name(name);
-    first.mutable_register_()->add_protocol_versions(1);
-    first.mutable_register_()->set_can_run(true);
-    stub->async()->Attach(&context_, this);
-    Send(std::move(first));
-    StartRead(&incoming_);
-    StartCall();
-  }
-
-  void Send(v1::AttachRequest message) {
-    absl::MutexLock lock(&mu_);
-    queue_.push_back(std::move(message));
-    if (!writing_) WriteNext();
-  }
-
-  std::string AwaitKey() {
-    absl::MutexLock lock(&mu_);
-    const auto there = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return !key_.empty() || done_; };
-    mu_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-    if (key_.empty()) Die("a session is refused");
-    return key_;
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    if (incoming_.has_configure()) {
-      v1::AttachRequest configured;
-      configured.mutable_configured();
-      Send(std::move(configured));
-      absl::MutexLock lock(&mu_);
-      key_ = incoming_.configure().session_key();
-    } else if (incoming_.has_ping()) {
-      v1::AttachRequest heartbeat;
-      heartbeat.mutable_heartbeat()->set_sequence(incoming_.ping().sequence());
-      Send(std::move(heartbeat));
-    } else if (incoming_.has_serve()) {
-      v1::AttachRequest running;
-      running.mutable_serve_status()->set_state(v1::ServeStatus::STATE_RUNNING);
-      Send(std::move(running));
-    }
-    StartRead(&incoming_);
-  }
-
-  void OnWriteDone(bool ok) override {
-    absl::MutexLock lock(&mu_);
-    writing_ = false;
-    if (ok && !queue_.empty()) WriteNext();
-  }
-
-  void OnDone(const grpc::Status&) override {
-    absl::MutexLock lock(&mu_);
-    done_ = true;
-  }
-
-  void End() {
-    context_.TryCancel();
-    absl::MutexLock lock(&mu_);
-    mu_.Await(absl::Condition(&done_));
-  }
-
- private:
-  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    writing_ = true;
-    outgoing_ = std::move(queue_.front());
-    queue_.pop_front();
-    StartWrite(&outgoing_);
-  }
-
-  grpc::ClientContext context_;
-  v1::AttachResponse incoming_;
-  absl::Mutex mu_;
-  v1::AttachRequest outgoing_ ABSL_GUARDED_BY(mu_);
-  std::deque<v1::AttachRequest> queue_ ABSL_GUARDED_BY(mu_);
-  bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  std::string key_ ABSL_GUARDED_BY(mu_);
-  bool done_ ABSL_GUARDED_BY(mu_) = false;
-};
 
 // What one heard: a version, when it came to be, and when it was heard of.
 struct Heard {
@@ -119,9 +30,11 @@ struct Heard {
 
 class Subscriber final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
  public:
-  Subscriber(v1::Notifications::Stub* stub, Session* session, bool stuck)
+  Subscriber(v1::Notifications::Stub* stub, AttachedSession* session, bool stuck)
       : session_(session), stuck_(stuck) {
-    context_.AddMetadata("outpost-session", session->AwaitKey());
+    const std::string key = session->AwaitKey();
+    if (key.empty()) Die("a session is refused");
+    context_.AddMetadata("outpost-session", key);
     request_.add_types("osd_map");
     request_.set_explicit_acks(true);
     stub->async()->Subscribe(&context_, &request_, this);
@@ -172,7 +85,7 @@ class Subscriber final : public grpc::ClientReadReactor<v1::SubscribeResponse> {
   }
 
  private:
-  Session* const session_;
+  AttachedSession* const session_;
   const bool stuck_;
   grpc::ClientContext context_;
   v1::SubscribeRequest request_;
@@ -231,11 +144,12 @@ Fanout MeasureFanout(const std::vector<std::shared_ptr<grpc::Channel>>& channels
     hosts.push_back(v1::ModuleHost::NewStub(channel));
     stubs.push_back(v1::Notifications::NewStub(channel));
   }
-  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::unique_ptr<AttachedSession>> sessions;
   std::vector<std::unique_ptr<Subscriber>> subscribers;
   for (int i = 0; i < n; ++i) {
     const size_t at = static_cast<size_t>(i) % channels.size();
-    sessions.push_back(std::make_unique<Session>(hosts[at].get(), absl::StrCat("subscriber-", i)));
+    sessions.push_back(std::make_unique<AttachedSession>(
+        hosts[at].get(), Registration(absl::StrCat("subscriber-", i))));
     subscribers.push_back(
         std::make_unique<Subscriber>(stubs[at].get(), sessions.back().get(), i == 0));
     subscribers.back()->AwaitId();

@@ -7,7 +7,9 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,69 @@ def test_a_serve_that_breaks_its_promise() -> None:
             last.reason,
         ), last.reason
         well_again(manager)
+
+
+def test_a_serve_in_cpp_that_breaks_its_promise() -> None:
+    with Manager("hello_cpp", "faulty_cpp", flags=[*_QUICK_END, *_HEARTBEAT]) as manager:
+        before = manager.modules()["faulty_cpp"]
+        with others_go_on(manager):
+            manager.check("faulty-cpp", "freeze")
+            until("its end", lambda: manager.modules()["faulty_cpp"].last_process.pid == before.pid)
+            last = manager.modules()["faulty_cpp"].last_process
+            assert re.match(
+                r"is stuck: Serve promised to say within 500ms that it gets on, and has not for"
+                r" [\d.]+(ms|s)$",
+                last.reason,
+            ), last.reason
+            assert last.signal == signal.SIGABRT
+            manager.wait_for_state("faulty_cpp", "RUNNING")
+            assert manager.outpost("faulty-cpp") == (0, "here\n", "")
+
+
+def test_a_launch_that_hangs() -> None:
+    """As of a program on a file system that does not answer: its loader waits for a file."""
+    flags = ["--module-setting", "hangs.ready-timeout=4"]
+    with Manager("hello_cpp", flags=[*_QUICK_END, *flags]) as manager:
+        place = manager.install_program("hangs", "/bin/true")
+        os.mkfifo(place / "never")
+        with (place / "module.toml").open("a") as manifest:
+            manifest.write(f'LD_PRELOAD = "{place}/never"\n')
+        stub = manager.stub(manager_pb2_grpc.ManagerStub)
+        with others_go_on(manager):
+            stub.EnableModule(manager_pb2.EnableModuleRequest(name="hangs", wait={}))
+            begin = time.monotonic()
+            # What needs the supervisor's lock goes on, too.
+            for name in ("hello_cpp", "hangs", "hello_cpp"):
+                assert manager.modules()[name].pid > 0
+            manager.check("module", "restart", "hello_cpp")
+            manager.wait_for_state("hello_cpp", "RUNNING")
+            assert manager.state("hangs") == "STARTING"
+            assert time.monotonic() - begin < 4
+            info = manager.wait_for_state("hangs", "BACKOFF")
+            assert info.reason == (
+                "did not get ready in 4s; its program has not begun: does the file system answer"
+                " that it is on?"
+            )
+            manager.check("module", "disable", "hangs")
+        until("its process to be gone", lambda: len(manager.module_processes()) == 1)
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("breaks", "breaks"), ("faulty_cpp", "faulty-cpp")])
+def test_one_that_writes_while_there_is_no_manager(name: str, prefix: str) -> None:
+    """More than a pipe holds: it does not wait for the next manager to read it."""
+    with Manager("hello_cpp") as manager:
+        # In a directory of its own, where it leaves a file.
+        place = manager.module_path / name
+        shutil.copytree(TEST_MODULES / name, place)
+        pid = manager.settled(name).pid
+        manager.check(prefix, "babble")
+        manager.kill9()
+        until("it to have written", (place / "babbled").exists)
+        manager.restart()
+        assert manager.wait_for_state(name, "RUNNING").pid == pid
+        assert manager.outpost(prefix).rc == 0
+        manager.wait_for_log(r"\d+ bytes of output were dropped: no manager read them")
+        manager.wait_for_log("line 19999 of many")
 
 
 @pytest.mark.parametrize("what", ["calls", "logs", "keys"])

@@ -17,9 +17,14 @@ bench() {
     shift
     exec bazel run "${bazel_flags[@]}" -c opt //tests/bench:report_bench -- "$@"
   fi
+  if [[ ${1-} == faults ]]; then
+    shift
+    exec bazel run "${bazel_flags[@]}" -c opt //tests/bench:fault_bench -- "$@"
+  fi
   local missed=0
   bazel run "${bazel_flags[@]}" -c opt //tests/bench:bench -- "$@" || missed=1
   (($#)) || bazel run "${bazel_flags[@]}" -c opt //tests/bench:report_bench || missed=1
+  (($#)) || bazel run "${bazel_flags[@]}" -c opt //tests/bench:fault_bench || missed=1
   return "$missed"
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -23,10 +24,13 @@ class Module(MgrModule):
         super().__init__(module_name, *args)
         self._stop = threading.Event()
         self._freeze = threading.Event()
+        self._babble = threading.Event()
 
     def serve(self) -> None:
         """Get on, and say so, until it is told not to."""
         while not self._stop.wait(0.05):
+            if self._babble.is_set():
+                self._write_much()
             self.watchdog(0.5)
             if self._freeze.is_set():
                 self._stop.wait()
@@ -119,6 +123,23 @@ class Module(MgrModule):
         """Let serve() break its promise"""
         self._freeze.set()
         return HandleCommandResult()
+
+    @CLICommand("breaks babble")
+    def babble(self) -> HandleCommandResult:
+        """Write much, when the manager is gone"""
+        self._babble.set()
+        return HandleCommandResult()
+
+    def _write_much(self) -> None:
+        self._babble.clear()
+        self.watchdog(None)
+        time.sleep(0.5)
+        for i in range(20_000):
+            print(f"line {i} of many")
+        sys.stdout.flush()
+        # For the one who waits for it: all is written.
+        with open("babbled", "w") as file:
+            file.write("all")
 
     @CLICommand("breaks lock")
     def lock(self) -> HandleCommandResult:

@@ -3,7 +3,9 @@
 #include "outpost/main.h"
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "outpost/module.h"
 
@@ -28,6 +31,8 @@ class Faulty : public outpost::Module {
     const std::string prefix = other == nullptr ? "faulty-cpp" : other;
     Add(prefix, "Answer", [] {});
     Add(prefix + " spin", "Let Serve spin", [this] { spins_ = true; });
+    Add(prefix + " freeze", "Let Serve break its promise", [this] { freezes_ = true; });
+    Add(prefix + " babble", "Write much, when the manager is gone", [this] { babbles_ = true; });
     Add(prefix + " deaf", "Let Notify block", [this] {
       absl::MutexLock lock(&mu_);
       deaf_ = true;
@@ -52,6 +57,11 @@ class Faulty : public outpost::Module {
       context.WaitFor(kLook);
       while (spins_) {
       }
+      if (babbles_.exchange(false)) Babble();
+      if (freezes_) {
+        context.Watchdog(absl::Milliseconds(500));
+        Never();
+      }
     }
   }
 
@@ -74,6 +84,14 @@ class Faulty : public outpost::Module {
         });
   }
 
+  // For the one who waits for it: the file "babbled" is there when all is written.
+  static void Babble() {
+    absl::SleepFor(absl::Milliseconds(500));
+    for (int i = 0; i < 20'000; ++i) std::printf("line %d of many\n", i);
+    std::fflush(stdout);
+    std::ofstream("babbled") << "all\n";
+  }
+
   void Never() {
     absl::MutexLock lock(&mu_);
     const int before = recoveries_;
@@ -82,6 +100,8 @@ class Faulty : public outpost::Module {
   }
 
   std::atomic<bool> spins_ = false;
+  std::atomic<bool> freezes_ = false;
+  std::atomic<bool> babbles_ = false;
   absl::Mutex mu_;
   bool deaf_ ABSL_GUARDED_BY(mu_) = false;
   int recoveries_ ABSL_GUARDED_BY(mu_) = 0;
