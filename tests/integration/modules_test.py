@@ -157,7 +157,7 @@ def test_a_command_that_is_given_up() -> None:
         until("the command to be at work", lambda: manager.modules()["slow"].in_flight == 1)
         assert slow.end(signal.SIGINT) == (128 + signal.SIGINT, "", "")
         with pytest.raises(grpc.RpcError) as caught:
-            manager.run("slow", timeout=0.1)
+            manager.run("slow", timeout=1.0)  # time enough to be begun
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         # Both slots of the module are taken by what nobody waits for any more.
         assert manager.outpost("slow", "release", "--timeout", "0.2").rc == errno.ETIMEDOUT
