@@ -180,6 +180,7 @@ class Everything : public Module {
   using Module::GetDaemonHealthMetrics;
   using Module::GetDaemonStatus;
   using Module::GetLocalizedStore;
+  using Module::GetManagerStatus;
   using Module::GetMetadata;
   using Module::GetModuleOption;
   using Module::GetOption;
@@ -190,8 +191,10 @@ class Everything : public Module {
   using Module::GetStorePrefix;
   using Module::HaveMonConnection;
   using Module::IsAuthorized;
+  using Module::ListModules;
   using Module::ListServers;
   using Module::ListStructures;
+  using Module::ListSubscriptions;
   using Module::log;
   using Module::MgrId;
   using Module::MgrIp;

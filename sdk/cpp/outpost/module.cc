@@ -50,6 +50,15 @@ absl::StatusOr<Server> Module::GetServer(absl::string_view hostname) {
 absl::StatusOr<std::vector<Server>> Module::ListServers() {
   return client_->cluster().ListServers();
 }
+absl::StatusOr<ManagerStatus> Module::GetManagerStatus() {
+  return client_->facts().GetManagerStatus();
+}
+absl::StatusOr<std::vector<ModuleStatus>> Module::ListModules() {
+  return client_->facts().ListModules();
+}
+absl::StatusOr<std::vector<SubscriptionStatus>> Module::ListSubscriptions() {
+  return client_->facts().ListSubscriptions();
+}
 absl::StatusOr<std::map<std::string, std::string>> Module::GetMetadata(absl::string_view type,
                                                                        absl::string_view id) {
   return client_->cluster().GetMetadata({std::string(type), std::string(id)});

@@ -55,6 +55,7 @@
 #include "outpost/health.h"
 #include "outpost/json.h"
 #include "outpost/log.h"
+#include "outpost/manager.h"
 #include "outpost/methods.h"
 #include "outpost/options.h"
 #include "outpost/progress.h"
@@ -203,6 +204,15 @@ class Module {
   absl::StatusOr<std::vector<CounterSeries>> GetCounters(const CounterQuery& query);
   // What daemons report that is worth a health check; of all that fit.
   absl::StatusOr<std::vector<DaemonHealth>> GetDaemonHealthMetrics(const Daemon& daemon = {});
+
+  // --- The manager and its modules ---
+
+  // How the manager is, what it uses, and what it has done since it started.
+  absl::StatusOr<ManagerStatus> GetManagerStatus();
+  // Every module that is installed, enabled or attached, by name.
+  absl::StatusOr<std::vector<ModuleStatus>> ListModules();
+  // Who is subscribed to notifications, and how far each is.
+  absl::StatusOr<std::vector<SubscriptionStatus>> ListSubscriptions();
 
   // --- Options ---
 

@@ -205,6 +205,72 @@ TEST_F(ModuleTest, HostsAndDaemons) {
   EXPECT_EQ(latest->at(0).samples[0].value, 160);
 }
 
+TEST_F(ModuleTest, TheManagerAndWhatItDoes) {
+  v1::GetStatusResponse status;
+  status.set_manager_id("x");
+  status.mutable_started()->set_seconds(15);
+  (*status.mutable_modules())["running"] = 3;
+  v1::ManagerStats& stats = *status.mutable_stats();
+  stats.mutable_usage()->set_threads(7);
+  stats.mutable_usage()->set_cpu_seconds(0.5);
+  (*stats.mutable_commands())["module"].set_failed(4);
+  v1::LatencyHistogram& commits = *stats.mutable_store()->mutable_commits();
+  for (const uint64_t count : {3, 1, 2}) commits.add_counts(count);
+  for (const double bound : {0.5, 1.0}) commits.add_bounds(bound);
+  manager_->SetManagerStatus(status);
+  const auto told = module().GetManagerStatus();
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_EQ(told->manager_id, "x");
+  EXPECT_EQ(told->started, absl::FromUnixSeconds(15));
+  EXPECT_THAT(told->modules, ElementsAre(Pair("running", 3)));
+  EXPECT_EQ(told->usage.threads, 7);
+  EXPECT_EQ(told->usage.cpu, absl::Milliseconds(500));
+  EXPECT_EQ(told->commands.at("module").failed, 4);
+  ASSERT_EQ(told->store.commits.buckets.size(), 3);
+  EXPECT_EQ(told->store.commits.buckets[1].bound, absl::Seconds(1));
+  EXPECT_EQ(told->store.commits.buckets[2].bound, absl::InfiniteDuration());
+  EXPECT_EQ(told->store.commits.count(), 6);
+  manager_->RefuseCalls("Manager.GetStatus", absl::PermissionDeniedError("not you"));
+  EXPECT_TRUE(absl::IsPermissionDenied(module().GetManagerStatus().status()));
+}
+
+TEST_F(ModuleTest, ModulesAndWhoIsSubscribed) {
+  v1::ListModulesResponse modules;
+  v1::ModuleInfo& sick = *modules.add_modules();
+  sick.set_name("sick");
+  sick.set_state(v1::MODULE_STATE_CANNOT_RUN);
+  v1::ModuleInfo& well = *modules.add_modules();
+  well.set_name("well");
+  well.mutable_attached()->set_seconds(9);
+  well.mutable_usage()->set_rss_bytes(4096);
+  well.mutable_calls()->set_lost(2);
+  manager_->SetModules(modules);
+  const auto told = module().ListModules();
+  ASSERT_TRUE(told.ok()) << told.status();
+  ASSERT_EQ(told->size(), 2);
+  EXPECT_EQ(told->at(0).state, "cannot run");
+  EXPECT_FALSE(told->at(0).attached.has_value());
+  EXPECT_FALSE(told->at(0).usage.has_value());
+  EXPECT_EQ(told->at(1).attached, absl::FromUnixSeconds(9));
+  EXPECT_EQ(told->at(1).usage->rss_bytes, 4096);
+  EXPECT_EQ(told->at(1).calls.lost, 2);
+
+  v1::ListSubscriptionsResponse subscriptions;
+  v1::SubscriptionInfo& slow = *subscriptions.add_subscriptions();
+  slow.set_owner("client");
+  slow.add_types("osd_map");
+  slow.set_missed(5);
+  slow.mutable_lag()->set_nanos(250'000'000);
+  manager_->SetSubscriptions(subscriptions);
+  const auto subscribed = module().ListSubscriptions();
+  ASSERT_TRUE(subscribed.ok()) << subscribed.status();
+  ASSERT_EQ(subscribed->size(), 1);
+  EXPECT_EQ(subscribed->at(0).owner, "client");
+  EXPECT_THAT(subscribed->at(0).types, ElementsAre("osd_map"));
+  EXPECT_EQ(subscribed->at(0).missed, 5);
+  EXPECT_EQ(subscribed->at(0).lag, absl::Milliseconds(250));
+}
+
 TEST_F(ModuleTest, OptionsHaveLayers) {
   // What the manager sends after a change comes after all that it sent before.
   const auto becomes = [this](int64_t times) {

@@ -313,6 +313,18 @@ class GrpcFakeManager final : public FakeManager {
     absl::MutexLock lock(&state_.mu);
     state_.connected = connected;
   }
+  void SetManagerStatus(v1::GetStatusResponse status) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.manager_status = std::move(status);
+  }
+  void SetModules(v1::ListModulesResponse modules) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.modules = std::move(modules);
+  }
+  void SetSubscriptions(v1::ListSubscriptionsResponse subscriptions) override {
+    absl::MutexLock lock(&state_.mu);
+    state_.subscriptions = std::move(subscriptions);
+  }
   void SetCounter(const std::string& type, const std::string& id, const std::string& path,
                   double before, double now, int seconds) override {
     absl::MutexLock lock(&state_.mu);

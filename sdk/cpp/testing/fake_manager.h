@@ -31,7 +31,9 @@
 #include "outpost/command_result.h"
 #include "outpost/json.h"
 #include "outpost/v1/commands.pb.h"
+#include "outpost/v1/manager.pb.h"
 #include "outpost/v1/module_host.pb.h"
+#include "outpost/v1/notifications.pb.h"
 #include "outpost/v1/progress.pb.h"
 #include "outpost/v1/remote.pb.h"
 
@@ -147,6 +149,10 @@ class FakeManager {
   // Two samples, `seconds` apart, of which the later is the newer.
   virtual void SetCounter(const std::string& type, const std::string& id, const std::string& path,
                           double before, double now, int seconds) = 0;
+  // What GetManagerStatus, ListModules and ListSubscriptions answer with.
+  virtual void SetManagerStatus(v1::GetStatusResponse status) = 0;
+  virtual void SetModules(v1::ListModulesResponse modules) = 0;
+  virtual void SetSubscriptions(v1::ListSubscriptionsResponse subscriptions) = 0;
   // Publishes an event-like notification.
   virtual void PublishEvent(const std::string& type, const std::string& id,
                             const Json& payload) = 0;

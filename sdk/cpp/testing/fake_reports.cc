@@ -82,6 +82,22 @@ class FakeManagerService final : public v1::Manager::CallbackService {
     state_->uri = request->uri();
     return Answer(context);
   }
+  grpc::ServerUnaryReactor* GetStatus(Context* context, const v1::GetStatusRequest*,
+                                      v1::GetStatusResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Manager.GetStatus"); !status.ok())
+      return Answer(context, status);
+    *response = state_->manager_status;
+    return Answer(context);
+  }
+  grpc::ServerUnaryReactor* ListModules(Context* context, const v1::ListModulesRequest*,
+                                        v1::ListModulesResponse* response) override {
+    absl::MutexLock lock(&state_->mu);
+    if (auto status = BeginCall(context, state_, "Manager.ListModules"); !status.ok())
+      return Answer(context, status);
+    *response = state_->modules;
+    return Answer(context);
+  }
 
  private:
   FakeState* const state_;

@@ -20,6 +20,7 @@
 #include "outpost/v1/cluster.pb.h"
 #include "outpost/v1/config.pb.h"
 #include "outpost/v1/key_value.pb.h"
+#include "outpost/v1/manager.pb.h"
 #include "outpost/v1/module_host.pb.h"
 #include "outpost/v1/notifications.pb.h"
 #include "outpost/v1/progress.pb.h"
@@ -97,6 +98,9 @@ struct FakeState {
   std::map<std::string, v1::ProgressEvent> progress ABSL_GUARDED_BY(mu);
   std::vector<std::string> completed_progress ABSL_GUARDED_BY(mu);
   std::string uri ABSL_GUARDED_BY(mu);
+  v1::GetStatusResponse manager_status ABSL_GUARDED_BY(mu);
+  v1::ListModulesResponse modules ABSL_GUARDED_BY(mu);
+  v1::ListSubscriptionsResponse subscriptions ABSL_GUARDED_BY(mu);
   FakeManager::RemoteHandler on_remote ABSL_GUARDED_BY(mu);
   FakeManager::ClusterCommandHandler on_cluster_command ABSL_GUARDED_BY(mu);
 

@@ -5,6 +5,7 @@
 
 #include "outpost/internal/wire.h"
 #include "outpost/v1/error_details.pb.h"
+#include "sdk/cpp/testing/fake_services.h"
 
 namespace outpost::testing {
 namespace {
@@ -256,6 +257,16 @@ grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* FakeModuleHost::
 grpc::ServerWriteReactor<v1::SubscribeResponse>* FakeNotifications::Subscribe(
     grpc::CallbackServerContext*, const v1::SubscribeRequest* request) {
   return new FakeSubscription(state_, *request);
+}
+
+grpc::ServerUnaryReactor* FakeNotifications::ListSubscriptions(
+    grpc::CallbackServerContext* context, const v1::ListSubscriptionsRequest*,
+    v1::ListSubscriptionsResponse* response) {
+  absl::MutexLock lock(&state_->mu);
+  if (auto status = BeginCall(context, state_, "Notifications.ListSubscriptions"); !status.ok())
+    return Answer(context, status);
+  *response = state_->subscriptions;
+  return Answer(context);
 }
 
 }  // namespace outpost::testing

@@ -79,6 +79,9 @@ class FakeNotifications final : public v1::Notifications::CallbackService {
   explicit FakeNotifications(FakeState* state) : state_(state) {}
   grpc::ServerWriteReactor<v1::SubscribeResponse>* Subscribe(
       grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override;
+  grpc::ServerUnaryReactor* ListSubscriptions(grpc::CallbackServerContext* context,
+                                              const v1::ListSubscriptionsRequest* request,
+                                              v1::ListSubscriptionsResponse* response) override;
 
  private:
   FakeState* const state_;

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "outpost/internal/call_client.h"
 #include "outpost/internal/cluster_client.h"
+#include "outpost/internal/facts_client.h"
 #include "outpost/internal/manager_connection.h"
 #include "outpost/internal/report_client.h"
 #include "outpost/internal/state_client.h"
@@ -55,6 +56,7 @@ class ManagerClient {
   CallClient& calls() { return calls_; }
   ReportClient& reports() { return reports_; }
   WatchClient& watches() { return watches_; }
+  FactsClient& facts() { return facts_; }
 
  private:
   ManagerConnection connection_;
@@ -62,6 +64,7 @@ class ManagerClient {
   StateClient state_{connection_};
   ReportClient reports_{connection_};
   WatchClient watches_{connection_};
+  FactsClient facts_{connection_};
   CallClient calls_;
 };
 

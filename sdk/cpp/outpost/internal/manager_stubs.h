@@ -19,6 +19,7 @@
 #include "outpost/v1/health.grpc.pb.h"
 #include "outpost/v1/key_value.grpc.pb.h"
 #include "outpost/v1/manager.grpc.pb.h"
+#include "outpost/v1/notifications.grpc.pb.h"
 #include "outpost/v1/progress.grpc.pb.h"
 #include "outpost/v1/remote.grpc.pb.h"
 
@@ -33,6 +34,7 @@ struct ManagerStubs {
         health(v1::Health::NewStub(channel)),
         key_value(v1::KeyValue::NewStub(channel)),
         manager(v1::Manager::NewStub(channel)),
+        notifications(v1::Notifications::NewStub(channel)),
         progress(v1::Progress::NewStub(channel)),
         remote(v1::Remote::NewStub(channel)) {}
 
@@ -43,6 +45,7 @@ struct ManagerStubs {
   std::unique_ptr<v1::Health::Stub> health;
   std::unique_ptr<v1::KeyValue::Stub> key_value;
   std::unique_ptr<v1::Manager::Stub> manager;
+  std::unique_ptr<v1::Notifications::Stub> notifications;
   std::unique_ptr<v1::Progress::Stub> progress;
   std::unique_ptr<v1::Remote::Stub> remote;
 };
