@@ -174,7 +174,7 @@ check_test() {
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
       step "the C++ SDK in another workspace" outside_workspace
-      fuzz 5
+      fuzz 60 once "${fuzzers[@]}"
       lint
       ;;
     --sanitizers) check_sanitizers ;;

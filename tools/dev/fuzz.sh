@@ -1,65 +1,71 @@
 # shellcheck shell=bash
-# Fuzzers: tests/fuzz/NAME_fuzz.cc, built by clang with libFuzzer, ASan and UBSan. Sourced by
-# ./dev. What libFuzzer finds new goes into .tools/fuzz; what is worth keeping is copied from
-# there into tests/fuzz/corpus by hand.
+# Fuzzers: tests/fuzz/NAME_fuzz.cc. Sourced by ./dev. What libFuzzer finds new goes into
+# .tools/fuzz; what is worth keeping is copied from there into tests/fuzz/corpus by hand.
 
-fuzzers=(caps signature pointer settings manifest)
+fuzzers=(caps ingest manifest pointer session settings signature)
 
-# The sources that a fuzzer is made of, beside its own.
+# Writes what a fuzzer is made of, as Bazel knows it, unless that is written already.
 fuzz_sources() {
-  case $1 in
-    caps) echo server/auth/caps.cc server/text/nearest.cc ;;
-    signature)
-      echo server/command/signature.cc server/command/signature_object.cc \
-        server/command/signature_words.cc server/command/parameter.cc \
-        server/command/address_syntax.cc server/command/char_class.cc \
-        server/command/cli_literals.cc server/text/nearest.cc
-      ;;
-    pointer) echo server/cluster/structure_index.cc server/cluster/json_scan.cc ;;
-    settings)
-      echo server/settings.cc server/module/process_policy.cc server/text/nearest.cc \
-        server/text/toml_file.cc server/text/toml_words.cc
-      ;;
-    manifest)
-      echo server/module/installed_modules.cc server/module/process_policy.cc server/auth/caps.cc \
-        server/text/nearest.cc server/text/toml_file.cc server/text/toml_words.cc
-      ;;
-  esac
+  local list=.tools/fuzz/$1/sources new
+  new=$(bazel query --noshow_progress \
+    "labels(srcs, kind('(cc|proto)_library', deps(//tests/fuzz:$1_fuzz))) intersect //...:*" \
+    2>/dev/null |
+    sed -n 's,^//,,; s,:,/,; s,^/,,; /\.\(cc\|proto\)$/p' | sort)
+  [[ -n $new ]] || return 1
+  mkdir -p ".tools/fuzz/$1/corpus"
+  [[ -e $list && $new == "$(<"$list")" ]] || echo "$new" >"$list"
 }
 
-# Builds one fuzzer, where it is older than its sources.
 fuzz_build() {
-  local name=$1 out=.tools/fuzz/$1/fuzzer sources source
-  read -ra sources < <(fuzz_sources "$name")
-  sources+=("tests/fuzz/${name}_fuzz.cc")
-  mkdir -p ".tools/fuzz/$name/corpus"
-  for source in "${sources[@]}" "${sources[@]/%.cc/.h}"; do
-    [[ -e $source && (! -e $out || $source -nt $out) ]] || continue
-    # shellcheck disable=SC2046 # pkg-config gives words
-    # toml++ 3.3 calls code unreachable that letters beyond ASCII reach, and goes on as it should.
-    clang++-14 -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize=unreachable \
-      -I. "${sources[@]}" -o "$out" \
-      $(pkg-config --libs absl_flat_hash_map absl_hash absl_statusor absl_strings absl_str_format \
-        absl_status absl_time)
-    return
-  done
+  local name
+  for name in "$@"; do fuzz_sources "$name" || return 1; done
+  make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory NAMES="$*"
 }
 
 # Runs one fuzzer for some seconds, from the corpus that is kept.
 fuzz_run() {
   local name=$1 seconds=$2
-  fuzz_build "$name" &&
-    ASAN_OPTIONS=detect_leaks=1 ".tools/fuzz/$name/fuzzer" -max_total_time="$seconds" \
-      -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
-      -artifact_prefix=".tools/fuzz/$name/" ".tools/fuzz/$name/corpus" "tests/fuzz/corpus/$name"
+  ASAN_OPTIONS=detect_leaks=1 ".tools/fuzz/$name/fuzzer" -max_total_time="$seconds" \
+    -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
+    -artifact_prefix=".tools/fuzz/$name/" ".tools/fuzz/$name/corpus" "tests/fuzz/corpus/$name"
 }
 
+# Whether a fuzzer, as it is now, has run for so long without a finding.
+fuzz_has_passed() {
+  local passed=.tools/fuzz/$1/passed
+  [[ $passed -nt .tools/fuzz/$1/fuzzer && $(<"$passed") -ge $2 ]]
+}
+
+# The same as fuzz_run, into files: for xargs.
+fuzz_apart() {
+  local directory=.tools/fuzz/$1 status=0
+  fuzz_run "$1" "$2" >"$directory/log" 2>&1 || status=$?
+  echo "$status" >"$directory/status"
+}
+
+fuzz_result() {
+  local directory=.tools/fuzz/$1
+  cat "$directory/log"
+  [[ $(<"$directory/status") == 0 ]] && echo "$2" >"$directory/passed"
+}
+
+# Runs fuzzers, as many at once as there are processors. once: not those that have
+# run so long, as they are now.
+# fuzz SECONDS once|again NAMES…
 fuzz() {
-  local seconds=$1 name
-  shift
-  (($#)) || set -- "${fuzzers[@]}"
+  local seconds=$1 again=$2 name left=()
+  shift 2
   say "fuzzers, $seconds s each"
-  for name in "$@"; do step "fuzz $name" fuzz_run "$name" "$seconds"; done
+  step "fuzzers are made" fuzz_build "$@"
+  for name in "$@"; do
+    [[ $again == once ]] && fuzz_has_passed "$name" "$seconds" || left+=("$name")
+    rm -f ".tools/fuzz/$name/"{log,status}
+  done
+  ((${#left[@]})) || return 0
+  export -f fuzz_run fuzz_apart
+  printf '%s\n' "${left[@]}" |
+    xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
+  for name in "${left[@]}"; do step "fuzz $name" fuzz_result "$name" "$seconds"; done
 }
 
 # ./dev fuzz [SECONDS] [NAMES]
@@ -70,6 +76,7 @@ check_fuzz() {
     seconds=$1
     shift
   fi
-  fuzz "$seconds" "$@"
+  (($#)) || set -- "${fuzzers[@]}"
+  fuzz "$seconds" again "$@"
   report
 }
