@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -16,7 +18,19 @@
 namespace outpost::module {
 namespace {
 
-constexpr size_t kReasonLine = 300;  // bytes of its last line that a reason has
+constexpr size_t kReasonLine = 300;  // bytes of what it wrote last that a reason has
+
+// What tells best of all that a process wrote why it has ended: its last line; of a report of
+// Python's faulthandler, which ends with a list of libraries, where the thread was.
+template <typename Lines>
+std::string TellingLine(const Lines& output) {
+  for (size_t i = 0; i + 1 < output.size(); ++i) {
+    if (absl::StartsWith(output[i], "Current thread 0x")) {
+      return std::string(absl::StripAsciiWhitespace(output[i + 1]));
+    }
+  }
+  return output.empty() ? "" : output.back();
+}
 
 }  // namespace
 
@@ -65,8 +79,8 @@ void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
     }
     if (!m.refused.empty()) {
       absl::StrAppend(&how, " after it was refused: ", m.refused);
-    } else if (!m.output.empty() && !m.output.back().empty()) {
-      absl::StrAppend(&how, ": ", internal::ToUtf8(m.output.back().substr(0, kReasonLine)));
+    } else if (const std::string line = TellingLine(m.output); !line.empty()) {
+      absl::StrAppend(&how, ": ", internal::ToUtf8(line.substr(0, kReasonLine)));
     }
   }
   if (StaysEnded(m, status, how)) return;

@@ -80,11 +80,12 @@ def test_it_ends(words: list[str], how: str) -> None:
         assert last.reason == ""
         log = manager.wait_for_log(
             rf"breaks is backoff: ended with {re.escape(how)}.* while it ran command"
-            rf' "breaks {words[0]}"'
+            rf' "breaks {words[0]}".*'
         )
         assert log
         if how.startswith("signal"):
             assert any("in " + words[0] in line for line in last.output), last.output
+            assert f"in {words[0]}" in log.group().splitlines()[0]
         well_again(manager)
         assert manager.modules()["breaks"].restarts == 1
         assert f"  process {pid} ended at " in manager.check("module", "ls", "--verbose")
