@@ -39,6 +39,7 @@ struct Flags {
   Arguments arguments;
   std::optional<std::string> timeout;
   std::optional<std::string> connect_timeout;
+  std::optional<std::string> retry;
   std::optional<std::string> period;
   bool concise = false;
 };
@@ -74,6 +75,8 @@ std::unique_ptr<CLI::App> MakeApp(Flags* flags) {
       ->type_name("SECONDS");
   app->add_option("--connect-timeout", flags->connect_timeout,
                   "give up connecting after so long (default 5)")
+      ->type_name("SECONDS");
+  app->add_option("--retry", flags->retry, "where nobody answers, ask again so long")
       ->type_name("SECONDS");
   app->add_option("-p,--period", flags->period, "between runs of a polling command; 0: one")
       ->type_name("SECONDS");
@@ -174,6 +177,7 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& args,
   const std::tuple<absl::string_view, const std::optional<std::string>&, absl::Duration*>
       durations[] = {{"--timeout", flags.timeout, &arguments.timeout},
                      {"--connect-timeout", flags.connect_timeout, &arguments.connect_timeout},
+                     {"--retry", flags.retry, &arguments.retry},
                      {"--period", flags.period, &arguments.period}};
   for (const auto& [flag, text, duration] : durations) {
     if (!text.has_value()) continue;

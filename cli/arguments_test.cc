@@ -169,9 +169,10 @@ TEST(ParseArguments, TheAddressIsTheFlagThenTheEnvironmentThenASocketThatExists)
 
 TEST(GlobalFlagsHelp, NamesEveryFlagInEightyColumns) {
   const std::string help = GlobalFlagsHelp();
-  for (const char* flag : {"-a, --address TARGET", "-f, --format FORMAT", "-i, --in-file FILE",
-                           "-o, --out-file FILE", "--timeout SECONDS", "--connect-timeout SECONDS",
-                           "-p, --period SECONDS", "-h, --help", "-v, --version", "--verbose"}) {
+  for (const char* flag :
+       {"-a, --address TARGET", "-f, --format FORMAT", "-i, --in-file FILE", "-o, --out-file FILE",
+        "--timeout SECONDS", "--connect-timeout SECONDS", "--retry SECONDS", "-p, --period SECONDS",
+        "-h, --help", "-v, --version", "--verbose"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }
   size_t begin = 0;

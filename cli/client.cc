@@ -5,6 +5,8 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
+#include <chrono>
+#include <random>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -17,6 +19,14 @@
 
 namespace outpost::cli {
 namespace {
+
+constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+
+// An idempotency key: 128 random bits as hexadecimal digits.
+std::string NewKey() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
+}
 
 std::shared_ptr<grpc::Channel> Connect(const Client::Settings& settings) {
   grpc::ChannelArguments arguments;
@@ -139,12 +149,22 @@ Failure Client::ToFailure(const grpc::Status& status) const {
 
 std::optional<Failure> Client::Run(const v1::CommandsRunRequest& request,
                                    v1::CommandsRunResponse* response) {
-  grpc::ClientContext context;
-  SetDeadline(&context);
-  Interrupt::Cancelling cancelling(interrupt_, &context);
-  const grpc::Status status = commands_->Run(&context, request, response);
-  if (status.ok()) return std::nullopt;
-  return ToFailure(status);
+  const auto until = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(settings_.retry);
+  v1::CommandsRunRequest once = request;
+  if (settings_.retry > absl::ZeroDuration()) once.set_idempotency_key(NewKey());
+  while (true) {
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    Interrupt::Cancelling cancelling(interrupt_, &context);
+    const grpc::Status status = commands_->Run(&context, once, response);
+    if (status.ok()) return std::nullopt;
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || interrupt_->signal() != 0 ||
+        std::chrono::steady_clock::now() >= until) {
+      return ToFailure(status);
+    }
+    interrupt_->WaitFor(kRetryPause);
+    Reconnect();
+  }
 }
 
 std::optional<Failure> Client::List(const std::string& prefix, v1::CommandsListResponse* response) {

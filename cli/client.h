@@ -31,12 +31,14 @@ class Client {
     std::string address;  // a gRPC target
     absl::Duration connect_timeout = absl::Seconds(5);
     absl::Duration timeout = absl::InfiniteDuration();  // of each call
+    absl::Duration retry = absl::ZeroDuration();        // see Run
   };
 
   // `interrupt` outlives the client.
   Client(Settings settings, Interrupt* interrupt);
 
-  // Runs one command. A command that ran and failed is a response.
+  // Runs one command. A command that ran and failed is a response. Where no manager answers, or
+  // it goes away, it is asked for again, for the time of `retry`; it is run once at most.
   std::optional<Failure> Run(const v1::CommandsRunRequest& request,
                              v1::CommandsRunResponse* response);
 

@@ -61,7 +61,8 @@ std::optional<Failure> Dispatch(const Arguments& arguments, Interrupt* interrupt
   interrupt->Watch();
   Client client({.address = arguments.address,
                  .connect_timeout = arguments.connect_timeout,
-                 .timeout = arguments.timeout},
+                 .timeout = arguments.timeout,
+                 .retry = arguments.retry},
                 interrupt);
   if (arguments.help) return Help(arguments, &client, &output);
   if (arguments.watch && IsProgress(arguments.words)) {

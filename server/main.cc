@@ -39,6 +39,7 @@
 #include "server/cluster/structure_parts.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
+#include "server/command/keyed_runs.h"
 #include "server/config/config_registry.h"
 #include "server/config/option_key.h"
 #include "server/event/moment.h"
@@ -421,10 +422,22 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
   (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
 
+  command::KeyedRuns keyed_runs(
+      &dispatcher, store->get(),
+      {.now = [&](const std::string& module) { return supervisor.InstanceOf(module); },
+       .when_running =
+           [&](const std::string& module, absl::Time deadline,
+               absl::AnyInvocable<void(std::string)> then) {
+             supervisor.WhenRunning(
+                 module, deadline, [then = std::move(then)](auto session) mutable {
+                   then(session.ok() ? (*session)->registration().instance() : "");
+                 });
+           }});
   const builtin::CompletionValues completion_values(subjects);
   rpc::ModuleHostService module_host(&supervisor, &hub);
   rpc::CommandsService commands(
       {.dispatcher = &dispatcher,
+       .keyed_runs = &keyed_runs,
        .table = &table,
        .supervisor = &supervisor,
        .source = source->get(),

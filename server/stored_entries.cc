@@ -86,6 +86,7 @@ constexpr Area kAreas[] = {
     {"module/second_process/", "modules", Json},
     {"module/", "modules", Anything},
     {"events/", "events", Numbered<v1::TailEventsResponse>},
+    {"command-run/", "commands with a key", Json},
     {"health/mute/", "mutes", Encoded<v1::HealthMute>},
     {"health/history/", "history of health", Numbered<v1::HealthEvent>},
     {"auth/", "users and rights", Anything},

@@ -13,9 +13,13 @@ namespace outpost::command {
 
 // What a command gives back. A failed command is a Result with a negative errno.
 struct Result {
-  int retval = 0;   // 0 or a negative errno; positive values pass through
-  std::string out;  // the output, bytes
-  std::string err;  // text beside the output: a warning, the error
+  int retval = 0;        // 0 or a negative errno; positive values pass through
+  std::string out = {};  // the output, bytes
+  std::string err = {};  // text beside the output: a warning, the error
+  // It failed before anybody could begin to run it: to ask again is safe.
+  bool not_begun = false;
+  // The module that was given it went away: whether it has run it is not known.
+  bool lost = false;
 };
 
 // Takes the result of one run; called exactly once, on any thread; must not block.
@@ -60,6 +64,10 @@ struct Invocation {
   absl::Time deadline = absl::InfiniteFuture();
   std::string caller;       // "client", "module/<name>": for display
   std::string parent_call;  // the call id of what the caller works on; may be empty
+  // What a module knows it by that runs it once only, as its process does that has this
+  // `instance`; see module_host.proto. Both empty: it is simply run.
+  std::string idempotency_key = {};
+  std::string only_instance = {};  // another process is not given it
 };
 
 }  // namespace outpost::command

@@ -50,7 +50,10 @@ Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
   Response response;
   if (!match.ok()) {
     invalid_commands_.fetch_add(1, std::memory_order_relaxed);
-    response.result = {.retval = -EINVAL, .out = "", .err = std::string(match.status().message())};
+    response.result = {.retval = -EINVAL,
+                       .out = "",
+                       .err = std::string(match.status().message()),
+                       .not_begun = true};
     if (CommandTable::IsUnknownCommand(match.status()) && source_->Commands().empty()) {
       absl::StrAppend(&response.result.err,
                       "\nThe cluster has not been reached yet, and so its commands are not known; "
@@ -104,7 +107,9 @@ Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
                                 .inbuf = std::move(request.inbuf),
                                 .deadline = request.deadline,
                                 .caller = std::move(request.caller),
-                                .parent_call = std::move(request.parent_call)},
+                                .parent_call = std::move(request.parent_call),
+                                .idempotency_key = std::move(request.idempotency_key),
+                                .only_instance = std::move(request.only_instance)},
                                std::move(finish));
       return [ticket = std::move(ticket)] { ticket->Cancel(); };
     }

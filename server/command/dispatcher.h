@@ -37,6 +37,9 @@ struct Request {
   absl::Time deadline = absl::InfiniteFuture();
   std::string caller;
   std::string parent_call;
+  // As in Invocation; of modules' commands only.
+  std::string idempotency_key = {};
+  std::string only_instance = {};
   // Whether the caller may run what was found; called before Run returns. Empty: they may.
   std::function<absl::Status(const Match&)> authorize;
 };
@@ -78,6 +81,10 @@ class Dispatcher {
   // Puts the cluster's commands into the table, as the source knows them now.
   void PublishClusterCommands();
 
+  // The command that `request` asks for; INVALID_ARGUMENT: there is none, or an argument is
+  // wrong.
+  absl::StatusOr<Match> Resolve(const Request& request) const;
+
   // Runs one command; `done` is called exactly once.
   CancelFunction Run(Request request, Done done);
 
@@ -91,8 +98,6 @@ class Dispatcher {
 
  private:
   static constexpr size_t kKinds = static_cast<size_t>(Provider::Kind::kCluster) + 1;
-
-  absl::StatusOr<Match> Resolve(const Request& request) const;
 
   CommandTable* const table_;
   module::CallRouter* const modules_;

@@ -23,6 +23,9 @@ std::string WithRequiredBy(absl::string_view message, const std::string& prefix)
 
 command::Result FailedCommand(const absl::Status& status, const std::string& prefix) {
   command::Result result;
+  result.not_begun =
+      !absl::IsDeadlineExceeded(status) && !absl::IsCancelled(status) && !absl::IsAborted(status);
+  result.lost = absl::IsAborted(status);
   result.err = std::string(status.message());
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded:
@@ -133,19 +136,20 @@ void CallRouter::Leave(const std::string& call_id) {
   active_.erase(call_id);
 }
 
-void CallRouter::Start(const std::string& module, std::string who, absl::Time deadline,
-                       v1::AttachResponse request, std::shared_ptr<Ticket> ticket,
-                       Session::AnswerCallback callback) {
+void CallRouter::Start(const std::string& module, std::string who, std::string only_instance,
+                       absl::Time deadline, v1::AttachResponse request,
+                       std::shared_ptr<Ticket> ticket, Session::AnswerCallback callback) {
   supervisor_->WhenRunning(
       module, deadline,
-      [who = std::move(who), deadline, request = std::move(request), ticket = std::move(ticket),
+      [who = std::move(who), only_instance = std::move(only_instance), deadline,
+       request = std::move(request), ticket = std::move(ticket),
        callback = std::move(callback)](absl::StatusOr<std::shared_ptr<Session>> session) mutable {
         if (!session.ok()) return callback(session.status());
         if (ticket->cancelled()) {
           return callback(absl::CancelledError(absl::StrCat(who, ": cancelled by the caller")));
         }
-        const RequestId id =
-            (*session)->Start(std::move(request), std::move(who), deadline, std::move(callback));
+        const RequestId id = (*session)->Start(std::move(request), std::move(who), deadline,
+                                               std::move(callback), std::move(only_instance));
         if (!ticket->Started(*session, id)) (*session)->Cancel(id);
       });
 }
@@ -158,7 +162,10 @@ std::shared_ptr<Ticket> CallRouter::RunCommand(const std::string& module,
   absl::StatusOr<std::string> call_id =
       Enter(module, invocation.prefix, invocation.parent_call, &deadline);
   if (!call_id.ok()) {
-    callback({.retval = -EDEADLK, .out = "", .err = std::string(call_id.status().message())});
+    callback({.retval = -EDEADLK,
+              .out = "",
+              .err = std::string(call_id.status().message()),
+              .not_begun = true});
     return ticket;
   }
   v1::AttachResponse request;
@@ -171,8 +178,10 @@ std::shared_ptr<Ticket> CallRouter::RunCommand(const std::string& module,
   }
   run.set_caller(std::move(invocation.caller));
   run.set_call_id(*call_id);
+  run.set_idempotency_key(std::move(invocation.idempotency_key));
   std::string who = absl::StrCat("command \"", invocation.prefix, "\"");
-  Start(module, std::move(who), deadline, std::move(request), ticket,
+  Start(module, std::move(who), std::move(invocation.only_instance), deadline, std::move(request),
+        ticket,
         [this, module, call_id = *std::move(call_id), prefix = std::move(invocation.prefix),
          callback = std::move(callback)](Session::Answer answer) mutable {
           Leave(call_id);
@@ -202,7 +211,8 @@ std::shared_ptr<Ticket> CallRouter::Call(RemoteCall call,
   out.set_kwargs_json(call.kwargs_json.empty() ? "{}" : std::move(call.kwargs_json));
   out.set_caller(std::move(call.caller));
   out.set_call_id(*call_id);
-  Start(call.module, absl::StrCat(call.module, ".", what), deadline, std::move(request), ticket,
+  Start(call.module, absl::StrCat(call.module, ".", what), /*only_instance=*/"", deadline,
+        std::move(request), ticket,
         [this, module = call.module, what, call_id = *std::move(call_id),
          callback = std::move(callback)](Session::Answer answer) mutable {
           Leave(call_id);

@@ -89,8 +89,8 @@ class CallRouter {
   absl::StatusOr<std::string> Enter(const std::string& module, const std::string& what,
                                     const std::string& parent, absl::Time* deadline);
   void Leave(const std::string& call_id);
-  void Start(const std::string& module, std::string who, absl::Time deadline,
-             v1::AttachResponse request, std::shared_ptr<Ticket> ticket,
+  void Start(const std::string& module, std::string who, std::string only_instance,
+             absl::Time deadline, v1::AttachResponse request, std::shared_ptr<Ticket> ticket,
              Session::AnswerCallback callback);
 
   Supervisor* const supervisor_;

@@ -39,6 +39,11 @@ bool IsOver(absl::Time deadline, metrics::Clock::time_point came) {
   return left <= kOnTheWay + kRounded * (left + passed);
 }
 
+// Of a request that only another process may be given.
+absl::Status OtherProcess(absl::string_view who) {
+  return absl::AbortedError(absl::StrCat(who, ": the process that was given it has ended"));
+}
+
 }  // namespace
 
 std::shared_ptr<Session> Session::Create(std::string key, v1::Register registration,
@@ -65,7 +70,12 @@ size_t Session::max_concurrency() const {
 }
 
 RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time deadline,
-                         AnswerCallback callback) {
+                         AnswerCallback callback, std::string only_instance) {
+  if (!only_instance.empty() && only_instance != registration_.instance()) {
+    CountersOf(message.has_call()).Ended(metrics::Unanswered::kLost);
+    callback(OtherProcess(who));
+    return 0;
+  }
   const metrics::Clock::time_point came = metrics::Clock::now();
   const size_t bytes = message.ByteSizeLong();
   absl::Status refusal;
@@ -95,6 +105,7 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
       request.who = std::move(who);
       request.callback = std::move(callback);
       request.deadline = deadline;
+      request.only_instance = std::move(only_instance);
       request.came = came;
       request.bytes = bytes;
       request.is_call = message.has_call();
@@ -107,7 +118,8 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
     }
   }
   if (successor != nullptr) {
-    return successor->Start(std::move(message), std::move(who), deadline, std::move(callback));
+    return successor->Start(std::move(message), std::move(who), deadline, std::move(callback),
+                            std::move(only_instance));
   }
   callback(std::move(refusal));
   return 0;
@@ -121,12 +133,25 @@ event::TimerQueue::TimerId Session::TimerFor(RequestId id, absl::Time deadline) 
 }
 
 void Session::HandOver(const std::shared_ptr<Session>& successor) {
+  std::vector<Request> not_theirs;
+  MoveWaiting(successor, &not_theirs);
+  for (Request& request : not_theirs) EndTaken(request, OtherProcess(request.who));
+}
+
+void Session::MoveWaiting(const std::shared_ptr<Session>& successor,
+                          std::vector<Request>* not_theirs) {
   absl::MutexLock lock(&mu_);
   absl::MutexLock their_lock(&successor->mu_);
   successor_ = successor;
   successor->next_id_ = std::max(successor->next_id_, next_id_);
   for (const RequestId id : waiting_) {
     auto request = requests_.extract(id);
+    const std::string& only = request.mapped().only_instance;
+    if (!only.empty() && only != successor->registration_.instance()) {
+      waiting_bytes_ -= request.mapped().bytes;
+      not_theirs->push_back(std::move(request.mapped()));
+      continue;
+    }
     // Its timer must not depend on this session, which may go. One that runs already comes to
     // the successor, too.
     timers_->Cancel(request.mapped().timer);

@@ -89,8 +89,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Sends a RunCommand or Call (`id` is filled in here; so is what is left of
   // the time as `timeout`). `who` names the request in errors: "command \"hello\"".
+  // `only_instance`, where it is not empty: a process with another Register.instance is not
+  // given it (ABORTED), also when it waits for the next one.
   RequestId Start(v1::AttachResponse request, std::string who, absl::Time deadline,
-                  AnswerCallback callback);
+                  AnswerCallback callback, std::string only_instance = "");
 
   // Nobody waits any more: the callback runs with CANCELLED now (or, where its deadline is as
   // good as there, with DEADLINE_EXCEEDED), and the module is told. Nothing happens where the
@@ -142,6 +144,7 @@ class Session : public std::enable_shared_from_this<Session> {
     AnswerCallback callback;  // null: nobody waits any more, the module still works
     event::TimerQueue::TimerId timer = 0;
     absl::Time deadline;
+    std::string only_instance;  // see Start
     metrics::Clock::time_point came;
     size_t bytes = 0;  // of the message
     bool sent = false;
@@ -152,6 +155,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
           event::TimerQueue* timers, std::shared_ptr<RequestsOfModule> counters);
 
+  // HandOver; what the successor must not be given comes into `not_theirs`.
+  void MoveWaiting(const std::shared_ptr<Session>& successor, std::vector<Request>* not_theirs);
   // Sends what waits while the module takes more.
   void SendWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a request that the module has not answered.

@@ -75,6 +75,37 @@ class SessionTest : public testing::Test {
   std::shared_ptr<Session> session_;
 };
 
+TEST_F(SessionTest, WhatOnlyOneProcessMayBeGivenGoesToNoOther) {
+  v1::Register registration;
+  registration.set_name("hello");
+  registration.set_max_concurrency(1);
+  registration.set_instance("one");
+  session_ = Session::Create("key", registration, link_, &timers_, counters_);
+  registration.set_instance("two");
+  const auto link = std::make_shared<RecordingLink>();
+  const auto next = Session::Create("key2", registration, link, &timers_, counters_);
+  Outcome wrong, with_module, waits, waits_for_any;
+  const auto start = [this](Outcome& outcome, const std::string& only) {
+    session_->Start(Command("hello"), "command \"hello\"", absl::InfiniteFuture(),
+                    outcome.Callback(), only);
+  };
+  start(wrong, "two");
+  ASSERT_TRUE(wrong.Wait());
+  EXPECT_TRUE(absl::IsAborted(wrong.status)) << wrong.status;
+  start(with_module, "one");
+  start(waits, "one");
+  start(waits_for_any, "");
+  session_->HandOver(next);
+  ASSERT_TRUE(waits.Wait());
+  EXPECT_TRUE(absl::IsAborted(waits.status)) << waits.status;
+  const auto given = link->Next(Case::kRunCommand).run_command();
+  next->HandleAnswer(given.id(), CommandAnswer(given.id()));
+  ASSERT_TRUE(waits_for_any.Wait());
+  EXPECT_TRUE(waits_for_any.status.ok()) << waits_for_any.status;
+  EXPECT_EQ(waits.calls, 1);
+  session_->Lost("has gone");
+}
+
 TEST_F(SessionTest, AnAnswerEndsItsRequest) {
   Open(2);
   Outcome first, second;

@@ -188,6 +188,9 @@ class Supervisor {
   bool IsRunning(absl::string_view name) const;
   // How many commands and calls `name` works on at once; 0: it takes none now.
   size_t MaxConcurrency(absl::string_view name) const;
+  // Register.instance of the session that takes commands of `name` now; empty: none does, or
+  // it has none.
+  std::string InstanceOf(absl::string_view name) const;
 
   // Calls back with the session of `name` as soon as it takes commands: at once,
   // or, while the module is starting, when it does, at most until `deadline`

@@ -25,7 +25,8 @@ constexpr size_t kReasonLine = 300;  // bytes of what it wrote last that a reaso
 template <typename Lines>
 std::string TellingLine(const Lines& output) {
   for (size_t i = 0; i + 1 < output.size(); ++i) {
-    if (absl::StartsWith(output[i], "Current thread 0x")) {
+    if (output[i] == "Stack (most recent call first):" ||
+        absl::StartsWith(output[i], "Current thread 0x")) {
       return std::string(absl::StripAsciiWhitespace(output[i + 1]));
     }
   }

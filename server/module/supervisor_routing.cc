@@ -87,6 +87,12 @@ size_t Supervisor::MaxConcurrency(absl::string_view name) const {
   return it == routes_.end() ? 0 : it->second.session->max_concurrency();
 }
 
+std::string Supervisor::InstanceOf(absl::string_view name) const {
+  absl::MutexLock lock(&route_mu_);
+  auto it = routes_.find(name);
+  return it == routes_.end() ? "" : it->second.session->registration().instance();
+}
+
 bool Supervisor::ComesSoon(const Module& m) const {
   if (shutting_down_) return false;
   if (m.stopping) return m.start_after_stop;

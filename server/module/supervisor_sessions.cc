@@ -18,6 +18,7 @@ constexpr char kRegisterPrefix[] = "module/register/";
 constexpr uint32_t kProtocolVersion = 1;
 constexpr int kMaxCommands = 4096;
 constexpr int kMaxOptions = 4096;
+constexpr size_t kMaxInstance = 64;  // bytes
 constexpr int kMaxUnansweredPings = 3;
 
 void WriteLog(const std::string& module, const v1::LogBatch& batch) {
@@ -45,6 +46,11 @@ absl::Status Supervisor::CheckRegister(const v1::Register& registration) const {
         absl::StrCat("Register of module '", registration.name(), "' has ",
                      registration.commands_size(), " commands and ", registration.options_size(),
                      " options; at most ", kMaxCommands, " and ", kMaxOptions, " are allowed"));
+  }
+  if (registration.instance().size() > kMaxInstance) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the instance of module '", registration.name(), "' has ", registration.instance().size(),
+        " characters; at most ", kMaxInstance, " are allowed"));
   }
   return absl::OkStatus();
 }

@@ -147,31 +147,42 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   run.parent_call = request->parent_call();
 
   auto* reactor = new CancellableReactor;
+  auto answer = [reactor, response, deadline, record,
+                 audit = parts_.audit](command::Response outcome) {
+    if (record->has_value()) {
+      auth::AuditRecord& line = **record;
+      line.result = outcome.result.retval;
+      if (line.result < 0) line.error = internal::ToUtf8(outcome.result.err);
+      line.took = absl::Now() - line.time;
+      audit->Write(line);
+    }
+    if (!outcome.refused.ok()) return reactor->Finish(ToGrpc(outcome.refused, "NO_RIGHT"));
+    // The client ends the call at this moment, too, and the module may have seen that its
+    // time is over: it is to be the same, whoever is first.
+    const int error = -outcome.result.retval;
+    if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
+      return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
+    }
+    Fill(std::move(outcome.result), response->mutable_result());
+    response->set_prefix(std::move(outcome.prefix));
+    response->set_provider(std::move(outcome.provider));
+    response->set_poll(outcome.poll);
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!request->idempotency_key().empty()) {
+    parts_.keyed_runs->Run(request->idempotency_key(), std::move(run),
+                           [reactor, response, answer](command::KeyedRuns::Outcome outcome) {
+                             if (!outcome.status.ok()) {
+                               return reactor->Finish(ToGrpc(outcome.status, outcome.reason));
+                             }
+                             response->set_replayed(outcome.replayed);
+                             answer(std::move(outcome.response));
+                           });
+    return reactor;
+  }
   // The reactor may be gone when Run returns.
   const auto work = reactor->work();
-  work->Started(parts_.dispatcher->Run(
-      std::move(run),
-      [reactor, response, deadline, record, audit = parts_.audit](command::Response outcome) {
-        if (record->has_value()) {
-          auth::AuditRecord& line = **record;
-          line.result = outcome.result.retval;
-          if (line.result < 0) line.error = internal::ToUtf8(outcome.result.err);
-          line.took = absl::Now() - line.time;
-          audit->Write(line);
-        }
-        if (!outcome.refused.ok()) return reactor->Finish(ToGrpc(outcome.refused, "NO_RIGHT"));
-        // The client ends the call at this moment, too, and the module may have seen that its
-        // time is over: it is to be the same, whoever is first.
-        const int error = -outcome.result.retval;
-        if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
-          return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
-        }
-        Fill(std::move(outcome.result), response->mutable_result());
-        response->set_prefix(std::move(outcome.prefix));
-        response->set_provider(std::move(outcome.provider));
-        response->set_poll(outcome.poll);
-        reactor->Finish(grpc::Status::OK);
-      }));
+  work->Started(parts_.dispatcher->Run(std::move(run), std::move(answer)));
   return reactor;
 }
 

@@ -10,6 +10,7 @@
 #include "server/cluster/source.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
+#include "server/command/keyed_runs.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
 
@@ -19,6 +20,7 @@ class CommandsService final : public v1::Commands::CallbackService {
  public:
   struct Parts {  // all outlive the service
     command::Dispatcher* dispatcher;
+    command::KeyedRuns* keyed_runs;
     command::CommandTable* table;
     module::Supervisor* supervisor;
     cluster::Source* source;

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import traceback
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,7 @@ def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModul
         max_concurrency=max(1, module_class.MAX_CONCURRENCY),
         pid=os.getpid(),
         has_serve=module_class.serve is not MgrModule.serve,
+        instance=uuid.uuid4().hex,
     )
     return LoadedModule(register=register, module_class=module_class, instance=instance)
 

@@ -28,6 +28,7 @@ from google.protobuf.duration_pb2 import Duration
 from outpost._client import Link
 from outpost._errors import ModuleLoadError
 from outpost._host import Host
+from outpost._keyed_results import KeyedResults
 from outpost._loader import LoadedModule
 from outpost._logs import LOG_OPTIONS, LogRouting, LogShipper
 from outpost._mgr_module import NotifyType
@@ -76,6 +77,7 @@ class ModuleRunner:
         self._on_ended = on_ended
         self.host = Host(settings, module.option_names, logs)
         self._workers = WorkerPool(module.max_concurrency)
+        self._keyed_results = KeyedResults()
         self._notifier = Notifier(self._run_config_notify)
         self.host.run_on_cue_thread = self._notifier.put
         # written on the reader's thread
@@ -143,8 +145,11 @@ class ModuleRunner:
             case "run_command":
                 run = response.run_command
                 work = _work(run)
-                stream.begin(run.id, work)
-                self._workers.submit(self._run_command, stream, run, work)
+                if run.idempotency_key:
+                    self._take_keyed(stream, run, work)
+                else:
+                    stream.begin(run.id, work)
+                    self._workers.submit(self._run_command, stream, run, work)
             case "call":
                 call = response.call
                 work = _work(call)
@@ -178,6 +183,12 @@ class ModuleRunner:
                 shutdown = response.shutdown
                 grace = seconds(shutdown.grace) if shutdown.HasField("grace") else None
                 self._on_shutdown(shutdown.reason or "the manager asks for it", grace)
+
+    def _take_keyed(self, stream: Stream, run: module_host_pb2.RunCommand, work: Work) -> None:
+        # not begun in the stream, the loss of which would cancel it
+        answer = functools.partial(_answer_command, stream, run.id)
+        if self._keyed_results.begin(run.idempotency_key, answer):
+            self._workers.submit(self._run_keyed_command, run, work)
 
     def _take_configure(self, stream: Stream, configure: module_host_pb2.Configure) -> None:
         self._last_ping = None
@@ -271,14 +282,19 @@ class ModuleRunner:
         if work.cancelled.is_set():
             result = types_pb2.CommandResult(retval=-errno.ECANCELED, stderr=_NOT_BEGUN)
         else:
-            context = current_work.set(work)
-            try:
-                result = self._module.run_command(run)
-            finally:
-                current_work.reset(context)
-        answer = module_host_pb2.RunCommandResult(id=run.id, result=result)
-        stream.send(module_host_pb2.AttachRequest(command_result=answer))
+            result = self._result_of(run, work)
+        _answer_command(stream, run.id, result)
         stream.end(run.id)
+
+    def _run_keyed_command(self, run: module_host_pb2.RunCommand, work: Work) -> None:
+        self._keyed_results.end(run.idempotency_key, self._result_of(run, work))
+
+    def _result_of(self, run: module_host_pb2.RunCommand, work: Work) -> types_pb2.CommandResult:
+        context = current_work.set(work)
+        try:
+            return self._module.run_command(run)
+        finally:
+            current_work.reset(context)
 
     def _run_call(self, stream: Stream, call: module_host_pb2.Call, work: Work) -> None:
         if work.cancelled.is_set():
@@ -354,6 +370,11 @@ class ModuleRunner:
 def seconds(duration: Duration) -> float:
     """Return how long a wire duration is."""
     return duration.seconds + duration.nanos / 1e9
+
+
+def _answer_command(stream: Stream, number: int, result: types_pb2.CommandResult) -> None:
+    answer = module_host_pb2.RunCommandResult(id=number, result=result)
+    stream.send(module_host_pb2.AttachRequest(command_result=answer))
 
 
 def _work(message: module_host_pb2.RunCommand | module_host_pb2.Call) -> Work:

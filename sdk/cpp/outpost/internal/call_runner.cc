@@ -47,6 +47,9 @@ CallRunner::CallRunner(const CommandSet& commands, const MethodSet& methods, Log
     : commands_(commands), methods_(methods), log_(std::move(log)), loop_(loop) {}
 
 void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
+  if (message.has_run_command() && !message.run_command().idempotency_key().empty()) {
+    return RunKeyed(stream, std::move(message));
+  }
   std::shared_ptr<CallState> state = StateOf(message);
   if (const Command* command =
           message.has_run_command() ? commands_.Find(message.run_command().prefix()) : nullptr;
@@ -63,6 +66,28 @@ void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResp
     stream->Send(Answer(message, state));
     absl::MutexLock lock(&mu_);
     in_hand_.erase(key);
+    SendDrainedIfIdle();
+  });
+}
+
+void CallRunner::RunKeyed(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message) {
+  const auto answer = [stream, id = IdOf(message)](const v1::CommandResult& result) {
+    v1::AttachRequest request;
+    request.mutable_command_result()->set_id(id);
+    *request.mutable_command_result()->mutable_result() = result;
+    stream->Send(std::move(request));
+  };
+  if (!keyed_results_.Begin(message.run_command().idempotency_key(), answer)) return;
+  {
+    absl::MutexLock lock(&mu_);
+    ++keyed_in_hand_;
+  }
+  loop_.Post([this, state = StateOf(message), message = std::move(message)] {
+    v1::AttachRequest answered = Answer(message, state);
+    keyed_results_.End(message.run_command().idempotency_key(),
+                       std::move(*answered.mutable_command_result()->mutable_result()));
+    absl::MutexLock lock(&mu_);
+    --keyed_in_hand_;
     SendDrainedIfIdle();
   });
 }
@@ -85,7 +110,7 @@ void CallRunner::Drain(const std::shared_ptr<AttachStream>& stream) {
 }
 
 void CallRunner::SendDrainedIfIdle() {
-  if (draining_ == nullptr || !in_hand_.empty()) return;
+  if (draining_ == nullptr || !in_hand_.empty() || keyed_in_hand_ > 0) return;
   v1::AttachRequest message;
   message.mutable_drained();
   draining_->Send(std::move(message));

@@ -22,6 +22,7 @@
 #include "outpost/command.h"
 #include "outpost/internal/attach_stream.h"
 #include "outpost/internal/completion_loop.h"
+#include "outpost/internal/keyed_results.h"
 #include "outpost/log.h"
 #include "outpost/methods.h"
 
@@ -33,7 +34,8 @@ class CallRunner {
   CallRunner(const CommandSet& commands, const MethodSet& methods, Logger log,
              CompletionLoop& loop);
 
-  // Takes a RunCommand or Call.
+  // Takes a RunCommand or Call. A command with an idempotency key goes on when its stream is
+  // lost, and is answered on each that asks for it.
   void Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message);
   // The caller of a request is gone.
   void Cancel(uint64_t id);
@@ -48,6 +50,7 @@ class CallRunner {
   // The stream's number, and the id in it.
   using Key = std::pair<uint64_t, uint64_t>;
 
+  void RunKeyed(const std::shared_ptr<AttachStream>& stream, v1::AttachResponse message);
   v1::AttachRequest Answer(const v1::AttachResponse& message,
                            const std::shared_ptr<const CallState>& state);
   CommandResult RunCommand(const v1::RunCommand& request,
@@ -63,9 +66,12 @@ class CallRunner {
   const Logger log_;
   CompletionLoop& loop_;
 
+  KeyedResults keyed_results_;
+
   absl::Mutex mu_;
   uint64_t stream_number_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<Key, std::shared_ptr<CallState>> in_hand_ ABSL_GUARDED_BY(mu_);
+  size_t keyed_in_hand_ ABSL_GUARDED_BY(mu_) = 0;
   std::shared_ptr<AttachStream> draining_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 };

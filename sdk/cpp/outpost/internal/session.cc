@@ -1,11 +1,12 @@
 #include "outpost/internal/session.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "outpost/internal/log_buffer.h"
@@ -13,11 +14,18 @@
 #include "outpost/internal/manager_channel.h"
 #include "outpost/internal/manager_client.h"
 #include "outpost/internal/registration.h"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/internal/utf8.h"
 #include "outpost/internal/wire.h"
 
 namespace outpost::internal {
 namespace {
+
+// 128 random bits as hexadecimal digits.
+std::string NewInstance() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
+}
 
 // A manager that has pinged and then is silent for this many intervals is gone,
 // though its stream is not (a host that lost its power, say).
@@ -37,12 +45,6 @@ constexpr absl::Duration kGiveUpGrace = absl::Seconds(10);
 // How long an orderly goodbye may take on the wire.
 constexpr absl::Duration kGoodbye = absl::Seconds(1);
 
-// The time of a clock that nobody sets: who sets the wall clock makes no manager silent, and nobody
-// wait. To be compared with its own times alone.
-absl::Time SteadyNow() {
-  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
-
 bool IsEventLike(absl::string_view type) {
   return type == "clog" || type == "command" || type == "config";
 }
@@ -56,6 +58,7 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
       config_(std::move(config)),
       channel_(MakeChannel(config_.address)),
       module_host_(v1::ModuleHost::NewStub(channel_)),
+      instance_(NewInstance()),
       notifications_(v1::Notifications::NewStub(channel_)),
       log_(module.log_.Named("sdk")),
       policy_(config_.backoff, config_.first_grace, config_.address, SteadyNow()),
@@ -237,6 +240,7 @@ v1::AttachRequest Session::RegisterMessage() const {
                         has_serve_, can_run_);
   r->set_name(config_.name);
   r->set_token(config_.token);
+  r->set_instance(instance_);
   return message;
 }
 

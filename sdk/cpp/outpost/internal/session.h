@@ -121,6 +121,7 @@ class Session final : private AttachStream::Observer {
   const SessionConfig config_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ModuleHost::Stub> module_host_;
+  const std::string instance_;  // of Register
   const std::unique_ptr<v1::Notifications::Stub> notifications_;
   const Logger log_;
 

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -140,6 +141,17 @@ class Api : public outpost::Module {
           const absl::StatusOr<bool> may = IsAuthorized({{"pool", pool}});
           if (!may.ok()) return may.status();
           return Json(*may);
+        });
+    commands()
+        .Add("api-cpp toil")
+        .Describe("Wait until whoever writes to the FIFO closes it, then add a line to the file")
+        .Perm("rw")
+        .Arg<std::string>("gate")
+        .Arg<std::string>("tally")
+        .Handle([](const std::string& gate, const std::string& tally) {
+          std::ifstream(gate).get();
+          std::ofstream(tally, std::ios::app) << "once\n";
+          return CommandResult(0, "done\n", "");
         });
     commands().Add("api-cpp code").Describe("Fail, with output").Handle([] {
       return CommandResult(-ENOTEMPTY, "some output", "not empty");

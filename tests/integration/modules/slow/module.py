@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
-from mgr_module import CLIReadCommand, HandleCommandResult, MgrModule
+from mgr_module import CLIReadCommand, CLIWriteCommand, HandleCommandResult, MgrModule
 
 
 class Module(MgrModule):
@@ -22,6 +23,14 @@ class Module(MgrModule):
         self.log.info("slow waits")
         self._release.wait()
         return HandleCommandResult(stdout="at last")
+
+    @CLIWriteCommand("slow toil")
+    def toil(self, gate: str, tally: str) -> HandleCommandResult:
+        """Wait until whoever writes to the FIFO GATE closes it, then add a line to TALLY"""
+        Path(gate).read_bytes()
+        with open(tally, "a", encoding="utf-8") as file:
+            file.write("once\n")
+        return HandleCommandResult(stdout="done\n")
 
     @CLIReadCommand("slow release")
     def release(self) -> HandleCommandResult:
