@@ -93,7 +93,7 @@ TEST_F(LogTest, WhatIsWrongIsNamed) {
                                        "error, critical, off"));
   EXPECT_EQ(Configure({.file = "", .level = "info", .levels = {{"modul", "info"}}}),
             absl::InvalidArgumentError("log component \"modul\" is not one of main, module, rpc, "
-                                       "command, store, config, cluster"));
+                                       "command, store, config, cluster, auth"));
   std::ofstream(scratch_.File("file")) << "x";
   const absl::Status status =
       Configure({.file = scratch_.File("file/log"), .level = "info", .levels = {}});
