@@ -28,7 +28,7 @@ struct Arguments {
   absl::Duration timeout = absl::InfiniteDuration();  // of the whole command
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration retry = absl::ZeroDuration();  // where no manager answers; the command runs once
-  absl::Duration period = absl::Seconds(1);  // of polling commands; zero: run once
+  absl::Duration period = absl::Seconds(1);     // of polling commands; zero: run once
   bool help = false;
   bool version = false;
   bool verbose = false;

@@ -26,7 +26,8 @@ struct Link final : report::ReportLink {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const bool quiet = outpost::log::Configure({.level = "off"}).ok();
+  static const bool quiet =
+      outpost::log::Configure({.file = "", .level = "off", .levels = {}}).ok();
   if (!quiet) std::abort();
   ClusterState state;
   PerfCounters counters;

@@ -21,7 +21,7 @@ using outpost::v1::AttachRequest;
 using outpost::v1::AttachResponse;
 
 struct Link final : outpost::module::SessionLink {
-  bool Send(AttachResponse) override { return !closed; }
+  bool Send(AttachResponse&&) override { return !closed; }
   void Close(const absl::Status&, absl::string_view) override { closed = true; }
   std::atomic<bool> closed = false;
 };
@@ -29,7 +29,7 @@ struct Link final : outpost::module::SessionLink {
 outpost::module::TestManager& Manager() {
   static const outpost::store::ScratchDir directory;
   static auto* const manager = [] {
-    (void)outpost::log::Configure({.level = "off"});
+    (void)outpost::log::Configure({.file = "", .level = "off", .levels = {}});
     return new outpost::module::TestManager(directory.path());
   }();
   return *manager;
