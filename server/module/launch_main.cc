@@ -72,6 +72,12 @@ int Launch() {
   if (!spec) return Fail({.measures = {}, .error = EINVAL, .no_directory = false});
   LaunchReport report;
   report.measures = EnterSandbox(*spec);
+  // Rights that it was not to have it must not get by a mistake.
+  for (const Measure& measure : report.measures) {
+    if (measure.name != "user" || measure.applied) continue;
+    report.error = EPERM;
+    return Fail(report);
+  }
   if (chdir(spec->directory.c_str()) != 0) {
     report.error = errno;
     report.no_directory = true;

@@ -483,6 +483,12 @@ absl::Status ProcessRunner::LaunchStatus(const Watched& watched) const {
         absl::StrCat("can't execute ", watched.program, ": ", launcher_, " ended"));
   }
   if (told->error == 0) return absl::OkStatus();
+  for (const Measure& measure : told->measures) {
+    if (measure.name != "user" || measure.applied) continue;
+    return absl::PermissionDeniedError(absl::StrCat(
+        "can't execute ", watched.program, " as user ", measure.wanted, ": ", measure.how,
+        "; make that user, start outpostd as root, or take `user` out of the module's settings"));
+  }
   if (told->no_directory) {
     return absl::NotFoundError(absl::StrCat("can't execute ", watched.program, " in ",
                                             watched.directory, ": ", ErrnoText(told->error)));

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from fixture import Manager, run_tests
+from fixture import Manager, run_tests, until
 
 
 def start(*settings: str) -> Manager:
@@ -47,6 +47,14 @@ def test_seccomp_keeps_the_files_of_other_processes() -> None:
         applied(manager, "seccomp")
         other = manager.modules()["hello_cpp"].pid
         assert manager.outpost("breaks", "steal", str(other)).rc == errno.EPERM
+
+
+def test_without_its_user_it_is_not_started() -> None:
+    with start("user=no-such-user") as manager:
+        reason = manager.settled("breaks").reason
+        assert "as user no-such-user: there is no user no-such-user; make that user" in reason
+        assert manager.modules()["breaks"].pid == 0
+        until("health to tell", lambda: "no-such-user" in manager.check("health", "detail"))
 
 
 if __name__ == "__main__":
