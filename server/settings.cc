@@ -79,6 +79,9 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
          "--socket-mode", [&s](const std::string& text) { s.socket_mode = ParseMode(text); },
          "who may connect to the socket, in octal; what they may do there, caps say")
       ->type_name("MODE");
+  app.add_flag("--relayed-tokens", s.relayed_tokens,
+               "let who may do everything bring a module's token: for a relay, such as a recorder, "
+               "between modules and the socket");
   app.add_option_function<std::vector<std::string>>(
          "--local-user",
          [&s](const std::vector<std::string>& words) {

@@ -151,9 +151,10 @@ absl::Status MayBe(const std::string& name, const Caller& caller) {
 class AttachReactor final : public AttachStream {
  public:
   AttachReactor(grpc::CallbackServerContext* context, module::Supervisor* supervisor,
-                notify::NotificationHub* hub)
+                notify::NotificationHub* hub, bool relayed_tokens)
       : supervisor_(supervisor),
         hub_(hub),
+        relayed_tokens_(relayed_tokens),
         caller_(CallerOf(*context)),
         link_(std::make_shared<StreamLink>(this, context)) {}
 
@@ -201,7 +202,8 @@ class AttachReactor final : public AttachStream {
     if (absl::Status may = MayBe(name, caller_); !may.ok()) {
       return Refuse(name, may, "NO_RIGHT");
     }
-    if (!incoming_.register_().token().empty() && caller_.module != name) {
+    if (!incoming_.register_().token().empty() && caller_.module != name &&
+        !(relayed_tokens_ && caller_.may_do_all())) {
       return Refuse(name,
                     absl::UnauthenticatedError(absl::StrCat(
                         "the token of module '", name, "' came from ", caller_.from,
@@ -248,6 +250,7 @@ class AttachReactor final : public AttachStream {
 
   module::Supervisor* const supervisor_;
   notify::NotificationHub* const hub_;
+  const bool relayed_tokens_;
   const Caller caller_;
   const std::shared_ptr<StreamLink> link_;
   std::shared_ptr<module::Session> session_;
@@ -261,7 +264,7 @@ grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ModuleHostServic
   if (const absl::Status refused = Admit(*context); !refused.ok()) {
     return TooManyStreams<AttachStream>(refused);
   }
-  auto* const reactor = new AttachReactor(context, supervisor_, hub_);
+  auto* const reactor = new AttachReactor(context, supervisor_, hub_, relayed_tokens_);
   OnEnd(*context, [link = reactor->link()](const absl::Status& status, absl::string_view reason) {
     link->Close(status, reason);
   });

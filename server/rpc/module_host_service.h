@@ -13,9 +13,11 @@ namespace outpost::rpc {
 
 class ModuleHostService final : public v1::ModuleHost::CallbackService, public WithLimitedStreams {
  public:
-  // Both outlive the service.
-  ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub)
-      : supervisor_(supervisor), hub_(hub) {}
+  // Both outlive the service. `relayed_tokens`: who may do all may also bring a module's token
+  // from another process than the module's.
+  ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub,
+                    bool relayed_tokens = false)
+      : supervisor_(supervisor), hub_(hub), relayed_tokens_(relayed_tokens) {}
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override;
@@ -23,6 +25,7 @@ class ModuleHostService final : public v1::ModuleHost::CallbackService, public W
  private:
   module::Supervisor* const supervisor_;
   notify::NotificationHub* const hub_;
+  const bool relayed_tokens_;
 };
 
 }  // namespace outpost::rpc

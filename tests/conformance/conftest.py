@@ -59,7 +59,7 @@ class Subject:
 
     def __init__(self, program: Program, *modules: str) -> None:
         self.program = program
-        self.manager = Manager(*modules)
+        self.manager = Manager(*modules, flags=["--relayed-tokens"])
         self.tap = Tap(self.manager.directory, self.manager.address)
         self._by_hand: list[Background] = []
         place = self.manager.module_path / NAME
