@@ -29,7 +29,7 @@ from outpost.v1 import (
 
 _HOUR = 3600
 _FLAGS = [
-    *("--heartbeat-interval", "0.5"),
+    *("--heartbeat-interval", "1"),
     *("--shutdown-grace", "0.5"),
     *("--take-reports", "--report-interval", "0.5", "--report-lease", "1"),
     *("--report-drop-after", "3"),

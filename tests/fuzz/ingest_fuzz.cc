@@ -19,7 +19,7 @@ using outpost::v1::ReportRequest;
 struct Link final : report::ReportLink {
   void Send(const outpost::v1::ReportResponse&) override {}
   void Acknowledge(uint64_t) override {}
-  void Close(const absl::Status& status, absl::string_view) override { closed = true; }
+  void Close(const absl::Status&, absl::string_view) override { closed = true; }
   bool closed = false;
 };
 

@@ -60,14 +60,14 @@ TEST_F(SessionTest, CommandGetsTypedArgumentsAndInput) {
   const CommandResult with_defaults =
       manager_->RunCommand({{"prefix", "every echo"}, {"text", "hi"}});
   EXPECT_EQ(with_defaults.retval, 0);
-  EXPECT_EQ(with_defaults.out, "hi 3 0.5 (none) client");
+  EXPECT_EQ(with_defaults.out, "hi 3 0.5 (none) user/admin");
   EXPECT_EQ(with_defaults.err, "a note");
   const CommandResult full = manager_->RunCommand(
       {{"prefix", "every echo"}, {"text", "hi"}, {"num", 9}, {"factor", 2}}, "in");
-  EXPECT_EQ(full.out, "hi 9 2 in client");
+  EXPECT_EQ(full.out, "hi 9 2 in user/admin");
   const CommandResult empty_input =
       manager_->RunCommand({{"prefix", "every echo"}, {"text", "hi"}}, "");
-  EXPECT_EQ(empty_input.out, "hi 3 0.5  client");
+  EXPECT_EQ(empty_input.out, "hi 3 0.5  user/admin");
 }
 
 TEST_F(SessionTest, CommandThatFailsSaysHow) {
