@@ -22,7 +22,7 @@ struct Settings {
   std::string tls_revoked;  // empty: <tls_dir>/revoked
   std::string trust_domain = "outpost";
   int socket_mode = 0666;
-  bool relayed_tokens = false;  // see ModuleHostService
+  bool relayed_tokens = false;                  // see ModuleHostService
   std::map<unsigned, std::string> local_users;  // user ids, and who they are here
   std::vector<std::string> module_path;
   std::vector<std::string> initial_modules;
