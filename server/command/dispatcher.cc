@@ -44,24 +44,27 @@ absl::StatusOr<Match> Dispatcher::Resolve(const Request& request) const {
                                       : table_->ResolveJson(request.command_json);
 }
 
+Response Dispatcher::Unresolved(const absl::Status& why) {
+  invalid_commands_.fetch_add(1, std::memory_order_relaxed);
+  Response response;
+  response.result = {
+      .retval = -EINVAL, .out = "", .err = std::string(why.message()), .not_begun = true};
+  if (CommandTable::IsUnknownCommand(why) && source_->Commands().empty()) {
+    absl::StrAppend(&response.result.err,
+                    "\nThe cluster has not been reached yet, and so its commands are not known; "
+                    "see `outpost health detail`");
+  }
+  return response;
+}
+
 Dispatcher::CancelFunction Dispatcher::Run(Request request, Done done) {
   const metrics::Clock::time_point came = metrics::Clock::now();
   absl::StatusOr<Match> match = Resolve(request);
-  Response response;
   if (!match.ok()) {
-    invalid_commands_.fetch_add(1, std::memory_order_relaxed);
-    response.result = {.retval = -EINVAL,
-                       .out = "",
-                       .err = std::string(match.status().message()),
-                       .not_begun = true};
-    if (CommandTable::IsUnknownCommand(match.status()) && source_->Commands().empty()) {
-      absl::StrAppend(&response.result.err,
-                      "\nThe cluster has not been reached yet, and so its commands are not known; "
-                      "see `outpost health detail`");
-    }
-    done(std::move(response));
+    done(Unresolved(match.status()));
     return nullptr;
   }
+  Response response;
   const Command& command = *match->command;
   response.prefix = std::string(command.signature.prefix());
   response.provider = command.provider.ToString();

@@ -85,6 +85,9 @@ class Dispatcher {
   // wrong.
   absl::StatusOr<Match> Resolve(const Request& request) const;
 
+  // What is answered where nothing is run, as Resolve has failed with `why`.
+  Response Unresolved(const absl::Status& why);
+
   // Runs one command; `done` is called exactly once.
   CancelFunction Run(Request request, Done done);
 

@@ -33,8 +33,22 @@ std::string Unescape(const json& text) {
   return bytes;
 }
 
+// Whether rights are the same for both.
+bool IsSame(const Match& a, const Match& b) {
+  return a.command->provider == b.command->provider &&
+         a.command->signature.prefix() == b.command->signature.prefix() &&
+         a.command->declaration.permissions == b.command->declaration.permissions &&
+         a.args == b.args;
+}
+
 KeyedRuns::Outcome Failed(absl::Status status, absl::string_view reason = "") {
   return {.status = std::move(status), .reason = reason, .response = {}};
+}
+
+KeyedRuns::Outcome KeyReused() {
+  return Failed(absl::InvalidArgumentError(
+                    "another command has this idempotency key; a key is for one command"),
+                "KEY_REUSED");
 }
 
 KeyedRuns::Outcome Unknown(absl::string_view why) {
@@ -157,7 +171,8 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
   Entry entry;
   entry.fingerprint = FingerprintOf(request);
   const absl::StatusOr<Match> match = dispatcher_->Resolve(request);
-  if (match.ok() && request.authorize) {
+  if (!match.ok()) return done(Unresolved(id, entry.fingerprint, match.status()));
+  if (request.authorize) {
     // Now, while the caller is there; also who only wants to know what came of it.
     Outcome outcome;
     outcome.response.refused = request.authorize(*match);
@@ -166,9 +181,14 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
                                  .err = std::string(outcome.response.refused.message())};
       return done(std::move(outcome));
     }
+    // What runs later, when the caller may be gone, is what they may run.
+    request.authorize = [was = *match](const Match& now) {
+      return IsSame(was, now) ? absl::OkStatus()
+                              : absl::UnavailableError(
+                                    "the command has changed since it was asked for; ask again");
+    };
   }
-  request.authorize = nullptr;
-  if (match.ok() && match->command->provider.kind == Provider::Kind::kModule) {
+  if (match->command->provider.kind == Provider::Kind::kModule) {
     entry.module = match->command->provider.module;
     entry.instance = instances_.now(entry.module);
   }
@@ -196,9 +216,7 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
     Entry& old = known->second;
     if (old.fingerprint != entry.fingerprint) {
       lock.Release();
-      return done(Failed(absl::InvalidArgumentError(
-                             "another command has this idempotency key; a key is for one command"),
-                         "KEY_REUSED"));
+      return done(KeyReused());
     }
     if (old.state == Entry::State::kEnded) {
       Outcome outcome = OutcomeOf(old);
@@ -216,6 +234,23 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
     return Answer(id, Entry::State::kInterrupted, Unknown("the manager was started again"));
   }
   AskAgain(id, module, instance, std::move(request));
+}
+
+KeyedRuns::Outcome KeyedRuns::Unresolved(const std::string& id, const std::string& fingerprint,
+                                         const absl::Status& why) {
+  bool is_known = false;
+  {
+    absl::MutexLock lock(&mu_);
+    Expire();
+    const auto known = entries_.find(id);
+    is_known = known != entries_.end();
+    if (is_known && known->second.fingerprint != fingerprint) return KeyReused();
+  }
+  if (!is_known) return {.status = absl::OkStatus(), .response = dispatcher_->Unresolved(why)};
+  return Failed(absl::UnavailableError(
+      "the command of this key was begun, but is not offered now (its module is gone, or the "
+      "cluster has not been reached yet), so that it can't be said who may know what came of it; "
+      "ask again with this key"));
 }
 
 void KeyedRuns::Begin(const std::string& id, std::string record, Request request) {
@@ -248,6 +283,9 @@ void KeyedRuns::AskAgain(const std::string& id, const std::string& module,
         };
         if (running != instance) return gone();
         dispatcher_->Run(std::move(request), [this, id, gone](Response response) {
+          if (!response.refused.ok()) {
+            return Answer(id, Entry::State::kInterrupted, Failed(response.refused));
+          }
           if (response.result.lost || response.result.not_begun) return gone();
           Ended(id, std::move(response), /*again=*/true);
         });
@@ -255,11 +293,13 @@ void KeyedRuns::AskAgain(const std::string& id, const std::string& module,
 }
 
 void KeyedRuns::Ended(const std::string& id, Response response, bool again) {
+  if (!response.refused.ok()) return Answer(id, std::nullopt, Failed(response.refused));
   Outcome outcome = {
       .status = absl::OkStatus(), .response = std::move(response), .replayed = again};
   const Result& result = outcome.response.result;
-  if (result.not_begun || result.retval == -EAGAIN)
+  if (result.not_begun || result.retval == -EAGAIN) {
     return Answer(id, std::nullopt, std::move(outcome));
+  }
   std::string record;
   {
     absl::MutexLock lock(&mu_);

@@ -14,6 +14,7 @@
 // 2. Of a caller's requests with the same key at most one is given to whoever runs commands,
 //    but for those that were not begun, and those that a process is asked for which knows
 //    its keys.
+// 3. What runs, or is told, is what `Request::authorize` has allowed to who asks.
 #ifndef OUTPOST_SERVER_COMMAND_KEYED_RUNS_H_
 #define OUTPOST_SERVER_COMMAND_KEYED_RUNS_H_
 
@@ -104,6 +105,9 @@ class KeyedRuns {
     return entry.response.result.out.size() + entry.response.result.err.size();
   }
 
+  // The answer where there is no such command, for the reason `why`.
+  Outcome Unresolved(const std::string& id, const std::string& fingerprint,
+                     const absl::Status& why);
   // For the first time, when `record` is durable.
   void Begin(const std::string& id, std::string record, Request request);
   // Asks the process that was given it by another manager.

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "server/module/supervisor_fixture.h"
 
 namespace outpost::command {
@@ -68,6 +70,7 @@ class KeyedRunsTest : public module::SupervisorTest {
             .when_running =
                 [this](const std::string& name, absl::Time deadline,
                        absl::AnyInvocable<void(std::string)> then) {
+                  if (before_running_) before_running_();
                   (*manager)->WhenRunning(
                       name, deadline, [then = std::move(then)](auto session) mutable {
                         then(session.ok() ? (*session)->registration().instance() : "");
@@ -78,17 +81,35 @@ class KeyedRunsTest : public module::SupervisorTest {
 
   std::shared_ptr<Answer> Ask(KeyedRuns& runs, const std::string& key,
                               std::vector<std::string> words = {"work"},
-                              const std::string& caller = "client") {
+                              const std::string& caller = "client",
+                              std::function<absl::Status(const Match&)> authorize = nullptr) {
     auto answer = std::make_shared<Answer>();
     Request request;
     request.words = std::move(words);
     request.caller = caller;
+    request.authorize = std::move(authorize);
     runs.Run(key, std::move(request), [answer](KeyedRuns::Outcome outcome) {
       absl::MutexLock lock(&answer->mu);
       EXPECT_FALSE(answer->outcome.has_value());
       answer->outcome = std::move(outcome);
     });
     return answer;
+  }
+  // Does `something` between when a command is asked for and when it is noted that it begins.
+  void BeforeTheNextBegins(const std::function<void()>& something) {
+    const auto busy = std::make_shared<absl::Notification>();
+    const auto go_on = std::make_shared<absl::Notification>();
+    manager->store().Write({.conditions = {}, .changes = {{"test", "busy"}}},
+                           [busy, go_on](const absl::Status&) {
+                             busy->Notify();
+                             go_on->WaitForNotification();
+                           });
+    busy->WaitForNotification();
+    something();
+    go_on->Notify();
+  }
+  void Offer(std::vector<Declaration> declarations) {
+    EXPECT_TRUE(manager->commands().SetCommands({}, std::move(declarations)).ok());
   }
   // Waits until `count` have begun, in all.
   bool Begun(int count) {
@@ -109,6 +130,7 @@ class KeyedRunsTest : public module::SupervisorTest {
   NoCluster source_;
   std::unique_ptr<module::CallRouter> router_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::function<void()> before_running_;
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
   absl::Mutex mu_;
   int begun_ ABSL_GUARDED_BY(mu_) = 0;
@@ -173,6 +195,77 @@ TEST_F(KeyedRunsTest, WhatAManagerDiedOverIsNotRunAgain) {
     EXPECT_THAT(outcome.status.message(), HasSubstr("not run again"));
   }
   EXPECT_TRUE(Begun(1));
+}
+
+TEST_F(KeyedRunsTest, NobodyRunsWhatTheyMayNot) {
+  const auto readers_may = [](const Match& match) {
+    return match.command->declaration.permissions == "r" ? absl::OkStatus()
+                                                         : absl::PermissionDeniedError("no");
+  };
+  EXPECT_EQ(Ask(*runs_, "k", {"work"}, "user/bob", readers_may)->Await().response.refused,
+            absl::PermissionDeniedError("no"));
+  // What is offered only later is not theirs either.
+  Offer({});
+  std::shared_ptr<Answer> unknown;
+  BeforeTheNextBegins([&] {
+    unknown = Ask(*runs_, "k", {"work"}, "user/bob", readers_may);
+    Offer({{"work", "", "rw"}});
+  });
+  EXPECT_EQ(unknown->Await().response.result.retval, -EINVAL);
+  // Nor is what becomes another.
+  Offer({{"work", "", "r"}});
+  std::shared_ptr<Answer> another;
+  BeforeTheNextBegins([&] {
+    another = Ask(*runs_, "k", {"work"}, "user/bob", readers_may);
+    Offer({{"work", "", "rw"}});
+  });
+  EXPECT_TRUE(absl::IsUnavailable(another->Await().status)) << another->Await().status;
+  EXPECT_TRUE(Begun(0));
+  EXPECT_EQ(runs_->size(), 0);
+  Offer({{"work", "", "r"}});
+  Ask(*runs_, "k", {"work"}, "user/bob", readers_may);
+  EXPECT_TRUE(Begun(1));
+}
+
+TEST_F(KeyedRunsTest, WhatIsNotOfferedNowIsToldWhenItIs) {
+  const auto first = Ask(*runs_, "k");
+  ASSERT_TRUE(Begun(1));
+  End({.out = "done"});
+  first->Await();
+  const auto next = Make();
+  Offer({});
+  const KeyedRuns::Outcome now = Ask(*next, "k")->Await();
+  EXPECT_TRUE(absl::IsUnavailable(now.status)) << now.status;
+  EXPECT_EQ(Ask(*next, "k", {"wrok"})->Await().reason, "KEY_REUSED");
+  Offer({{"work", "", "rw"}});
+  const KeyedRuns::Outcome later = Ask(*next, "k")->Await();
+  EXPECT_TRUE(later.replayed);
+  EXPECT_EQ(later.response.result.out, "done");
+  EXPECT_TRUE(Begun(1));
+}
+
+TEST_F(KeyedRunsTest, WhatWasBegunIsNotForgottenWhereItMayNotBeAskedForAgain) {
+  module::FakeModule fake(*manager, "fake");
+  v1::CommandDescriptor* toil = fake.registration.add_commands();
+  toil->set_signature("toil");
+  toil->set_permissions("r");
+  fake.registration.set_instance("one");
+  ASSERT_TRUE(fake.AttachAndServe());
+  const auto anybody_may = [](const Match&) { return absl::OkStatus(); };
+  Ask(*runs_, "k", {"toil"}, "user/bob", anybody_may);
+  const uint64_t id = fake.link->Next(Case::kRunCommand).run_command().id();
+  const auto next = Make();
+  before_running_ = [&] {
+    const Provider provider = {Provider::Kind::kModule, "fake"};
+    EXPECT_TRUE(manager->commands().SetCommands(provider, {{"toil", "", "rw"}}).ok());
+  };
+  const KeyedRuns::Outcome changed = Ask(*next, "k", {"toil"}, "user/bob", anybody_may)->Await();
+  EXPECT_TRUE(absl::IsUnavailable(changed.status)) << changed.status;
+  EXPECT_EQ(next->size(), 1);
+  EXPECT_THAT(fake.link->Waiting(), testing::Not(testing::Contains(Case::kRunCommand)));
+  v1::AttachRequest done;
+  done.mutable_command_result()->set_id(id);
+  fake.session->HandleAnswer(id, std::move(done));
 }
 
 TEST_F(KeyedRunsTest, AModuleThatLivesOnIsAskedForWhatItWasGiven) {
