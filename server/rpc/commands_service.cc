@@ -42,26 +42,50 @@ std::optional<std::string> ArgumentText(const nlohmann::json& arguments, absl::s
   return it->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// The prefix of what `tell` sends; it comes as words, or as JSON.
+std::string ToldPrefix(const nlohmann::json& arguments) {
+  const auto words = arguments.find("command");
+  if (words == arguments.end() || !words->is_array()) return "";
+  std::string joined;
+  for (const nlohmann::json& word : *words) {
+    if (!word.is_string()) continue;
+    absl::StrAppend(&joined, joined.empty() ? "" : " ", word.get_ref<const std::string&>());
+  }
+  return absl::StartsWith(joined, "{") ? PrefixInJson(joined) : joined;
+}
+
 absl::Status MayRun(const Caller& caller, const command::Match& match) {
   if (caller.may_do_all()) return absl::OkStatus();
   const command::Command& command = *match.command;
   const absl::string_view prefix = command.signature.prefix();
   absl::string_view service;
+  std::optional<Guard> guard;
+  std::string told;
   if (command.provider.kind == command::Provider::Kind::kManager) {
     service = ServiceOfCommand(prefix);
+    if (prefix == "tell") guard = GuardOf(told = ToldPrefix(match.args));
   } else if (command.provider.kind == command::Provider::Kind::kCluster) {
     service = "mon";
+    guard = GuardOf(prefix);
   }
-  const auto argument = [&](absl::string_view name) { return ArgumentText(match.args, name); };
-  const auth::Need need = {.service = service,
-                           .module = command.provider.module,
-                           .command = prefix,
-                           .access = auth::AccessOf(command.declaration.permissions),
-                           .argument = argument,
-                           .address = ""};
+  // What is guarded is no more for whoever may `tell` than it is without that.
+  const bool guarded_tell = guard && !told.empty();
+  const auto argument = [&](absl::string_view name) {
+    return guarded_tell ? std::nullopt : ArgumentText(match.args, name);
+  };
+  const auth::Need need = {
+      .service = guard ? guard->service : service,
+      .module = command.provider.module,
+      .command = guarded_tell ? absl::string_view(told) : prefix,
+      .access = static_cast<auth::Access>(auth::AccessOf(command.declaration.permissions) |
+                                          (guard ? guard->more : auth::Access{0})),
+      .argument = argument,
+      .address = ""};
   if (caller.module == command.provider.module && !caller.module.empty()) return absl::OkStatus();
   if (caller.May(need)) return absl::OkStatus();
-  return caller.Denied(absl::StrCat("run \"", prefix, "\""), need);
+  return caller.Denied(absl::StrCat("run \"", prefix, "\"",
+                                    guarded_tell ? absl::StrCat(" with \"", told, "\"") : ""),
+                       need);
 }
 
 // The arguments of a command without what is nobody's to read.

@@ -242,7 +242,7 @@ absl::Status Gate::MayCall(const Right& right, const Subject& subject, const Cal
       .service = subject.service.empty() ? right.service : absl::string_view(subject.service),
       .module = subject.module == "*" ? "" : absl::string_view(subject.module),
       .command = subject.command,
-      .access = right.access,
+      .access = static_cast<auth::Access>(right.access | subject.more),
       .argument = [](absl::string_view) { return std::nullopt; },
       .address = caller.address};
   if (caller.May(need)) return absl::OkStatus();

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "outpost/v1/commands.pb.h"
 #include "outpost/v1/config.pb.h"
 #include "server/auth/caps.h"
 #include "server/module/supervisor_fixture.h"
@@ -115,6 +116,30 @@ TEST_F(GateTest, AsCapsSay) {
   EXPECT_FALSE(Admit("outpost.v1.Config.Set", OptionRequest("mgr/other/place")).ok());
   EXPECT_FALSE(Admit("outpost.v1.Config.Set", OptionRequest("global/place")).ok());
   EXPECT_FALSE(Admit("outpost.v1.Config.Set", "\xff no request").ok());
+}
+
+TEST_F(GateTest, CommandsThatGiveRightsInTheClusterNeedExecute) {
+  const auto send = [this](const std::string& prefix) {
+    v1::SendClusterCommandRequest request;
+    request.set_service_type("mon");
+    request.set_command_json("{\"prefix\": \"" + prefix + "\"}");
+    return Admit("outpost.v1.Commands.SendClusterCommand", request.SerializeAsString());
+  };
+  for (const char* caps : {"allow rw", "profile read-write", "allow service mon rwx"}) {
+    Grant("user/alice", caps);
+    EXPECT_TRUE(send("osd ls").ok()) << caps;
+    const absl::Status refused = send("auth get-or-create");
+    EXPECT_TRUE(absl::IsPermissionDenied(refused)) << caps;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("it lacks \"allow service auth rwx\""));
+  }
+  EXPECT_FALSE(send("config-key get").ok()) << "of the monitors alone";
+  for (const char* caps :
+       {"allow service auth rwx", "allow rwx", "allow *", "allow command \"auth get-or-create\""}) {
+    Grant("user/alice", caps);
+    EXPECT_TRUE(send("auth get-or-create").ok()) << caps;
+  }
+  Grant("user/alice", "allow service config-key rw");
+  EXPECT_TRUE(send("config-key get").ok());
 }
 
 TEST_F(GateTest, NetworksAreOfWhoComesByOne) {

@@ -4,7 +4,9 @@
 #include <iterator>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
 #include "outpost/v1/commands.pb.h"
@@ -67,10 +69,12 @@ Subject ByMethod(absl::string_view bytes) {
 
 Subject ByDaemon(absl::string_view bytes) {
   const auto request = Parsed<v1::SendClusterCommandRequest>(bytes);
-  const auto command = nlohmann::json::parse(request.command_json(), nullptr, false);
-  Subject subject = {.service = request.service_type(), .module = "", .command = ""};
-  if (command.is_object() && command.contains("prefix") && command["prefix"].is_string()) {
-    subject.command = command["prefix"].get<std::string>();
+  Subject subject = {.service = request.service_type(),
+                     .module = "",
+                     .command = PrefixInJson(request.command_json())};
+  if (const std::optional<Guard> guard = GuardOf(subject.command)) {
+    subject.service = std::string(guard->service);
+    subject.more = guard->more;
   }
   return subject;
 }
@@ -250,6 +254,35 @@ absl::string_view ServiceOfCommand(absl::string_view prefix) {
     if (word == data) return "cluster";
   }
   return "mgr";
+}
+
+std::optional<Guard> GuardOf(absl::string_view prefix) {
+  const std::string lower = absl::AsciiStrToLower(prefix);
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(lower, absl::ByAnyChar(" \t\n\r\v\f"), absl::SkipEmpty());
+  if (words.empty()) return std::nullopt;
+  if (words[0] == "auth" || (words.size() > 1 && words[0] == "fs" && words[1] == "authorize")) {
+    return Guard{.service = "auth", .more = auth::kExecute};
+  }
+  if (words[0] == "config-key") return Guard{.service = "config-key"};
+  return std::nullopt;
+}
+
+std::string PrefixInJson(absl::string_view command_json) {
+  const auto command =
+      nlohmann::json::parse(command_json.begin(), command_json.end(), nullptr, false);
+  if (!command.is_object()) return "";
+  const auto prefix = command.find("prefix");
+  if (prefix == command.end()) return "";
+  if (prefix->is_string()) return prefix->get<std::string>();
+  // No daemon takes a list; if one did, it would be of the words.
+  std::string joined;
+  if (!prefix->is_array()) return joined;
+  for (const nlohmann::json& word : *prefix) {
+    if (!word.is_string()) continue;
+    absl::StrAppend(&joined, joined.empty() ? "" : " ", word.get_ref<const std::string&>());
+  }
+  return joined;
 }
 
 }  // namespace outpost::rpc

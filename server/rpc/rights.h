@@ -4,6 +4,7 @@
 #ifndef OUTPOST_SERVER_RPC_RIGHTS_H_
 #define OUTPOST_SERVER_RPC_RIGHTS_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,9 +14,10 @@ namespace outpost::rpc {
 
 // What a request is about, as far as rights depend on it.
 struct Subject {
-  std::string service;  // empty: as the row says
-  std::string module;   // whose options, keys or methods
-  std::string command;  // its prefix
+  std::string service;    // empty: as the row says
+  std::string module;     // whose options, keys or methods
+  std::string command;    // its prefix
+  auth::Access more = 0;  // that is needed besides what the row says
 };
 
 struct Right {
@@ -42,6 +44,19 @@ const Right* FindRight(absl::string_view method);
 // The service that rights for one of the manager's own commands are about: of "config set"
 // it is "config", of "osd_map"'s `get` "cluster".
 absl::string_view ServiceOfCommand(absl::string_view prefix);
+
+// What rights a command of the cluster's own needs that gives rights or shows secrets, whichever
+// daemon gets it, and whoever sends it: `auth …` and `fs authorize` are about the service "auth"
+// and need execute as well, `config-key …` is about "config-key".
+struct Guard {
+  absl::string_view service;
+  auth::Access more = 0;
+};
+// nullopt: it is none of these.
+std::optional<Guard> GuardOf(absl::string_view prefix);
+
+// The prefix of a command in JSON, as a daemon could take it; empty: it has none.
+std::string PrefixInJson(absl::string_view command_json);
 
 }  // namespace outpost::rpc
 

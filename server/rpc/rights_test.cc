@@ -96,8 +96,38 @@ TEST(RightsTest, WhatACommandToADaemonMeans) {
   const Subject subject = right->of(request.SerializeAsString());
   EXPECT_EQ(subject.service, "osd");
   EXPECT_EQ(subject.command, "perf dump");
+  EXPECT_EQ(subject.more, 0);
   request.set_command_json("[");
   EXPECT_EQ(right->of(request.SerializeAsString()).command, "");
+}
+
+// Who may write to the monitors can't make themselves the cluster's administrator by that.
+TEST(RightsTest, WhatGivesRightsInTheClusterNeedsMore) {
+  const Right* right = FindRight("outpost.v1.Commands.SendClusterCommand");
+  const auto of = [&](const std::string& type, const std::string& json) {
+    v1::SendClusterCommandRequest request;
+    request.set_service_type(type);
+    request.set_command_json(json);
+    return right->of(request.SerializeAsString());
+  };
+  for (const char* json :
+       {R"({"prefix": "auth get-or-create", "entity": "client.me"})", R"({"prefix": "auth ls"})",
+        R"({"prefix": "  auth   ls "})", R"({"prefix": "\u0061uth\tls"})", R"({"prefix": "auth"})",
+        R"({"prefix": ["auth", "ls"]})", R"({"prefix": ["auth ls"]})", R"({"prefix": "Auth ls"})",
+        R"({"prefix": "osd ls", "prefix": "auth ls"})", R"({"prefix": "fs  authorize"})"}) {
+    for (const char* type : {"mon", "osd", "mgr"}) {
+      const Subject subject = of(type, json);
+      EXPECT_EQ(subject.service, "auth") << json;
+      EXPECT_EQ(subject.more, auth::kExecute) << json;
+    }
+  }
+  EXPECT_EQ(of("mon", R"({"prefix": "config-key get"})").service, "config-key");
+  EXPECT_EQ(of("mon", R"({"prefix": "config-key get"})").more, 0);
+  for (const char* json : {R"({"prefix": "authentic"})", R"({"prefix": "osd auth"})",
+                           R"({"prefix": "fs ls"})", R"({"x": "auth ls"})", R"(["auth ls"])"}) {
+    EXPECT_EQ(of("mon", json).service, "mon") << json;
+    EXPECT_EQ(of("mon", json).more, 0) << json;
+  }
 }
 
 TEST(RightsTest, ServicesOfTheManagersCommands) {

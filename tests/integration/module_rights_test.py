@@ -106,6 +106,10 @@ def test_a_module_with_all_rights_and_with_few(manager: Manager) -> None:
             assert "module/selftest may not" in said, (text, said)
             assert f'it lacks "{grant}"' in said, (text, said)
             assert "outpost auth caps module/selftest mgr" in said
+        manager.check("auth", "caps", "module/selftest", "mgr", "allow rw")
+        said = evaluate(manager, "mgr.mon_command({'prefix': 'auth get', 'entity': 'client.x'})")
+        assert "module/selftest may not" in said and '"allow service auth rwx"' in said
+        manager.check("auth", "caps", "module/selftest", "mgr", 'allow command "no such"')
         for text in (
             "mgr.set_store('a', 'b')",
             "mgr.set_module_option('own', 'x') if 'own' in dir() else mgr.get_store('a')",

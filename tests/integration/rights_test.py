@@ -83,6 +83,35 @@ def test_nobody_gives_themselves_rights(manager: Manager) -> None:
         manager.outpost("auth", "rm", "user/bob")
 
 
+@needs_root
+def test_nobody_gives_themselves_rights_in_the_cluster(manager: Manager) -> None:
+    """What the monitors' own commands give needs x as well, whichever way they are sent."""
+    ways = [
+        ["tell", "mon", "auth", "ls"],
+        ["tell", "mon", " auth  get-or-create", "client.bob"],
+        ["tell", "mon.a", '{"prefix": "auth ls"}'],
+        ["tell", "mon", '{"prefix": "config-key dump"}'],
+    ]
+    try:
+        for caps in ("allow service mon rwx, allow service cluster rwx", 'allow command "tell"'):
+            manager.check("auth", "caps", "user/bob", "mgr", caps)
+            assert as_user(manager, BOB, "tell", "mon", "osd", "ls").rc == 0
+            for words in ways:
+                rc, out, err = as_user(manager, BOB, *words)
+                assert (rc, out) == (errno.EACCES, ""), words
+                assert 'it lacks "allow service ' in err and 'run "tell" with "' in err, words
+        manager.check("auth", "caps", "user/bob", "mgr", "profile read-write")
+        for words in ways[:3]:
+            rc, _, err = as_user(manager, BOB, *words)
+            assert rc == errno.EACCES and 'it lacks "allow service auth rwx"' in err, words
+        # The monitors' own answer, from then on: these are simulated, and have no `auth`.
+        manager.check("auth", "caps", "user/bob", "mgr", "allow service auth rwx")
+        for words in ways[:3]:
+            assert as_user(manager, BOB, *words).rc == errno.EINVAL, words
+    finally:
+        manager.outpost("auth", "rm", "user/bob")
+
+
 def test_the_commands(manager: Manager) -> None:
     assert manager.outpost("auth", "get", "user/carol").rc == errno.ENOENT
     assert manager.outpost("auth", "add", "user/carol", "mgr", "allow r").rc == 0

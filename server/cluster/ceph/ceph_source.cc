@@ -19,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/cluster/ceph/ceph_structures.h"
+#include "server/cluster/ceph/command_json.h"
 #include "server/cluster/ceph/daemon_poller.h"
 #include "server/cluster/ceph/monitor_query.h"
 #include "server/log/log.h"
@@ -33,13 +34,9 @@ constexpr int kRestAfterDaemons = 4;
 
 command::Result Failure(int error, absl::string_view why) { return {-error, "", std::string(why)}; }
 
-// The "prefix" of a command; nullopt: it is none.
-std::optional<std::string> Prefix(const std::string& command_json) {
-  const nlohmann::json command = nlohmann::json::parse(command_json, nullptr, false);
-  if (!command.is_object()) return std::nullopt;
-  const auto prefix = command.find("prefix");
-  if (prefix == command.end() || !prefix->is_string()) return std::nullopt;
-  return prefix->get<std::string>();
+std::string PrefixOf(absl::string_view command_json) {
+  const std::optional<CommandJson> command = ReadCommand(command_json);
+  return command.has_value() ? command->prefix : "";
 }
 
 // Why a command can't be sent at all; nullopt: it can.
@@ -182,17 +179,18 @@ void CephSource::RunCommand(ClusterCommand command, command::ResultCallback done
     done(*std::move(objection));
     return;
   }
-  const std::optional<std::string> prefix = Prefix(command.command_json);
-  if (!prefix.has_value()) {
+  std::optional<CommandJson> read = ReadCommand(command.command_json);
+  if (!read.has_value()) {
     done(Failure(EINVAL, "the command is not a JSON object with a \"prefix\""));
     return;
   }
+  command.command_json = std::move(read->text);
   std::string lane = absl::StrCat(command.service_type, ".", command.service_id);
   std::optional<std::string> unreachable;
   {
     absl::MutexLock lock(&mu_);
     if (!connected_ && !stopping_) unreachable = reason_;
-    if (command.service_type == "mon" && descriptions_.served_by_mgr.contains(*prefix)) {
+    if (command.service_type == "mon" && descriptions_.served_by_mgr.contains(read->prefix)) {
       lane = "mgr.";
     }
   }
@@ -206,8 +204,7 @@ void CephSource::RunCommand(ClusterCommand command, command::ResultCallback done
 command::Result CephSource::Ask(const Clients& clients, absl::string_view command_json) {
   if (stopping()) return Failure(ESHUTDOWN, "the source stops");
   command::Result result = clients.polls->MonCommand(command_json, "");
-  const std::optional<std::string> prefix = Prefix(std::string(command_json));
-  denied_.Note(absl::StrCat("\"", prefix.value_or(""), "\""), "mon 'allow r' or mgr 'allow r'",
+  denied_.Note(absl::StrCat("\"", PrefixOf(command_json), "\""), "mon 'allow r' or mgr 'allow r'",
                result);
   return result;
 }
@@ -259,10 +256,10 @@ command::Result CephSource::Execute(const ClusterCommand& command) {
 }
 
 void CephSource::NoteExecuted(const ClusterCommand& command) {
-  const std::optional<std::string> prefix = Prefix(command.command_json);
+  const std::string prefix = PrefixOf(command.command_json);
   absl::MutexLock lock(&mu_);
   // What a command has changed should be seen at once, not at the next interval.
-  if (prefix.has_value() && !descriptions_.read_only.contains(*prefix)) {
+  if (!descriptions_.read_only.contains(prefix)) {
     poll_now_ = true;
     news_.SignalAll();
   }
