@@ -25,6 +25,23 @@ std::string FingerprintOf(const Request& request) {
   return module::Fingerprint(parts.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
+// A module is not asked any more so long before it may have forgotten: what it is asked is on
+// the way for a time, and waits there behind other commands.
+constexpr absl::Duration kOnTheWay = absl::Minutes(1);
+
+// How long ago that was at least, or at most, which another manager has noted. The wall clock may
+// have been set since; the steady one is another after a start of the machine.
+absl::Duration LeastAge(const event::Moment& then, const event::Moment& now) {
+  const absl::Duration steady = now - then;
+  const absl::Duration wall = std::max(now.wall - then.wall, absl::ZeroDuration());
+  return steady < absl::ZeroDuration() ? wall : std::min(steady, wall);
+}
+absl::Duration GreatestAge(const event::Moment& then, const event::Moment& now) {
+  const absl::Duration steady = now - then;
+  if (steady < absl::ZeroDuration()) return absl::InfiniteDuration();
+  return std::max(steady, absl::AbsDuration(now.wall - then.wall));
+}
+
 // Text of whatever bytes, for JSON.
 std::string Escape(const std::string& bytes) { return absl::Base64Escape(bytes); }
 std::string Unescape(const json& text) {
@@ -62,12 +79,13 @@ KeyedRuns::Outcome Unknown(absl::string_view why) {
 }  // namespace
 
 KeyedRuns::KeyedRuns(Dispatcher* dispatcher, store::StateStore* store, Instances instances,
-                     KeyedRunsOptions options, std::function<absl::Time()> clock)
+                     KeyedRunsOptions options, std::function<event::Moment()> clock)
     : dispatcher_(dispatcher),
       store_(store),
       instances_(std::move(instances)),
       options_(options),
       clock_(std::move(clock)) {
+  const event::Moment now = clock_();
   absl::MutexLock lock(&mu_);
   for (const auto& [key, text] : store_->List(kPrefix)) {
     absl::StatusOr<Entry> entry = Decode(text);
@@ -75,15 +93,16 @@ KeyedRuns::KeyedRuns(Dispatcher* dispatcher, store::StateStore* store, Instances
       log::Get("command").error("{}: {}", key, entry.status().ToString());
       continue;
     }
-    // A clock that was set back keeps nothing for longer.
-    entry->ended = std::min(entry->ended, clock_());
-    if (entry->state != Entry::State::kEnded) {
+    entry->begun.steady = now.steady - GreatestAge(entry->begun, now);
+    if (entry->state == Entry::State::kEnded) {
+      entry->ended.steady = now.steady - LeastAge(entry->ended, now);
+    } else {
       entry->state = Entry::State::kInterrupted;
-      entry->ended = clock_();
+      entry->ended = now;
     }
     const std::string id(absl::StripPrefix(key, kPrefix));
     kept_bytes_ += KeptBytes(*entry);
-    ends_.emplace_back(entry->ended, id);
+    ends_.emplace_back(entry->ended.steady, id);
     entries_.emplace(id, *std::move(entry));
   }
   std::sort(ends_.begin(), ends_.end());
@@ -101,11 +120,15 @@ size_t KeyedRuns::size() const {
 }
 
 std::string KeyedRuns::Encode(const Entry& entry) {
-  json record = {
-      {"fingerprint", entry.fingerprint}, {"module", entry.module}, {"instance", entry.instance}};
+  json record = {{"fingerprint", entry.fingerprint},
+                 {"module", entry.module},
+                 {"instance", entry.instance},
+                 {"begun", absl::ToUnixMillis(entry.begun.wall)},
+                 {"begun_steady", absl::ToInt64Milliseconds(entry.begun.steady)}};
   if (entry.state == Entry::State::kEnded) {
     const Response& response = entry.response;
-    record["ended"] = absl::ToUnixMillis(entry.ended);
+    record["ended"] = absl::ToUnixMillis(entry.ended.wall);
+    record["ended_steady"] = absl::ToInt64Milliseconds(entry.ended.steady);
     record["left_out"] = entry.left_out;
     record["prefix"] = response.prefix;
     record["provider"] = response.provider;
@@ -127,6 +150,9 @@ absl::StatusOr<KeyedRuns::Entry> KeyedRuns::Decode(const std::string& text) {
     const auto it = record.find(name);
     return it != record.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
   };
+  const auto moment_of = [&](const char* wall, const char* steady) -> event::Moment {
+    return {absl::FromUnixMillis(number_of(wall)), absl::Milliseconds(number_of(steady))};
+  };
   if (!record.is_object() || text_of("fingerprint").empty()) {
     return absl::DataLossError("is no record of a command");
   }
@@ -134,9 +160,10 @@ absl::StatusOr<KeyedRuns::Entry> KeyedRuns::Decode(const std::string& text) {
   entry.fingerprint = text_of("fingerprint");
   entry.module = text_of("module");
   entry.instance = text_of("instance");
+  entry.begun = moment_of("begun", "begun_steady");
   if (record.contains("ended")) {
     entry.state = Entry::State::kEnded;
-    entry.ended = absl::FromUnixMillis(number_of("ended"));
+    entry.ended = moment_of("ended", "ended_steady");
     entry.left_out = static_cast<size_t>(number_of("left_out"));
     entry.response.prefix = text_of("prefix");
     entry.response.provider = text_of("provider");
@@ -192,8 +219,7 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
     entry.module = match->command->provider.module;
     entry.instance = instances_.now(entry.module);
   }
-  std::string module;
-  std::string instance;
+  Entry interrupted;
   {
     absl::ReleasableMutexLock lock(&mu_);
     Expire();
@@ -205,6 +231,7 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
             "there are ", options_.max_keys, " commands with an idempotency key already, of the ",
             "last ", absl::FormatDuration(options_.keep), "; try again later, or without one"))));
       }
+      entry.begun = clock_();
       std::string record = Encode(entry);
       if (!entry.instance.empty()) request.idempotency_key = id;
       entry.waiting.push_back(std::move(done));
@@ -227,13 +254,14 @@ void KeyedRuns::Run(const std::string& key, Request request, Done done) {
     if (old.state == Entry::State::kRunning) return;
     old.state = Entry::State::kRunning;
     ++running_;
-    module = old.module;
-    instance = old.instance;
+    interrupted.module = old.module;
+    interrupted.instance = old.instance;
+    interrupted.begun = old.begun;
   }
-  if (instance.empty()) {
+  if (interrupted.instance.empty()) {
     return Answer(id, Entry::State::kInterrupted, Unknown("the manager was started again"));
   }
-  AskAgain(id, module, instance, std::move(request));
+  AskAgain(id, interrupted, std::move(request));
 }
 
 KeyedRuns::Outcome KeyedRuns::Unresolved(const std::string& id, const std::string& fingerprint,
@@ -269,19 +297,24 @@ void KeyedRuns::Begin(const std::string& id, std::string record, Request request
                 });
 }
 
-void KeyedRuns::AskAgain(const std::string& id, const std::string& module,
-                         const std::string& instance, Request request) {
+void KeyedRuns::AskAgain(const std::string& id, const Entry& entry, Request request) {
   request.idempotency_key = id;
-  request.only_instance = instance;
+  request.only_instance = entry.instance;
   const absl::Time deadline = request.deadline;
   instances_.when_running(
-      module, deadline,
-      [this, id, instance, request = std::move(request)](const std::string& running) mutable {
+      entry.module, deadline,
+      [this, id, begun = entry.begun,
+       request = std::move(request)](const std::string& running) mutable {
         const auto gone = [this, id] {
           Answer(id, Entry::State::kInterrupted,
                  Unknown("the manager was started again, and so was the module"));
         };
-        if (running != instance) return gone();
+        if (running != request.only_instance) return gone();
+        if (clock_() - begun >= options_.keep - kOnTheWay) {
+          return Answer(id, Entry::State::kInterrupted,
+                        Unknown("the manager was started again, and the module may have forgotten "
+                                "it since"));
+        }
         dispatcher_->Run(std::move(request), [this, id, gone](Response response) {
           if (!response.refused.ok()) {
             return Answer(id, Entry::State::kInterrupted, Failed(response.refused));
@@ -338,7 +371,7 @@ void KeyedRuns::Answer(const std::string& id, std::optional<Entry::State> state,
                     [](const absl::Status&) {});
     } else {
       it->second.state = *state;
-      if (*state == Entry::State::kEnded) ends_.emplace_back(it->second.ended, id);
+      if (*state == Entry::State::kEnded) ends_.emplace_back(it->second.ended.steady, id);
     }
   }
   for (Done& done : waiting) {
@@ -351,14 +384,16 @@ void KeyedRuns::Answer(const std::string& id, std::optional<Entry::State> state,
 
 void KeyedRuns::Expire() {
   store::Batch batch;
-  while (!ends_.empty() && ends_.front().first + options_.keep <= clock_()) {
+  const event::Moment now = clock_();
+  while (!ends_.empty() && now.steady - ends_.front().first >= options_.keep) {
     const auto [since, id] = std::move(ends_.front());
     ends_.pop_front();
     const auto it = entries_.find(id);
-    if (it == entries_.end() || it->second.ended != since) continue;  // it has ended once more
-    if (it->second.state == Entry::State::kRunning) {                 // it is asked for again
-      it->second.ended = clock_();
-      ends_.emplace_back(it->second.ended, id);
+    if (it == entries_.end() || it->second.ended.steady != since)
+      continue;                                        // it has ended once more
+    if (it->second.state == Entry::State::kRunning) {  // it is asked for again
+      it->second.ended = now;
+      ends_.emplace_back(now.steady, id);
       continue;
     }
     kept_bytes_ -= KeptBytes(it->second);

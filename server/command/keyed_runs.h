@@ -4,7 +4,7 @@
 // That a command begins is made durable before it does, and what came of it before anybody is
 // told. So after a crash of the manager it is known which ones were begun and have not ended:
 // these are not run again, but a module whose process lives on and remembers is asked for
-// what came of them.
+// what came of them, as long as it can't have forgotten.
 //
 // **Thread safety.** All methods may be called from any thread. Callbacks run on any thread,
 // without a lock held.
@@ -33,9 +33,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/command/dispatcher.h"
+#include "server/event/moment.h"
 #include "server/store/state_store.h"
 
 namespace outpost::command {
@@ -69,9 +69,11 @@ class KeyedRuns {
         when_running;
   };
 
-  // `dispatcher` and `store` outlive it. `clock`: what time it is.
+  // `dispatcher` and `store` outlive it. `clock`: what time it is; by the steady clock for as long
+  // as the machine is up.
   KeyedRuns(Dispatcher* dispatcher, store::StateStore* store, Instances instances,
-            KeyedRunsOptions options = {}, std::function<absl::Time()> clock = &absl::Now);
+            KeyedRunsOptions options = {},
+            std::function<event::Moment()> clock = &event::Moment::Now);
   // Waits until what runs has ended: whoever runs it has been told to.
   ~KeyedRuns();
 
@@ -92,7 +94,8 @@ class KeyedRuns {
     std::string fingerprint;  // of what was asked for
     std::string module;       // whose command it is; empty: no module's
     std::string instance;     // of the process that is to run it, if it remembers
-    absl::Time ended;         // or, interrupted, when that was noticed
+    event::Moment begun;      // or, by another manager, as long ago as that may be
+    event::Moment ended;      // or, interrupted, when that was noticed
     size_t left_out = 0;      // bytes of the result that are too many to be remembered
     Response response;        // kEnded
     std::vector<Done> waiting = {};
@@ -110,9 +113,8 @@ class KeyedRuns {
                      const absl::Status& why);
   // For the first time, when `record` is durable.
   void Begin(const std::string& id, std::string record, Request request);
-  // Asks the process that was given it by another manager.
-  void AskAgain(const std::string& id, const std::string& module, const std::string& instance,
-                Request request);
+  // Asks the process that was given it, as `entry`, by another manager.
+  void AskAgain(const std::string& id, const Entry& entry, Request request);
   // `again`: by AskAgain.
   void Ended(const std::string& id, Response response, bool again);
   // What there is to say now is said to those who wait, and remembered as `state`; nullopt:
@@ -125,13 +127,13 @@ class KeyedRuns {
   store::StateStore* const store_;
   const Instances instances_;
   const KeyedRunsOptions options_;
-  const std::function<absl::Time()> clock_;
+  const std::function<event::Moment()> clock_;
 
   mutable absl::Mutex mu_;
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;  // entries that were not answered yet
   absl::flat_hash_map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);  // by id
-  // Those that do not run, in the order in which they expire.
-  std::deque<std::pair<absl::Time, std::string>> ends_ ABSL_GUARDED_BY(mu_);
+  // Those that do not run, in the order in which they expire, with Entry::ended.steady.
+  std::deque<std::pair<absl::Duration, std::string>> ends_ ABSL_GUARDED_BY(mu_);
   size_t kept_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

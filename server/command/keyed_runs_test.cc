@@ -131,7 +131,7 @@ class KeyedRunsTest : public module::SupervisorTest {
   std::unique_ptr<module::CallRouter> router_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::function<void()> before_running_;
-  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
+  event::Moment now_ = {absl::FromUnixSeconds(1'700'000'000), absl::Hours(100)};
   absl::Mutex mu_;
   int begun_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<ResultCallback> working_ ABSL_GUARDED_BY(mu_);
@@ -311,16 +311,86 @@ TEST_F(KeyedRunsTest, AnotherProcessIsNotAskedForWhatTheLastWasGiven) {
   EXPECT_EQ(Ask(*next, "k", {"toil"})->Await().reason, "OUTCOME_UNKNOWN");
 }
 
+TEST_F(KeyedRunsTest, WhatAProcessMayHaveForgottenItIsNotAskedFor) {
+  module::FakeModule fake(*manager, "fake");
+  fake.registration.add_commands()->set_signature("toil");
+  fake.registration.set_instance("one");
+  fake.registration.set_max_concurrency(10);
+  ASSERT_TRUE(fake.AttachAndServe());
+  std::vector<uint64_t> given;
+  for (const char* key : {"soon", "late", "set", "booted"}) {
+    Ask(*runs_, key, {"toil"});
+    given.push_back(fake.link->Next(Case::kRunCommand).run_command().id());
+  }
+  const event::Moment begun = now_;
+  now_ = begun + absl::Minutes(8);
+  const auto next = Make();
+  now_ = begun + (absl::Minutes(9) - absl::Seconds(1));
+  const auto soon = Ask(*next, "soon", {"toil"});
+  given.push_back(fake.link->Next(Case::kRunCommand).run_command().id());
+  now_ = begun + absl::Minutes(9);
+  EXPECT_EQ(Ask(*next, "late", {"toil"})->Await().reason, "OUTCOME_UNKNOWN");
+  // Nor where it can't be said how long ago that was.
+  now_ = {begun.wall - absl::Hours(1), begun.steady + absl::Minutes(1)};
+  EXPECT_EQ(Ask(*Make(), "set", {"toil"})->Await().reason, "OUTCOME_UNKNOWN");
+  now_ = {begun.wall + absl::Minutes(1), absl::Minutes(1)};
+  EXPECT_EQ(Ask(*Make(), "booted", {"toil"})->Await().reason, "OUTCOME_UNKNOWN");
+  EXPECT_THAT(fake.link->Waiting(), testing::Not(testing::Contains(Case::kRunCommand)));
+  for (const uint64_t id : given) {
+    v1::AttachRequest done;
+    done.mutable_command_result()->set_id(id);
+    fake.session->HandleAnswer(id, std::move(done));
+  }
+  EXPECT_TRUE(soon->Await().replayed);
+}
+
 TEST_F(KeyedRunsTest, ResultsAreForgottenAfterATime) {
   const auto first = Ask(*runs_, "k");
   ASSERT_TRUE(Begun(1));
   End();
   first->Await();
-  now_ += absl::Minutes(10) - absl::Seconds(1);
+  now_ = now_ + (absl::Minutes(10) - absl::Seconds(1));
   EXPECT_TRUE(Ask(*runs_, "k")->Await().replayed);
-  now_ += absl::Seconds(1);
+  now_ = now_ + absl::Seconds(1);
   Ask(*runs_, "k");
   EXPECT_TRUE(Begun(2));
+}
+
+TEST_F(KeyedRunsTest, WhoSetsTheClockMakesNothingOlderOrYounger) {
+  int begun = 0;
+  for (const absl::Duration step : {absl::Hours(1), -absl::Hours(1)}) {
+    SCOPED_TRACE(step);
+    const std::string key = step > absl::ZeroDuration() ? "forward" : "back";
+    const auto first = Ask(*runs_, key);
+    ASSERT_TRUE(Begun(++begun));
+    End();
+    first->Await();
+    now_.wall += step;
+    EXPECT_TRUE(Ask(*runs_, key)->Await().replayed);
+    const auto next = Make();
+    EXPECT_TRUE(Ask(*next, key)->Await().replayed);
+    now_ = now_ + absl::Minutes(10);
+    for (KeyedRuns* runs : {runs_.get(), next.get()}) {
+      const auto again = Ask(*runs, key);
+      ASSERT_TRUE(Begun(++begun));
+      End();
+      again->Await();
+    }
+  }
+}
+
+TEST_F(KeyedRunsTest, AfterAStartOfTheMachineTheWallClockCounts) {
+  const auto first = Ask(*runs_, "k");
+  ASSERT_TRUE(Begun(1));
+  End();
+  first->Await();
+  now_ = {now_.wall + absl::Minutes(9), absl::Minutes(1)};
+  const auto next = Make();
+  EXPECT_TRUE(Ask(*next, "k")->Await().replayed);
+  now_ = now_ + absl::Minutes(1);
+  Ask(*next, "k");
+  EXPECT_TRUE(Begun(2));
+  End();
 }
 
 TEST_F(KeyedRunsTest, LimitsOfKeysAndOfResults) {
