@@ -3,10 +3,8 @@ nobody else notices."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from fixture import DEADLINE, OUTPOST, Manager, Outcome, error_info, hammer, run_tests, until
+from fixture import DEADLINE, Manager, error_info, others_go_on, run_tests, until
 from outpost.v1 import (
     auth_pb2,
     auth_pb2_grpc,
@@ -23,16 +21,8 @@ from outpost.v1 import (
     module_host_pb2,
     module_host_pb2_grpc,
 )
+from remote import Remote, cert
 from users import ALICE, as_user, needs_root, open_to_all
-
-
-@contextlib.contextmanager
-def others_go_on(manager: Manager) -> Iterator[None]:
-    """Another module's commands are answered all the while, and none fails."""
-    with hammer(manager, "hello-cpp") as interval:
-        yield
-    assert interval().failures == []
-    assert interval().answers > 0
 
 
 def audited(manager: Manager, words: str) -> dict[str, object]:
@@ -94,58 +84,9 @@ def test_a_token_is_replayed(tmp_path: Path) -> None:
 # --- certificates ---
 
 
-class Remote:
-    """A manager that listens by TLS, and an authority."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.authority = directory / "ca"
-        self.cert("init")
-        self.cert("issue", "manager/x", "--host", "localhost", "--out", directory / "manager")
-        self.manager = Manager(
-            "hello_cpp",
-            flags=[
-                *("--listen-tls", "localhost:0", "--tls-dir", directory / "manager"),
-                *("--tls-revoked", self.authority / "revoked"),
-            ],
-        )
-
-    def cert(self, *words: str | Path, authority: Path | None = None) -> None:
-        argv = [OUTPOST, "cert", *words, "--ca", authority or self.authority]
-        subprocess.run(argv, check=True, timeout=DEADLINE, stdout=subprocess.DEVNULL)
-
-    def issue(self, name: str, *flags: str, into: str = "") -> Path:
-        out = self.directory / (into or name.replace("/", "-"))
-        self.cert("issue", name, "--out", out, *flags)
-        return out
-
-    @property
-    def port(self) -> int:
-        return int(self.manager.wait_for_log(r"by TLS on tcp ports (\d+)")[1])
-
-    def outpost(self, tls: Path, *words: str) -> Outcome:
-        done = subprocess.run(
-            [OUTPOST, "--address", f"tls:localhost:{self.port}", "--connect-timeout", "2", *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            env={**os.environ, "OUTPOST_TLS_DIR": str(tls)},
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    def channel(self, tls: Path) -> grpc.Channel:
-        authority, key, chain = (
-            (tls / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt")
-        )
-        return grpc.secure_channel(
-            f"localhost:{self.port}", grpc.ssl_channel_credentials(authority, key, chain)
-        )
-
-
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    remote = Remote(tmp_path_factory.mktemp("tls"))
+    remote = Remote(tmp_path_factory.mktemp("tls"), "hello_cpp")
     with remote.manager as manager:
         manager.check("auth", "add", "user/alice", "mgr", "allow r")
         yield remote
@@ -153,9 +94,9 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 
 def test_a_certificate_of_another_authority(remote: Remote) -> None:
     other = remote.directory / "other-ca"
-    remote.cert("init", authority=other)
+    assert cert(other, "init").rc == 0
     stranger = remote.directory / "stranger"
-    remote.cert("issue", "user/alice", "--out", stranger, authority=other)
+    assert cert(other, "issue", "user/alice", "--out", stranger).rc == 0
     with others_go_on(remote.manager):
         # It does not know the manager either.
         rc, out, err = remote.outpost(stranger, "status")
@@ -207,7 +148,7 @@ def test_a_certificate_that_is_revoked(remote: Remote) -> None:
         stub = manager_pb2_grpc.ManagerStub(channel)
         events = stub.TailEvents(manager_pb2.TailEventsRequest(follow=True, last=0))
         events.initial_metadata()
-        remote.cert("revoke", "user/carol")
+        remote.check("revoke", "user/carol")
         with pytest.raises(grpc.RpcError) as caught:
             next(events)
         assert caught.value.code() is grpc.StatusCode.CANCELLED

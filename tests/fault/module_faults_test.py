@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -10,26 +9,15 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture import TEST_MODULES, Manager, hammer, run_tests, until
+from fixture import TEST_MODULES, Manager, others_go_on, run_tests, until
 from outpost.v1 import commands_pb2, commands_pb2_grpc, manager_pb2, manager_pb2_grpc
 
 _HEARTBEAT = ("--heartbeat-interval", "0.3")
 _QUICK_END = ("--shutdown-grace", "0.5")
-
-
-@contextlib.contextmanager
-def others_go_on(manager: Manager) -> Iterator[None]:
-    """Another module's commands are answered all the while, and none fails."""
-    with hammer(manager, "hello-cpp") as interval:
-        yield
-    print(f"the other module's commands: {interval()}")
-    assert interval().failures == []
-    assert interval().answers > 0
 
 
 def start(*settings: str, flags: tuple[str, ...] = ()) -> Manager:

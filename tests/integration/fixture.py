@@ -540,6 +540,16 @@ def hammer(manager: Manager, *words: str) -> Iterator[Callable[[], Interval]]:
         thread.join()
 
 
+@contextlib.contextmanager
+def others_go_on(manager: Manager) -> Iterator[None]:
+    """The module hello_cpp's commands are answered all the while, and none fails."""
+    with hammer(manager, "hello-cpp") as interval:
+        yield
+    print(f"the other module's commands: {interval()}")
+    assert interval().failures == []
+    assert interval().answers > 0
+
+
 def run_tests(path: str) -> NoReturn:
     """Run pytest on one file, as a Bazel test does it."""
     report = os.environ.get("XML_OUTPUT_FILE", os.devnull)

@@ -18,71 +18,16 @@ from fixture import (
     PYTHON_PATH,
     SHIPPED_MODULES,
     Manager,
-    Outcome,
     run_tests,
     until,
 )
-
-
-def cert(authority: Path, *words: str | Path) -> Outcome:
-    """Run `outpost cert`; no manager is needed."""
-    done = subprocess.run(
-        [OUTPOST, "cert", *words, "--ca", authority],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        env={"HOME": "/nonexistent"},
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
-
-
-class Remote:
-    """A manager that listens by TLS, and an authority."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.authority = directory / "ca"
-        self.check("init")
-        self.check("issue", "manager/x", "--host", "localhost", "--out", directory / "manager")
-        self.manager = Manager(
-            "hello",
-            flags=[
-                *("--listen-tls", "localhost:0", "--tls-dir", directory / "manager"),
-                *("--tls-revoked", self.authority / "revoked"),
-            ],
-        )
-        self.port = 0
-
-    def check(self, *words: str | Path) -> str:
-        rc, out, err = cert(self.authority, *words)
-        assert rc == 0, err
-        return out
-
-    def issue(self, name: str, *flags: str) -> Path:
-        out = self.directory / name.replace("/", "-")
-        self.check("issue", name, "--out", out, *flags)
-        return out
-
-    def outpost(self, tls: Path, *words: str) -> Outcome:
-        """Run the command line with a certificate."""
-        done = subprocess.run(
-            [OUTPOST, "--address", f"tls:localhost:{self.port}", "--connect-timeout", "3", *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            env={**os.environ, "OUTPOST_TLS_DIR": str(tls)},
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+from remote import Remote, cert
 
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    remote = Remote(tmp_path_factory.mktemp("tls"))
-    with remote.manager as manager:
-        match = re.search(r"by TLS on tcp ports (\d+)", manager.log())
-        assert match is not None
-        remote.port = int(match[1])
+    remote = Remote(tmp_path_factory.mktemp("tls"), "hello")
+    with remote.manager:
         yield remote
 
 
