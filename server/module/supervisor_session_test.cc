@@ -63,7 +63,7 @@ TEST_F(SessionsTest, OptionsComeWithConfigureAndLaterChangesAfterIt) {
 
 // Configure is the first message, and no value in it is newer than the last.
 TEST_F(SessionsTest, AChangeDuringAttachIsNeitherLostNorTooEarly) {
-  StartManager();
+  StartManager([](auto& options) { options.registrations_per_second = 1000; });
   std::atomic<bool> end = false;
   FakeModule declares(*manager, "hello");
   auto& option = *declares.registration.add_options();
