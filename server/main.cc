@@ -18,24 +18,19 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
-#include "outpost/version.h"
 #include "server/auth/audit_log.h"
 #include "server/auth/entities.h"
 #include "server/builtin/auth_commands.h"
 #include "server/builtin/builtin_commands.h"
 #include "server/builtin/completion_values.h"
-#include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/daemon_directory.h"
 #include "server/cluster/daemon_health.h"
 #include "server/cluster/perf_counters.h"
-#include "server/cluster/report/report_source.h"
 #include "server/cluster/report/reported_daemons.h"
-#include "server/cluster/sim/sim_source.h"
 #include "server/cluster/structure_parts.h"
 #include "server/command/command_table.h"
 #include "server/command/dispatcher.h"
@@ -45,10 +40,10 @@
 #include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
-#include "server/host_address.h"
 #include "server/instance_lock.h"
 #include "server/log/log.h"
 #include "server/manager_events.h"
+#include "server/manager_health.h"
 #include "server/module/call_router.h"
 #include "server/module/event_log.h"
 #include "server/module/process.h"
@@ -56,6 +51,7 @@
 #include "server/module/supervisor.h"
 #include "server/notify/cluster_log.h"
 #include "server/notify/notification_hub.h"
+#include "server/part_options.h"
 #include "server/progress/progress_registry.h"
 #include "server/rpc/auth_service.h"
 #include "server/rpc/cluster_service.h"
@@ -79,64 +75,11 @@ namespace {
 
 constexpr absl::Duration kServerStop = absl::Seconds(2);  // for calls in flight at the end
 
-std::string Product() { return absl::StrCat("outpost ", kVersion); }
-
-log::Settings LogSettings(const Settings& settings) {
-  log::Settings result;
-  result.file = settings.log_file;
-  for (const std::string& word : settings.log_levels) {
-    const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
-    if (parts.size() == 1) {
-      result.level = parts[0];
-    } else {
-      result.levels[parts[0]] = parts[1];
-    }
-  }
-  return result;
-}
-
 // A name for this start of the manager, unlike that of any other start.
 std::string NewInstance() {
   absl::BitGen random;
   return absl::StrCat(absl::Hex(absl::ToUnixNanos(absl::Now())), "-",
                       absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
-}
-
-absl::StatusOr<std::unique_ptr<cluster::Source>> MakeSource(const Settings& settings,
-                                                            cluster::ClusterState* state,
-                                                            cluster::PerfCounters* counters) {
-  if (settings.source == "ceph") {
-    cluster::ceph::CephOptions options;
-    options.conf_file = settings.ceph_conf;
-    options.name = settings.ceph_name;
-    options.keyring = settings.ceph_keyring;
-    return std::make_unique<cluster::ceph::CephSource>(std::move(options), state, counters);
-  }
-  if (settings.source == "report") return std::make_unique<cluster::report::ReportSource>(state);
-  cluster::sim::SimOptions options;
-  options.osds = settings.sim_osds;
-  options.seed = settings.sim_seed;
-  options.speed = settings.sim_speed;
-  options.script = settings.sim_script;
-  return std::make_unique<cluster::sim::SimSource>(options, *state, *counters);
-}
-
-cluster::report::ReportOptions MakeReportOptions(const Settings& settings,
-                                                 const std::string& manager_instance) {
-  cluster::report::ReportOptions options;
-  options.interval = absl::Seconds(settings.report_interval);
-  options.lease = absl::Seconds(settings.report_lease);
-  options.stale_time = absl::Seconds(settings.report_drop_after - settings.report_lease);
-  options.min_priority = static_cast<uint32_t>(settings.report_min_priority);
-  options.max_lag = absl::Seconds(settings.report_max_lag);
-  options.max_interval = absl::Seconds(settings.report_max_interval);
-  options.max_daemons = static_cast<size_t>(settings.report_max_daemons);
-  const uint64_t largest = uint64_t{static_cast<unsigned>(settings.max_message_mib)} << 20;
-  options.max_message_bytes = std::min(options.max_message_bytes, largest);
-  options.max_structure_bytes = std::min(options.max_structure_bytes, largest - largest / 16);
-  options.manager_instance = manager_instance;
-  if (settings.source != "report") options.beside = settings.source;
-  return options;
 }
 
 // "quincy"; empty: the source has not said.
@@ -148,27 +91,6 @@ std::string ReleaseOf(const cluster::ClusterState& cluster) {
   if (!map.is_object()) return "";
   const auto release = map.find("min_mon_release_name");
   return release != map.end() && release->is_string() ? release->get<std::string>() : "";
-}
-
-// What is wrong with the store.
-std::vector<v1::HealthCheck> ChecksOfStore(const store::SqliteStore::Writing& writing) {
-  std::vector<v1::HealthCheck> checks;
-  const auto add = [&](const char* code, v1::Severity severity, const std::string& summary) {
-    v1::HealthCheck& check = checks.emplace_back();
-    check.set_code(code);
-    check.set_severity(severity);
-    check.set_summary(summary);
-    check.set_count(1);
-  };
-  const bool damaged = absl::IsDataLoss(writing.status);
-  if (!writing.status.ok()) {
-    add(damaged ? "MGR_STORE_DAMAGED" : "MGR_STORE_WRITE_FAILED", v1::SEVERITY_ERROR,
-        absl::StrCat("writes are refused: ", writing.status.message()));
-  }
-  if (!writing.repaired.empty() && !damaged) {
-    add("MGR_STORE_DAMAGED", v1::SEVERITY_WARNING, writing.repaired);
-  }
-  return checks;
 }
 
 // What the manager does while it runs: waits for signals.
@@ -236,12 +158,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
              if (event.check().source() != "cluster") TellOfHealth(event, &events);
              notify::LogHealth(absl::StrCat("mgr.", settings.id), event);
            }});
-  (*store)->OnWriting([&health](const store::SqliteStore::Writing& writing) {
-    // Not a module's name: those have no space.
-    if (auto set = health.Set("the store", ChecksOfStore(writing)); !set.ok()) {
-      log::Get("store").error("{}", set.ToString());
-    }
-  });
+  ManagerHealth own_health(&health);
+  (*store)->OnWriting([&](const auto& writing) { own_health.OfStore(writing); });
   const absl::Cleanup stop_telling = [&store] { (*store)->OnWriting({}); };
   cluster::StructureParts structure_parts;
   module::StructureWatches watches;
@@ -256,34 +174,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     }
     hub.PublishState(snapshot->name, snapshot->id, snapshot->version);
   });
-  // Without its cluster the manager shows the last known state: that is not "OK".
   std::atomic<bool> stopping = false;
-  const auto report_connection = [&] {
-    if (stopping) return;  // the source's own end is nobody's failure
-    const cluster::Connection connection = cluster.connection();
-    std::vector<v1::HealthCheck> checks;
-    if (!connection.connected) {
-      v1::HealthCheck& check = checks.emplace_back();
-      check.set_code("CLUSTER_NOT_CONNECTED");
-      check.set_severity(v1::SEVERITY_WARNING);
-      check.set_summary(absl::StrCat("the cluster can't be reached: ", connection.reason));
-      check.set_count(1);
-    }
-    if (const cluster::Access access = cluster.access(); !access.denied.empty()) {
-      v1::HealthCheck& check = checks.emplace_back();
-      check.set_code("CLUSTER_ACCESS_DENIED");
-      check.set_severity(v1::SEVERITY_WARNING);
-      check.set_summary(absl::StrCat(
-          access.client, " may not read all of the cluster: ", absl::StrJoin(access.denied, "; ")));
-      check.set_count(static_cast<int64_t>(access.denied.size()));
-      for (const std::string& denied : access.denied) check.add_detail(denied);
-    }
-    // Not a module's name: those have no space.
-    if (auto status = health.Set("the connection", std::move(checks)); !status.ok()) {
-      log::Get("cluster").error("{}", status.ToString());
-    }
-  };
-  cluster.AddConnectionListener([&](const cluster::Connection&) { report_connection(); });
+  cluster.AddConnectionListener([&](const cluster::Connection&) {
+    // The source's own end is nobody's failure.
+    if (!stopping) own_health.OfCluster(cluster.connection(), cluster.access());
+  });
   cluster.AddRemovalListener([&](absl::string_view name, uint64_t version) {
     watches.Changed(name, version);
     structure_parts.Removed(name);
@@ -296,61 +191,29 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   });
   cluster::DaemonDirectory daemons(&cluster);
   cluster::DaemonHealth daemon_health;
-  auto source = MakeSource(settings, &cluster, &counters);
-  if (!source.ok()) return source.status();
-  cluster_keeps_log = (*source)->keeps_log();
-  (*source)->OnLog(
+  const auto source = MakeSource(settings, &cluster, &counters);
+  cluster_keeps_log = source->keeps_log();
+  source->OnLog(
       [](const std::string& who, v1::LogRecord line) { log::Write(who, std::move(line)); });
   cluster::report::ReportedDaemons reports(
-      MakeReportOptions(settings, instance),
+      ReportOptionsOf(settings, instance),
       {.state = &cluster,
        .counters = &counters,
        .directory = &daemons,
        .health = &daemon_health,
-       .checks =
-           [&](std::vector<v1::HealthCheck> checks) {
-             // Not a module's name: those have no space.
-             if (auto status = health.Set("the reports", std::move(checks)); !status.ok()) {
-               log::Get("cluster").error("{}", status.ToString());
-             }
-           }},
+       .checks = [&](auto checks) { own_health.OfReports(std::move(checks)); }},
       [] { return event::Moment::Now().steady; });
-  rpc::OpenStreams streams({.sessions = static_cast<size_t>(settings.max_sessions),
-                            .streams = static_cast<size_t>(settings.max_streams),
-                            .streams_per_peer = static_cast<size_t>(settings.max_streams_per_peer),
-                            .slow_reader = absl::Seconds(settings.slow_reader_timeout),
-                            .first_message = absl::Seconds(settings.first_message_timeout)});
+  rpc::OpenStreams streams(StreamLimitsOf(settings));
   const absl::Cleanup stop_timers = [&timers] { timers.Stop(); };
 
   command::CommandTable table;
   module::ProcessRunner processes(settings.launcher);
-  module::SupervisorOptions options;
-  options.manager_id = settings.id;
-  options.manager_instance = instance;
-  options.manager_version = Product();
-  options.address = absl::StrCat("unix:", socket);
-  options.log_file = settings.log_file;
-  options.manager_ip = HostAddress();
-  options.host = HostName();
-  options.cluster_log = [&](const v1::LogRecord& line) { (*source)->WriteLog(line); };
+  module::SupervisorOptions options =
+      SupervisorOptionsOf(settings, instance, absl::StrCat("unix:", socket));
+  options.cluster_log = [&](const v1::LogRecord& line) { source->WriteLog(line); };
   options.cluster = [&cluster] {
     return module::ClusterIdentity{.id = cluster.cluster_id(), .release = ReleaseOf(cluster)};
   };
-  options.run_directory = settings.run_dir;
-  options.module_path = settings.module_path;
-  options.python = {.interpreter = settings.python, .sdk_directory = settings.python_path};
-  if (settings.source == "ceph") {  // for a module that connects to the cluster itself
-    options.environment = {{"OUTPOST_CEPH_CONF", settings.ceph_conf},
-                           {"OUTPOST_CEPH_NAME", settings.ceph_name}};
-    if (!settings.ceph_keyring.empty()) {
-      options.environment["OUTPOST_CEPH_KEYRING"] = settings.ceph_keyring;
-    }
-  }
-  options.policy.ready_timeout = absl::Seconds(settings.ready_timeout);
-  options.policy.shutdown_grace = absl::Seconds(settings.shutdown_grace);
-  options.module_settings = settings.module_settings;
-  options.registrations_per_second = settings.registrations_per_second;
-  options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   module::Supervisor supervisor(std::move(options), {.store = store->get(),
                                                      .config = config->get(),
                                                      .commands = &table,
@@ -367,7 +230,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                       .only_for = ""});
   });
   module::CallRouter router(&supervisor);
-  command::Dispatcher dispatcher(&table, &router, source->get());
+  command::Dispatcher dispatcher(&table, &router, source.get());
   const bool take_reports = settings.take_reports || settings.source == "report";
   const builtin::Subjects subjects = {.manager_id = settings.id,
                                       .version = Product(),
@@ -382,7 +245,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                       .structure_parts = &structure_parts,
                                       .counters = &counters,
                                       .reports = take_reports ? &reports : nullptr,
-                                      .source = source->get(),
+                                      .source = source.get(),
                                       .hub = &hub,
                                       .store = store->get()};
   builtin::AddStatusCommands(subjects, &dispatcher);
@@ -399,28 +262,15 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   builtin::AddClusterCommands(subjects, &dispatcher);
   auth::Entities entities(store->get());
   builtin::AddAuthCommands(
-      &entities, source->get(), [&](absl::string_view name) { return supervisor.AskedCaps(name); },
+      &entities, source.get(), [&](absl::string_view name) { return supervisor.AskedCaps(name); },
       &dispatcher);
-  auto audit =
-      auth::AuditLog::Open(settings.audit_file, {}, [&](uint64_t lost, const std::string& why) {
-        std::vector<v1::HealthCheck> checks;
-        if (lost > 0) {
-          v1::HealthCheck& check = checks.emplace_back();
-          check.set_code("AUDIT_LOG_FAILED");
-          check.set_severity(v1::SEVERITY_WARNING);
-          check.set_summary(absl::StrCat(lost, " lines of the audit log are lost"));
-          check.add_detail(why);
-          check.set_count(static_cast<int64_t>(lost));
-        }
-        // Not a module's name: those have no space.
-        if (auto status = health.Set("the audit log", std::move(checks)); !status.ok()) {
-          log::Get("auth").error("{}", status.ToString());
-        }
-      });
+  auto audit = auth::AuditLog::Open(
+      settings.audit_file, {},
+      [&](uint64_t lost, const std::string& why) { own_health.OfAuditLog(lost, why); });
   if (!audit.ok()) return audit.status();
   builtin::AddAuditCommand(audit->get(), &dispatcher);
   if (auto status = dispatcher.PublishBuiltins(); !status.ok()) return status;
-  (*source)->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
+  source->OnCommandsChanged([&] { dispatcher.PublishClusterCommands(); });
 
   command::KeyedRuns keyed_runs(
       &dispatcher, store->get(),
@@ -440,7 +290,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .keyed_runs = &keyed_runs,
        .table = &table,
        .supervisor = &supervisor,
-       .source = source->get(),
+       .source = source.get(),
        .hub = &hub,
        .audit = audit->get(),
        .is_secret_option =
@@ -458,11 +308,11 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                        .daemons = &daemons,
                                        .counters = &counters,
                                        .health = &daemon_health,
-                                       .source = source->get(),
+                                       .source = source.get(),
                                        .supervisor = &supervisor,
                                        .watches = &watches});
   rpc::NotificationsService notifications(&hub, &cluster);
-  rpc::ConfigService config_service(config->get(), source->get());
+  rpc::ConfigService config_service(config->get(), source.get());
   rpc::KeyValueService key_value(store->get());
   rpc::HealthService health_service(&health);
   rpc::RemoteService remote(&router);
@@ -473,7 +323,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .supervisor = &supervisor,
                                .dispatcher = &dispatcher,
                                .cluster = &cluster,
-                               .source = source->get(),
+                               .source = source.get(),
                                .store = store->get(),
                                .health = &health,
                                .log = &log_history,
@@ -489,7 +339,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
     service->LimitStreams(&streams);
   }
 
-  if (auto status = (*source)->Start(); !status.ok()) return status;
+  if (auto status = source->Start(); !status.ok()) return status;
   dispatcher.PublishClusterCommands();
   if (take_reports) reports.Start(&timers);
   streams.Start(&timers);
@@ -524,7 +374,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        {v1::Ingest::service_full_name(), &ingest},
        {v1::Orchestrator::service_full_name(), &orchestrator}});
   if (!server.ok()) {
-    (*source)->Stop();
+    source->Stop();
     return server.status();
   }
   const std::vector<int>& ports = (*server)->plaintext_ports();
@@ -550,7 +400,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   reports.Stop();
   structure_parts.Stop();  // ends the calls that wait for it
   (*server)->Shutdown(kServerStop);
-  (*source)->Stop();
+  source->Stop();
   // These call the supervisor, which goes before they do.
   processes.Stop();
   timers.Stop();
