@@ -98,7 +98,7 @@ def test_it_only_reads(manager: Manager, cluster: CephCluster) -> None:
 
 
 def by_administrators(dump: dict[str, Any]) -> dict[str, Any]:
-    """An OSD map without what daemons report and monitors note by themselves, in epochs of its own."""
+    """An OSD map without what daemons report, and monitors note by themselves in other epochs."""
     for key in ("epoch", "modified"):
         del dump[key]
     for pool in dump["pools"]:
