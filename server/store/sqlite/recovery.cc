@@ -11,6 +11,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/sqlite/connection.h"
 #include "server/store/sqlite/database.h"
 #include "server/store/sqlite/files.h"
 #include "server/store/sqlite/sqlite_errors.h"
@@ -52,6 +53,8 @@ absl::StatusOr<std::string> PutInPlace(const std::string& path) {
   unlink((path + "-shm").c_str());  // an index of the log
   if (absl::Status status = SyncDirectory(path); !status.ok()) return status;
   if (absl::Status status = Rename(RecoveredFile(path), path); !status.ok()) return status;
+  // What may stand beside a backup that has had this name.
+  RemoveDraft(RecoveredFile(path));
   if (absl::Status status = SyncDirectory(path); !status.ok()) return status;
   return Exists(kept) ? kept : "";
 }
@@ -73,6 +76,26 @@ absl::Status WriteEntries(const std::string& file, const Entries& entries) {
   return (*database)->Commit(changes);
 }
 
+// Moves into `file` what is in its log yet. SQLite has tried to when it closed the file, and does
+// not say where it could not.
+absl::Status EmptyLog(const std::string& file) {
+  if (!HasLog(file)) return absl::OkStatus();
+  {
+    Connection connection(file, 0);
+    absl::Status status = connection.Open(file, SQLITE_OPEN_READWRITE);
+    if (status.ok()) status = connection.Run("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (!status.ok()) return status;
+  }
+  if (!HasLog(file)) return absl::OkStatus();
+  return StoreError(absl::StatusCode::kUnavailable, file, "its log can't be moved into it");
+}
+
+// Gives a file that is whole and durable the name of the recovered one.
+absl::Status MakeRecovered(const std::string& file, const std::string& path) {
+  if (absl::Status status = Rename(file, RecoveredFile(path)); !status.ok()) return status;
+  return SyncDirectory(path);
+}
+
 // Makes the recovered file.
 template <class Entries>
 absl::Status Draft(const std::string& path, const Entries& entries) {
@@ -80,8 +103,9 @@ absl::Status Draft(const std::string& path, const Entries& entries) {
   RemoveDraft(draft);
   const absl::Cleanup remove_draft = [&] { RemoveDraft(draft); };
   absl::Status status = WriteEntries(draft, entries);
+  if (status.ok()) status = EmptyLog(draft);
   if (status.ok()) status = SyncFile(draft);
-  return status.ok() ? Rename(draft, RecoveredFile(path)) : status;
+  return status.ok() ? MakeRecovered(draft, path) : status;
 }
 
 absl::StatusOr<RecoveryReport> Finish(const std::string& path, const EntryRule& rule,
@@ -137,8 +161,13 @@ absl::StatusOr<RecoveryReport> RestoreStore(const std::string& path, const std::
                                             check->findings.front(),
                                             "); take another, or recover without --from"));
   }
-  RemoveDraft(RecoveredFile(path));
-  if (absl::Status status = BackUpStore(backup, RecoveredFile(path)); !status.ok()) return status;
+  // A recovered file, of which `backup` may be one, stays until there is another.
+  const std::string copy = path + ".restoring";
+  RemoveDraft(copy);
+  const absl::Cleanup remove_copy = [&] { RemoveDraft(copy); };
+  absl::Status status = BackUpStore(backup, copy);
+  if (status.ok()) status = MakeRecovered(copy, path);
+  if (!status.ok()) return status;
   return Finish(path, rule, {});
 }
 

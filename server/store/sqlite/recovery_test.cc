@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <random>
 
 #include "server/store/sqlite/store_file_fixture.h"
@@ -205,6 +207,54 @@ TEST_F(RecoveryTest, ARecoveryThatIsCutOffGoesOn) {
     EXPECT_EQ(Bytes(kept + "-wal"), "changes");
     EXPECT_FALSE(std::filesystem::exists(path_ + ".recovered"));
   }
+}
+
+// Beyond the limit of RLIMIT_FSIZE the kernel fails a write with EFBIG. The log is moved into the
+// file after each commit, of which the last is not the largest here: the log stays below the limit.
+TEST_F(RecoveryTest, WhereTheLogCanNotBeMovedIntoTheNewFileTheOldOneStays) {
+  Entries entries;
+  for (int i = 0; i < 1500; ++i) entries[absl::StrCat("key", 1000 + i)] = std::string(3000, 'v');
+  Fill(*Open(path_), entries);
+  const std::string before = Bytes(path_);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  rlimit tight = limit;
+  tight.rlim_cur = 5 << 20;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const auto refused = RecoverStore(path_, Anything);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("File too large"));
+  EXPECT_EQ(Bytes(path_), before);
+  EXPECT_THAT(FilesInFolder(), UnorderedElementsAre("state.db"));
+  Recovered();
+  EXPECT_EQ(Load(path_), entries);
+}
+
+TEST_F(RecoveryTest, FromTheFileOfARecoveryThatWasCutOff) {
+  MakeStore();
+  const std::string recovered = path_ + ".recovered";
+  std::filesystem::rename(path_, recovered);
+  const auto report = RestoreStore(path_, recovered, Anything);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(Load(path_), ManyEntries());
+  EXPECT_THAT(FilesInFolder(), UnorderedElementsAre("state.db"));
+}
+
+TEST_F(RecoveryTest, WhereABackupCanNotBeTakenARecoveredFileStays) {
+  MakeStore();
+  const std::string backup = dir_.File("backup");
+  ASSERT_TRUE(BackUpStore(path_, backup).ok());
+  std::filesystem::rename(path_, path_ + ".recovered");
+  // In the way of the copy.
+  const std::string obstacle = path_ + ".restoring";
+  std::filesystem::create_directory(obstacle);
+  EXPECT_FALSE(RestoreStore(path_, backup, Anything).ok());
+  EXPECT_TRUE(std::filesystem::exists(path_ + ".recovered"));
+  std::filesystem::remove(obstacle);
+  EXPECT_TRUE(RestoreStore(path_, backup, Anything).ok());
+  EXPECT_EQ(Load(path_), ManyEntries());
 }
 
 TEST_F(RecoveryTest, FromABackup) {
