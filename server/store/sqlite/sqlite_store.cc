@@ -272,9 +272,9 @@ absl::Status SqliteStore::TryToWrite() {
 absl::Status SqliteStore::WriteAnew(const absl::Status& damage) {
   // Who comes to this again and again has a disk that can't be helped so.
   if (repairs_ == kMostRepairs) return damage;
-  if (!writing_.ok() && event::Moment::Now().steady - failed_at_ < options_.try_again) {
-    return damage;
-  }
+  const absl::Duration now = event::Moment::Now().steady;
+  if (!writing_.ok() && now - rewritten_at_ < options_.try_again) return damage;
+  rewritten_at_ = now;
   log::Get("store").error("{}; it is written anew from memory", std::string(damage.message()));
   database_.reset();
   const auto kept = ReplaceStore(path_, List(""));
@@ -282,10 +282,10 @@ absl::Status SqliteStore::WriteAnew(const absl::Status& damage) {
     return absl::DataLossError(
         absl::StrCat(damage.message(), "; nor can it be written anew: ", kept.status().message()));
   }
+  ++repairs_;
   auto database = Database::Open(path_, {options_.max_bytes, options_.lock_wait});
   if (!database.ok()) return absl::DataLossError(database.status().message());
   database_ = *std::move(database);
-  ++repairs_;
   repaired_ = absl::StrCat("state store ", path_,
                            ": was found damaged, and has been written anew from memory: nothing is "
                            "lost; what was there is kept as ",

@@ -139,7 +139,8 @@ class SqliteStore : public StateStore {
   size_t failed_bytes_ = 0;   // the largest write that the full disk has failed
   absl::Duration failed_at_;  // last; by the steady clock
   std::string repaired_;      // as Writing::repaired
-  int repairs_ = 0;
+  int repairs_ = 0;           // that have put a new file in its place
+  absl::Duration rewritten_at_ = -absl::InfiniteDuration();  // last tried; by the steady clock
   metrics::LatencyHistogram commits_;
 
   mutable absl::Mutex memory_mu_;

@@ -362,6 +362,24 @@ TEST(SqliteStoreDiskTest, WhereItCanNotBeWrittenAnewWritesAreRefusedUntilItCan) 
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST(SqliteStoreDiskTest, WhoWritesOnDoesNotPutOffTheRepair) {
+  DamagedUnderIt damaged;
+  const std::string obstacle = damaged.folder() + "/state.db.recovering";
+  std::filesystem::create_directory(obstacle);
+  absl::Status status;
+  int i = 0;
+  while (i < 100 && status.ok()) {
+    status = damaged.store().WriteAndWait(Put(damaged.Key(i++), 1200, 'w'));
+  }
+  ASSERT_FALSE(status.ok());
+  std::filesystem::remove(obstacle);
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (!status.ok() && absl::Now() < deadline) {
+    status = damaged.store().WriteAndWait(Put(damaged.Key(i), 1200, 'w'));
+  }
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 }  // namespace
 
 // A mount namespace of this process alone, so that its mounts end with it.
