@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -67,6 +69,25 @@ TEST_F(SqliteStoreTest, WhatIsWrittenIsReadAtOnceAndAfterReopening) {
   EXPECT_EQ(store->Get("a"), std::nullopt);
   EXPECT_THAT(store->List("c"), IsEmpty());
   EXPECT_EQ(store->stats().keys, 3u);
+}
+
+TEST_F(SqliteStoreTest, OfWhatIsRemovedNothingStaysInTheFile) {
+  const std::string small = "correct horse";
+  const std::string large = std::string(20'000, 'x') + "battery staple";
+  const auto stays = [&](const std::string& secret) {
+    std::ifstream file(dir_.File("state.db"), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    EXPECT_THAT(bytes, HasSubstr("public"));
+    return bytes.find(secret.substr(secret.size() - 10)) != std::string::npos;
+  };
+  Open()->Write({{}, {{"a", "public"}, {"b", small}, {"c", large}, {"d", small}}},
+                [](const absl::Status&) {});
+  EXPECT_TRUE(stays(small));
+  EXPECT_TRUE(stays(large));
+  Open()->Write({{}, {{"b", std::nullopt}, {"c", std::nullopt}, {"d", "another"}}},
+                [](const absl::Status&) {});
+  EXPECT_FALSE(stays(small));
+  EXPECT_FALSE(stays(large));
 }
 
 TEST_F(SqliteStoreTest, PrefixesAreOfBytes) {
