@@ -16,8 +16,6 @@
 namespace outpost::auth {
 namespace {
 
-constexpr size_t kMaxFile = size_t{1} << 20;
-
 absl::Status SystemError(const std::string& path) {
   const std::string text = absl::StrCat(path, ": ", strerrordesc_np(errno));
   if (errno == ENOENT) return absl::NotFoundError(text);
@@ -27,20 +25,20 @@ absl::Status SystemError(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t most) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return SystemError(path);
   const absl::Cleanup close_it = [fd] { close(fd); };
   std::string content;
   std::array<char, 4096> buffer;
-  while (content.size() <= kMaxFile) {
+  while (content.size() <= most) {
     const ssize_t n = read(fd, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SystemError(path);
     if (n == 0) return content;
     content.append(buffer.data(), static_cast<size_t>(n));
   }
-  return absl::UnavailableError(absl::StrCat(path, " has more than ", kMaxFile, " bytes"));
+  return absl::UnavailableError(absl::StrCat(path, " has more than ", most, " bytes"));
 }
 
 absl::Status WritePrivateFile(const std::string& path, const std::string& content) {

@@ -2,6 +2,7 @@
 #ifndef OUTPOST_SERVER_AUTH_PRIVATE_FILE_H_
 #define OUTPOST_SERVER_AUTH_PRIVATE_FILE_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -9,9 +10,9 @@
 
 namespace outpost::auth {
 
-// The content of a file, of 1 MiB at most. NOT_FOUND, PERMISSION_DENIED or UNAVAILABLE name
-// it and say why.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
+// The content of a file, of `most` bytes at most. NOT_FOUND, PERMISSION_DENIED or UNAVAILABLE name
+// it and say why; of a longer one nothing is told.
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t most = size_t{1} << 20);
 
 // Writes a file of mode 0600 in place of the one that is there: whoever reads it sees the old
 // or the new, and never a part.

@@ -108,6 +108,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
   if (!tls.listen.empty()) {
     const absl::StatusOr<auth::Certificate> own = auth::CheckTlsDirectory(tls.directory);
     if (!own.ok()) return own.status();
+    if (auto status = server->certificates_->ReadList(); !status.ok()) return status;
     const auto credentials = TlsCredentials(tls.directory);
     for (size_t i = 0; i < tls.listen.size(); ++i) {
       builder.AddListeningPort(tls.listen[i], credentials, &server->tls_ports_[i]);

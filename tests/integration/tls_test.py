@@ -211,6 +211,21 @@ def test_what_stops_the_start(tmp_path: Path) -> None:
         with pytest.raises(AssertionError) as caught, Manager(flags=flags):
             pass
         assert words in str(caught.value), flags
+    # A list of revoked certificates that can't be read would revoke nobody.
+    ca, tls = tmp_path / "ca", tmp_path / "tls"
+    assert cert(ca, "init").rc == 0
+    assert cert(ca, "issue", "manager/x", "--host", "localhost", "--out", tls).rc == 0
+    unreadable = tmp_path / "revoked"
+    unreadable.mkdir()
+    flags = ["--listen-tls", "localhost:0", "--tls-dir", str(tls), "--tls-revoked", str(unreadable)]
+    with pytest.raises(AssertionError) as caught, Manager(flags=flags):
+        pass
+    assert f"(--tls-revoked) can't be read, and nobody is let in without: {unreadable}" in str(
+        caught.value
+    )
+    unreadable.rmdir()
+    with Manager(flags=flags) as manager:  # it need not be there
+        manager.check("status")
 
 
 def test_the_commands_of_the_authority(tmp_path: Path) -> None:
