@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "server/auth/private_file.h"
+#include "server/auth/revoked_list.h"
 #include "server/auth/x509.h"
 
 namespace outpost::auth {
@@ -31,6 +32,15 @@ absl::Status OpenSslError(absl::string_view what) {
   ERR_error_string_n(ERR_get_error(), words.data(), words.size());
   ERR_clear_error();
   return absl::InternalError(absl::StrCat(what, ": ", words.data()));
+}
+
+// Whether DIR/NAME.key is the key of DIR/NAME.crt.
+absl::Status CheckKey(const X509* certificate, const EVP_PKEY* key, absl::string_view directory,
+                      absl::string_view name) {
+  if (X509_check_private_key(certificate, key) == 1) return absl::OkStatus();
+  ERR_clear_error();
+  return absl::InvalidArgumentError(
+      absl::StrCat(directory, "/", name, ".key is not the key of ", directory, "/", name, ".crt"));
 }
 
 struct Authority {
@@ -50,6 +60,9 @@ absl::StatusOr<Authority> OpenAuthority(const std::string& directory) {
   if (!certificate.ok()) return certificate.status();
   auto key = ReadKeyFile(directory + "/ca.key");
   if (!key.ok()) return key.status();
+  if (absl::Status fits = CheckKey(certificate->get(), key->get(), directory, "ca"); !fits.ok()) {
+    return fits;
+  }
   Authority authority;
   authority.directory = directory;
   const std::string uri = Describe(certificate->get()).uri;
@@ -147,9 +160,53 @@ absl::Status Record(const Authority& authority, X509* certificate) {
 
 std::string RevokedPath(const std::string& authority) { return authority + "/revoked"; }
 
-bool IsRevoked(const std::string& authority, const std::string& fingerprint) {
-  const absl::StatusOr<std::string> revoked = ReadFile(RevokedPath(authority));
-  return revoked.ok() && absl::StrContains(*revoked, fingerprint);
+// What was revoked; of an authority that has no list, nothing.
+absl::StatusOr<RevokedList> ReadRevoked(const std::string& authority) {
+  absl::StatusOr<RevokedList> list = ReadRevokedList(RevokedPath(authority));
+  if (absl::IsNotFound(list.status())) return RevokedList();
+  return list;
+}
+
+// All that the authority has issued.
+absl::StatusOr<std::vector<CertificatePtr>> ReadIssued(const std::string& authority) {
+  std::vector<CertificatePtr> result;
+  std::error_code error;
+  for (fs::directory_iterator entry(authority + "/issued", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() != ".crt") continue;  // one that is being written
+    auto certificate = ReadCertificateFile(entry->path().string());
+    if (!certificate.ok()) return certificate.status();
+    result.push_back(*std::move(certificate));
+  }
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("what the authority has issued, ", authority, "/issued: ", error.message()));
+  }
+  return result;
+}
+
+// Whether a certificate for `key` may be followed by another: none for it was revoked.
+absl::Status CheckRenewable(const std::string& authority, X509* certificate, EVP_PKEY* key,
+                            const std::string& output) {
+  const auto revoked = ReadRevoked(authority);
+  if (!revoked.ok()) return revoked.status();
+  if (!revoked->problem.ok()) return revoked->problem;
+  const auto issued = ReadIssued(authority);
+  if (!issued.ok()) return issued.status();
+  const auto is_revoked = [&](const X509* one) {
+    return revoked->fingerprints.contains(Describe(one).fingerprint);
+  };
+  const bool any =
+      is_revoked(certificate) ||
+      std::any_of(issued->begin(), issued->end(), [&](const CertificatePtr& one) {
+        return is_revoked(one.get()) && EVP_PKEY_eq(X509_get0_pubkey(one.get()), key) == 1;
+      });
+  if (!any) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(output,
+                   "/tls.crt, or another certificate for the same key, was revoked, and the key is "
+                   "not to be trusted; `outpost cert issue` makes both anew, in another directory "
+                   "(--out)"));
 }
 
 }  // namespace
@@ -227,18 +284,23 @@ absl::StatusOr<Certificate> Renew(const std::string& directory, const std::strin
   if (!old.ok()) return old.status();
   const auto key = ReadKeyFile(output + "/tls.key");
   if (!key.ok()) return key.status();
-  if (IsRevoked(directory, Describe(old->get()).fingerprint)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(output,
-                     "/tls.crt was revoked, and its key is not to be trusted; `outpost cert issue` "
-                     "makes both anew, in another directory (--out)"));
+  absl::Status status = CheckKey(old->get(), key->get(), output, "tls");
+  if (!status.ok()) return status;
+  // The names in it are taken over: they are to be those that this authority has given.
+  if (X509_verify(old->get(), X509_get0_pubkey(authority->certificate.get())) != 1) {
+    ERR_clear_error();
+    return absl::FailedPreconditionError(absl::StrCat(
+        output, "/tls.crt was not issued by the authority in ", directory,
+        ", which can't renew it; name its own (--ca), or issue another (outpost cert issue)"));
   }
+  status = CheckRenewable(directory, old->get(), key->get(), output);
+  if (!status.ok()) return status;
   const auto name = NameInUri(Describe(old->get()).uri, authority->trust_domain);
   if (!name.ok()) return name.status();
   const auto certificate =
       SignFor(*authority, *name, NamesOf(old->get(), /*uris=*/false), valid, key->get());
   if (!certificate.ok()) return certificate.status();
-  absl::Status status = Record(*authority, certificate->get());
+  status = Record(*authority, certificate->get());
   status.Update(WritePrivateFile(output + "/ca.crt", PemOf(authority->certificate.get())));
   status.Update(WritePrivateFile(output + "/tls.crt", PemOf(certificate->get())));
   if (!status.ok()) return status;
@@ -248,14 +310,15 @@ absl::StatusOr<Certificate> Renew(const std::string& directory, const std::strin
 absl::StatusOr<std::vector<IssuedCertificate>> ListIssued(const std::string& directory) {
   const auto authority = OpenAuthority(directory);
   if (!authority.ok()) return authority.status();
+  const auto revoked = ReadRevoked(directory);
+  if (!revoked.ok()) return revoked.status();
+  const auto all = ReadIssued(directory);
+  if (!all.ok()) return all.status();
   std::vector<IssuedCertificate> result;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory + "/issued", error)) {
-    const auto certificate = ReadCertificateFile(entry.path().string());
-    if (!certificate.ok()) return certificate.status();
+  for (const CertificatePtr& certificate : *all) {
     IssuedCertificate& issued = result.emplace_back();
-    issued.certificate = Describe(certificate->get());
-    issued.revoked = IsRevoked(directory, issued.certificate.fingerprint);
+    issued.certificate = Describe(certificate.get());
+    issued.revoked = revoked->fingerprints.contains(issued.certificate.fingerprint);
   }
   std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) {
     return std::pair(a.certificate.not_after, a.certificate.serial) <
@@ -280,10 +343,17 @@ absl::StatusOr<int> Revoke(const std::string& directory, const std::string& what
     return absl::NotFoundError(absl::StrCat(
         "no certificate of \"", what, "\" counts any more, or ever did; see `outpost cert ls`"));
   }
-  const absl::StatusOr<std::string> before = ReadFile(RevokedPath(directory));
+  const absl::StatusOr<std::string> before = ReadFile(RevokedPath(directory), kMaxRevokedList);
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
-  const absl::Status written =
-      WritePrivateFile(RevokedPath(directory), absl::StrCat(before.ok() ? *before : "", lines));
+  std::string list = before.ok() ? *before : "";
+  if (!list.empty() && list.back() != '\n') list += '\n';
+  list += lines;
+  if (list.size() > kMaxRevokedList) {
+    return absl::ResourceExhaustedError(absl::StrCat(RevokedPath(directory),
+                                                     " would have more than ", kMaxRevokedList,
+                                                     " bytes; take out of it what has expired"));
+  }
+  const absl::Status written = WritePrivateFile(RevokedPath(directory), list);
   if (!written.ok()) return written;
   return count;
 }

@@ -36,8 +36,9 @@ struct IssueRequest {
 absl::StatusOr<Certificate> Issue(const std::string& authority, const IssueRequest& request);
 
 // Replaces DIR/tls.crt with one for the same key and the same names; so files that are read
-// while that happens fit each other. FAILED_PRECONDITION: it was revoked, and so its key is
-// nobody's to trust.
+// while that happens fit each other. INVALID_ARGUMENT: the key is not the certificate's.
+// FAILED_PRECONDITION: another authority has issued it; or it was revoked, or another certificate
+// for the same key, which is nobody's to trust then.
 absl::StatusOr<Certificate> Renew(const std::string& authority, const std::string& directory,
                                   absl::Duration valid);
 

@@ -9,6 +9,7 @@
 #include "server/auth/certificate_authority.h"
 #include "server/auth/certificate_peers.h"
 #include "server/auth/private_file.h"
+#include "server/auth/x509.h"
 #include "server/store/sqlite/scratch_dir.h"
 
 namespace outpost::auth {
@@ -76,6 +77,67 @@ TEST_F(CertificateTest, RenewingKeepsKeyAndNames) {
   EXPECT_EQ(*ReadFile(Out("x") + "/tls.key"), key);
   EXPECT_TRUE(CheckTlsDirectory(Out("x")).ok());
   EXPECT_TRUE(Renew(ca_, Out("x"), kDay * 20).ok());  // its hosts were kept, or it could not be
+}
+
+// Whoever may write to somebody's directory can't have the authority sign what they like.
+TEST_F(CertificateTest, WhatAnotherHasIssuedIsNotRenewed) {
+  const std::string other = dir_.path() + "/other";
+  ASSERT_TRUE(InitAuthority(other, "outpost", kDay * 30).ok());
+  ASSERT_TRUE(
+      Issue(other, {.name = "user/alice", .hosts = {}, .valid = kDay * 9, .output = Out("forged")})
+          .ok());
+  const auto refused = Renew(ca_, Out("forged"), kDay * 20);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  EXPECT_THAT(Message(refused.status()), HasSubstr("was not issued by the authority in " + ca_));
+  EXPECT_EQ(ListIssued(ca_)->size(), 0);
+  // The authority's own certificate with another key.
+  std::filesystem::copy_file(other + "/ca.key", ca_ + "/ca.key",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(Message(ListIssued(ca_).status()), HasSubstr("ca.key is not the key of"));
+}
+
+TEST_F(CertificateTest, ACertificateIsRenewedForItsOwnKeyAlone) {
+  IssueTo("user/alice", "alice");
+  IssueTo("user/eve", "eve");
+  std::filesystem::copy_file(Out("eve") + "/tls.key", Out("alice") + "/tls.key",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto refused = Renew(ca_, Out("alice"), kDay * 20);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+  EXPECT_THAT(Message(refused.status()), HasSubstr("tls.key is not the key of"));
+  EXPECT_EQ(ListIssued(ca_)->size(), 2);
+}
+
+TEST_F(CertificateTest, AKeyOfWhichACertificateWasRevokedIsNotRenewed) {
+  const auto first =
+      Issue(ca_, {.name = "user/alice", .hosts = {}, .valid = kDay * 9, .output = Out("alice")});
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE(Renew(ca_, Out("alice"), kDay * 9).ok());
+  IssueTo("user/bob", "bob");
+  ASSERT_EQ(*Revoke(ca_, first->serial), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Renew(ca_, Out("alice"), kDay * 9).status()));
+  EXPECT_TRUE(Renew(ca_, Out("bob"), kDay * 9).ok());
+  // What was revoked is not known: nothing is renewed.
+  std::filesystem::remove(ca_ + "/revoked");
+  std::filesystem::create_directory(ca_ + "/revoked");
+  EXPECT_THAT(Message(Renew(ca_, Out("bob"), kDay * 9).status()), HasSubstr("/revoked"));
+  EXPECT_THAT(Message(ListIssued(ca_).status()), HasSubstr("/revoked"));
+}
+
+TEST(NamesOfTest, AnAddressHas4Or16Bytes) {
+  const CertificatePtr certificate(X509_new());
+  const NamesPtr names(GENERAL_NAMES_new());
+  for (const std::string& bytes :
+       {std::string("\x0a\x01\x02\x03"), std::string("\x0a\x01\x02"), std::string(),
+        std::string(5, 'x'), std::string(15, 'x'), std::string(15, '\0') + "\x01"}) {
+    GENERAL_NAME* const name = GENERAL_NAME_new();
+    ASN1_OCTET_STRING* const address = ASN1_OCTET_STRING_new();
+    ASN1_OCTET_STRING_set(address, reinterpret_cast<const unsigned char*>(bytes.data()),
+                          static_cast<int>(bytes.size()));
+    GENERAL_NAME_set0_value(name, GEN_IPADD, address);
+    sk_GENERAL_NAME_push(names.get(), name);
+  }
+  ASSERT_EQ(X509_add1_ext_i2d(certificate.get(), NID_subject_alt_name, names.get(), 0, 0), 1);
+  EXPECT_THAT(NamesOf(certificate.get(), /*uris=*/false), testing::ElementsAre("10.1.2.3", "::1"));
 }
 
 TEST_F(CertificateTest, WhatCantBeIssued) {

@@ -1,6 +1,7 @@
 #include "server/auth/x509.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -78,7 +79,9 @@ std::vector<std::string> NamesOf(const X509* certificate, bool uris) {
     if (!uris && name->type == GEN_IPADD) {
       std::array<char, INET6_ADDRSTRLEN> shown = {};
       const ASN1_STRING* const bytes = name->d.iPAddress;
-      inet_ntop(ASN1_STRING_length(bytes) == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(bytes),
+      const auto size = static_cast<size_t>(ASN1_STRING_length(bytes));
+      if (size != sizeof(in_addr) && size != sizeof(in6_addr)) continue;  // it is no address
+      inet_ntop(size == sizeof(in_addr) ? AF_INET : AF_INET6, ASN1_STRING_get0_data(bytes),
                 shown.data(), shown.size());
       result.emplace_back(shown.data());
     }
