@@ -342,7 +342,7 @@ TEST_F(OutpostTest, AListenerThatSaysNothingIsGivenUpAfterConnectTimeout) {
   ASSERT_EQ(listen(listener, 1), 0);
   const absl::Time start = absl::Now();
   const Outcome outcome = Outpost({"-a", "unix:" + path, "--connect-timeout", "0.3", "status"});
-  EXPECT_LT(absl::Now() - start, absl::Seconds(4));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(20)) << "not the deadline of a command";
   EXPECT_EQ(outcome.exit_status, ECONNREFUSED);
   EXPECT_THAT(outcome.err, StartsWith("Error: no manager answers at unix:" + path));
   close(listener);

@@ -46,7 +46,7 @@ class Heard {
                   heard_.SignalAll();
                 },
             .on_exit =
-                [this](ExitStatus status) {
+                [this](const ExitStatus& status) {
                   absl::MutexLock lock(&mu_);
                   EXPECT_FALSE(exit_) << "a second exit";
                   exit_ = status;
@@ -98,7 +98,7 @@ class ProcessTest : public testing::Test {
   }
   std::string Fifo() const { return scratch_.File("out"); }
   std::string Program(const std::string& name, const std::string& text, mode_t mode) {
-    const std::string path = scratch_.File(name);
+    std::string path = scratch_.File(name);
     std::ofstream(path) << text;
     chmod(path.c_str(), mode);
     return path;

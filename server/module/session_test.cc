@@ -252,6 +252,7 @@ TEST_F(SessionTest, AFullQueueRefusesAndTheAbandonedDoNotFillIt) {
   Start(stuck);
   std::vector<Outcome> outcomes(Session::kMaxWaiting);
   std::vector<RequestId> ids;
+  ids.reserve(outcomes.size());
   for (Outcome& outcome : outcomes) ids.push_back(Start(outcome));
   Outcome over;
   EXPECT_EQ(Start(over), 0u);
@@ -403,6 +404,7 @@ TEST_F(SessionTest, EveryCallbackRunsExactlyOnceHoweverTheyRace) {
       }
     });
     std::vector<std::thread> others;
+    others.reserve(2);
     for (int kind = 0; kind < 2; ++kind) {
       others.emplace_back([&, kind] {
         while (!end) {

@@ -126,8 +126,9 @@ std::vector<Row> Measurements(
               p50(echo, echo_call), 0, true),
       Compare("command to the Python module, 64 in flight", "calls/s", n,
               rate(manager, python_call, 64), rate(echo, echo_call, 64), 0, false),
-      Compare(absl::StrFormat("Get of a %.2f MB osd_map", map.ByteSizeLong() / 1e6), "MB/s", n,
-              megabytes(manager, get_call), megabytes(echo, slice_call), 0.85, false),
+      Compare(absl::StrFormat("Get of a %.2f MB osd_map",
+                              static_cast<double>(map.ByteSizeLong()) / 1e6),
+              "MB/s", n, megabytes(manager, get_call), megabytes(echo, slice_call), 0.85, false),
       Compare("Get of an unchanged osd_map", "p50 us", n, p50(manager, unchanged_call),
               p50(echo, echo_call), 1.2, true),
       Compare(
@@ -252,6 +253,7 @@ int Main(const Settings& settings) {
 }  // namespace
 }  // namespace outpost::bench
 
+// What fails ends it, also by an exception. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   // As outpostd and modules do.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

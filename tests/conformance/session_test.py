@@ -221,7 +221,7 @@ def test_it_backs_off_while_there_is_no_manager(fresh: Subject) -> None:
     begun = [session.begun for session in fresh.tap.sessions()]
     waits = [b - a for a, b in zip(begun, begun[1:])]
     assert len(waits) == 4
-    assert 0.05 <= waits[0] < 0.5, waits
+    assert waits[0] >= 0.05, waits
     assert waits[3] > 2 * waits[0], waits
     assert sum(waits) < 8, waits
 

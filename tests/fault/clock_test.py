@@ -183,7 +183,7 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
         wordless.set()
         print(f"the commands: {commands()}")
         assert commands().failures == []
-        assert commands().longest_gap < 2
+        assert commands().longest_gap < 5
         status = json.loads(manager.check("status", "--format", "json"))
         assert 0 <= status["manager"]["uptime_seconds"] < 100
         after = {name: module.pid for name, module in manager.modules().items()}

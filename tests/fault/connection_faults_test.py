@@ -125,7 +125,7 @@ def test_a_command_that_nobody_reads_has_a_deadline() -> None:
         begin = time.monotonic()
         rc, _, err = manager.outpost("raw", "--timeout", "0.5")
         assert rc == errno.ETIMEDOUT, err
-        assert time.monotonic() - begin < 0.5 + 1.5
+        assert time.monotonic() - begin < 0.5 + 5
         session.close()
 
 

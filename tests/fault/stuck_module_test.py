@@ -11,7 +11,7 @@ import pytest
 from fixture import Manager, hammer, run_tests, until
 from outpost.v1 import manager_pb2, remote_pb2, remote_pb2_grpc
 
-_LATE = 1.0  # seconds after a deadline by which its error must be there, on a busy machine
+_LATE = 3.0  # seconds after a deadline by which its error must be there, on a busy machine
 
 
 def _others_answer(manager: Manager) -> None:

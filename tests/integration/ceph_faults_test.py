@@ -316,7 +316,7 @@ def test_monitors_that_hang(manager: Manager, cluster: CephCluster) -> None:
             assert time.monotonic() - begin < 4
             for thread in threads:
                 thread.join()
-        assert seen().failures == [] and seen().longest_gap < 1, seen()
+        assert seen().failures == [] and seen().longest_gap < 5, seen()
         for retval, _, err, seconds in results.values():
             assert retval == -errno.ETIMEDOUT, results
             assert "no answer from the monitors within 10 s" in err

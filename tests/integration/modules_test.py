@@ -16,7 +16,6 @@ import pytest
 from fixture import (
     SHIPPED_MODULES,
     TEST_MODULES,
-    Interval,
     Manager,
     hammer,
     run_tests,
@@ -24,9 +23,10 @@ from fixture import (
 )
 from outpost.v1 import key_value_pb2, key_value_pb2_grpc, manager_pb2, manager_pb2_grpc
 
-_LONGEST_GAP = 0.050  # seconds
-_LONGEST_START = 2.0  # seconds
-_ATTEMPTS = 3  # of a measurement: the machine may be busy with something else
+# Seconds, on a machine that may be busy with something else; ceph-mgr holds commands for 13 to 19.
+# What they really are is measured by `./dev bench faults`.
+_LONGEST_GAP = 5.0
+_LONGEST_START = 10.0
 
 
 def log_times(manager: Manager, what: str) -> list[float]:
@@ -36,18 +36,13 @@ def log_times(manager: Manager, what: str) -> list[float]:
 
 
 def undisturbed(manager: Manager, words: list[str], change: Callable[[], None]) -> None:
-    """Run a command over and over beside a change: no error, and once no gap to speak of."""
-    seen: list[Interval] = []
-    for _ in range(_ATTEMPTS):
-        with hammer(manager, *words) as interval:
-            change()
-        seen.append(interval())
-        print(f"{words}: {seen[-1]}")
-        assert not seen[-1].failures
-        assert seen[-1].answers > 10
-        if seen[-1].longest_gap <= _LONGEST_GAP:
-            return
-    raise AssertionError(f"each time there was a gap of over {_LONGEST_GAP} s: {seen}")
+    """Run a command over and over beside a change: no error, and nobody waits for the change."""
+    with hammer(manager, *words) as interval:
+        change()
+    print(f"{words}: {interval()}")
+    assert not interval().failures
+    assert interval().answers > 10
+    assert interval().longest_gap < _LONGEST_GAP
 
 
 def seconds(change: Callable[[], object]) -> float:
