@@ -195,21 +195,23 @@ def test_a_socket_for_few() -> None:
 
 @needs_root
 @pytest.mark.parametrize(
-    ("module", "command"),
-    [("selftest", ["mgr", "self-test", "eval", "mgr.is_authorized({'pool': 'rbd'})"]),
-     ("api_cpp", ["api-cpp", "may", "rbd"])],
+    ("module", "needs", "command"),
+    [("selftest", "rw", ["mgr", "self-test", "eval", "mgr.is_authorized({'pool': 'rbd'})"]),
+     ("api_cpp", "r", ["api-cpp", "may", "rbd"])],
 )  # fmt: skip
 def test_a_module_asks_what_its_caller_may(
-    manager: Manager, module: str, command: list[str]
+    manager: Manager, module: str, needs: str, command: list[str]
 ) -> None:
     other = [word.replace("rbd", "other") for word in command]
     yes, no = ("True", "False") if module == "selftest" else ("true", "false")
     assert manager.check(*command).strip() == yes  # user/admin
-    manager.check("auth", "add", "user/alice", "mgr", f"allow module {module} with pool=rbd rw")
+    caps = f"allow module {module} with pool=rbd {needs}"
+    manager.check("auth", "add", "user/alice", "mgr", caps)
     try:
-        assert as_user(manager, ALICE, *command).out.strip() == yes
-        assert as_user(manager, ALICE, *other).out.strip() == no
-        manager.check("auth", "caps", "user/alice", "mgr", f"allow module {module} rw")
+        for flags in ([], ["--retry", "10"]):  # with a key, too
+            assert as_user(manager, ALICE, *flags, *command).out.strip() == yes
+            assert as_user(manager, ALICE, *flags, *other).out.strip() == no
+        manager.check("auth", "caps", "user/alice", "mgr", f"allow module {module} {needs}")
         assert as_user(manager, ALICE, *other).out.strip() == yes
     finally:
         manager.check("auth", "rm", "user/alice")

@@ -13,7 +13,7 @@
 namespace outpost::internal {
 namespace {
 
-std::shared_ptr<CallState> StateOf(const v1::AttachResponse& message) {
+std::shared_ptr<CallState> StateOf(const v1::AttachResponse& message, const CommandSet& commands) {
   auto state = std::make_shared<CallState>();
   const auto fill = [&state](const auto& request) {
     state->caller = request.caller();
@@ -22,6 +22,8 @@ std::shared_ptr<CallState> StateOf(const v1::AttachResponse& message) {
   };
   if (message.has_run_command()) {
     fill(message.run_command());
+    const Command* const command = commands.Find(message.run_command().prefix());
+    if (command != nullptr) state->permissions = command->permissions;
   } else {
     fill(message.call());
   }
@@ -50,12 +52,7 @@ void CallRunner::Run(const std::shared_ptr<AttachStream>& stream, v1::AttachResp
   if (message.has_run_command() && !message.run_command().idempotency_key().empty()) {
     return RunKeyed(stream, std::move(message));
   }
-  std::shared_ptr<CallState> state = StateOf(message);
-  if (const Command* command =
-          message.has_run_command() ? commands_.Find(message.run_command().prefix()) : nullptr;
-      command != nullptr) {
-    state->permissions = command->permissions;
-  }
+  std::shared_ptr<CallState> state = StateOf(message, commands_);
   Key key;
   {
     absl::MutexLock lock(&mu_);
@@ -82,7 +79,8 @@ void CallRunner::RunKeyed(const std::shared_ptr<AttachStream>& stream, v1::Attac
     absl::MutexLock lock(&mu_);
     ++keyed_in_hand_;
   }
-  loop_.Post([this, state = StateOf(message), message = std::move(message)] {
+  std::shared_ptr<CallState> state = StateOf(message, commands_);
+  loop_.Post([this, state = std::move(state), message = std::move(message)] {
     v1::AttachRequest answered = Answer(message, state);
     keyed_results_.End(message.run_command().idempotency_key(),
                        std::move(*answered.mutable_command_result()->mutable_result()));

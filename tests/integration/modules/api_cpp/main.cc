@@ -135,7 +135,7 @@ class Api : public outpost::Module {
     commands()
         .Add("api-cpp may")
         .Describe("Tell whether the caller may use a pool")
-        .Perm("rw")
+        .Perm("r")
         .Arg<std::string>("pool")
         .Handle([this](const std::string& pool) -> absl::StatusOr<Json> {
           const absl::StatusOr<bool> may = IsAuthorized({{"pool", pool}});
