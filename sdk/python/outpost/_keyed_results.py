@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from outpost.v1 import types_pb2
 
 _KEEP = 600.0  # seconds after the end, as module_host.proto promises
+_MAX_BYTES = 256 << 10  # of a result
+_MAX_BYTES_OF_ALL = 64 << 20
 
 Answer = Callable[[types_pb2.CommandResult], None]
 
@@ -24,6 +27,8 @@ class _Entry:
 class KeyedResults:
     """Remembers results by key. How many keys there are is bounded by the manager.
 
+    Of a result that is too great only that is remembered, and of one that says "try again" nothing.
+
     Thread safety: every method may be called on any thread.
     """
 
@@ -31,6 +36,7 @@ class KeyedResults:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}  # those that have ended in the order of their ends
+        self._bytes = 0  # of all results
 
     def begin(self, key: str, answer: Answer) -> bool:
         """Return whether a command with this key is to be run now; end() then tells its result.
@@ -53,10 +59,16 @@ class KeyedResults:
     def end(self, key: str, result: types_pb2.CommandResult) -> None:
         """Tell what came of a command, to all that wait for it."""
         with self._lock:
+            self._expire()
             entry = self._entries.pop(key)
             waiting, entry.waiting = entry.waiting, []
-            entry.result, entry.ended = result, self._clock()
-            self._entries[key] = entry
+            if result.retval != -errno.EAGAIN:
+                size = result.ByteSize()
+                fits = size <= _MAX_BYTES and self._bytes + size <= _MAX_BYTES_OF_ALL
+                entry.result = result if fits else _too_great(result.retval, size)
+                entry.ended = self._clock()
+                self._bytes += entry.result.ByteSize()
+                self._entries[key] = entry
         for answer in waiting:
             answer(result)
 
@@ -67,4 +79,13 @@ class KeyedResults:
                 continue
             if entry.ended > over:
                 break
+            self._bytes -= entry.result.ByteSize()
             del self._entries[key]
+
+
+def _too_great(retval: int, size: int) -> types_pb2.CommandResult:
+    return types_pb2.CommandResult(
+        retval=-errno.EMSGSIZE,
+        stderr=f"the command of this key was run and returned {retval}, but its output of {size}"
+        " bytes is more than is remembered; it is not run again",
+    )
