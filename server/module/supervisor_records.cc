@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/log/log.h"
@@ -13,11 +14,15 @@ namespace outpost::module {
 std::string Supervisor::RecordOf(const Process& process, const std::string& token_hash,
                                  const std::string& fifo) {
   const Process::Launch launch = process.launch();
-  return nlohmann::json{
-      {"pid", process.pid()},      {"start_ticks", process.start_ticks()},  {"boot_id", BootId()},
-      {"group", launch.group},     {"isolation", ToText(launch.isolation)}, {"output", fifo},
-      {"token_sha256", token_hash}}
-      .dump();
+  // The path of a file has any bytes, text of JSON has not.
+  return nlohmann::json{{"pid", process.pid()},
+                        {"start_ticks", process.start_ticks()},
+                        {"boot_id", BootId()},
+                        {"group", absl::CEscape(launch.group)},
+                        {"isolation", ToText(launch.isolation)},
+                        {"output", absl::CEscape(fifo)},
+                        {"token_sha256", token_hash}}
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::optional<Supervisor::Record> Supervisor::ParseRecord(const std::string& text) {
@@ -26,6 +31,10 @@ std::optional<Supervisor::Record> Supervisor::ParseRecord(const std::string& tex
   const auto string = [&json](const char* key) -> std::string {
     const auto it = json.find(key);
     return it != json.end() && it->is_string() ? it->get<std::string>() : "";
+  };
+  const auto path = [&string](const char* key) {
+    std::string bytes;
+    return absl::CUnescape(string(key), &bytes) ? bytes : string(key);
   };
   const auto pid = json.find("pid");
   const auto ticks = json.find("start_ticks");
@@ -38,8 +47,8 @@ std::optional<Supervisor::Record> Supervisor::ParseRecord(const std::string& tex
       .pid = pid->get<pid_t>(),
       .start_ticks = ticks->get<uint64_t>(),
       .token_hash = string("token_sha256"),
-      .output_fifo = string("output"),
-      .launch = {.group = string("group"), .isolation = ParseMeasures(string("isolation"))}};
+      .output_fifo = path("output"),
+      .launch = {.group = path("group"), .isolation = ParseMeasures(string("isolation"))}};
 }
 
 void Supervisor::WriteRecord(const std::string& key, std::string record) {

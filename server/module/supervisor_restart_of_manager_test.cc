@@ -80,6 +80,26 @@ TEST_F(RestartOfManagerTest, AProcessThatOutlivedItsManagerIsAdopted) {
   EXPECT_TRUE(AwaitEnd(process.pid));
 }
 
+TEST_F(RestartOfManagerTest, TheRunDirectoryMayHaveAnyName) {
+  const std::string directory = scratch.File("run \xff\\\"1");
+  std::filesystem::create_directory(directory);
+  const auto there = [&](SupervisorOptions& options) { options.run_directory = directory; };
+  Install("hello", "while [ ! -e say ]; do sleep 0.02; done; echo still here; exec sleep 600");
+  StartManager(there);
+  ASSERT_TRUE(manager->Enable("hello").ok());
+  const StartedProcess process = NextProcess();
+  CrashManager();
+  StartManager(there);
+  EXPECT_EQ(manager->Info("hello").pid(), process.pid);
+  FakeModule again(*manager, "hello", process.token);
+  ASSERT_TRUE(again.AttachAndServe()) << again.refusal.status;
+  std::ofstream(scratch.File("modules/hello/say")).flush();
+  EXPECT_TRUE(manager->Await("hello", [&](const auto&) {
+    const auto described = (*manager)->Describe("hello");
+    return described->stderr_tail_size() == 1 && described->stderr_tail(0) == "still here";
+  }));
+}
+
 TEST_F(RestartOfManagerTest, AnAdoptedProcessThatEndsIsStartedAgain) {
   Install("hello");
   StartManager();
