@@ -132,14 +132,14 @@ event::TimerQueue::TimerId Session::TimerFor(RequestId id, absl::Time deadline) 
   });
 }
 
-void Session::HandOver(const std::shared_ptr<Session>& successor) {
-  std::vector<Request> not_theirs;
-  MoveWaiting(successor, &not_theirs);
-  for (Request& request : not_theirs) EndTaken(request, OtherProcess(request.who));
+absl::AnyInvocable<void()> Session::HandOver(const std::shared_ptr<Session>& successor) {
+  return [self = shared_from_this(), not_theirs = MoveWaiting(successor)]() mutable {
+    for (Request& request : not_theirs) self->EndTaken(request, OtherProcess(request.who));
+  };
 }
 
-void Session::MoveWaiting(const std::shared_ptr<Session>& successor,
-                          std::vector<Request>* not_theirs) {
+std::vector<Session::Request> Session::MoveWaiting(const std::shared_ptr<Session>& successor) {
+  std::vector<Request> not_theirs;
   absl::MutexLock lock(&mu_);
   absl::MutexLock their_lock(&successor->mu_);
   successor_ = successor;
@@ -149,7 +149,7 @@ void Session::MoveWaiting(const std::shared_ptr<Session>& successor,
     const std::string& only = request.mapped().only_instance;
     if (!only.empty() && only != successor->registration_.instance()) {
       waiting_bytes_ -= request.mapped().bytes;
-      not_theirs->push_back(std::move(request.mapped()));
+      not_theirs.push_back(std::move(request.mapped()));
       continue;
     }
     // Its timer must not depend on this session, which may go. One that runs already comes to
@@ -162,6 +162,7 @@ void Session::MoveWaiting(const std::shared_ptr<Session>& successor,
   successor->waiting_bytes_ += std::exchange(waiting_bytes_, 0);
   waiting_.clear();
   successor->SendWaiting();
+  return not_theirs;
 }
 
 void Session::SendWaiting() {
@@ -189,32 +190,32 @@ void Session::Abandon(RequestId id, const absl::Status& status) {
   std::shared_ptr<Session> successor;
   {
     absl::MutexLock lock(&mu_);
-    if (!requests_.contains(id)) successor = successor_;
-  }
-  if (successor != nullptr) return successor->Abandon(id, status);
-  {
-    absl::MutexLock lock(&mu_);
     auto it = requests_.find(id);
-    if (it == requests_.end() || !it->second.callback) return;
-    Request& request = it->second;
-    callback = std::move(request.callback);
-    request.callback = nullptr;
-    who = request.who;
-    timer = request.timer;
-    late = absl::IsDeadlineExceeded(status) || IsOver(request.deadline, request.came);
-    CountersOf(request.is_call)
-        .Ended(late ? metrics::Unanswered::kTimedOut : metrics::Unanswered::kCancelled);
-    if (request.sent) {
-      // The module is still busy with it: its slot is free when it answers.
-      v1::AttachResponse message;
-      message.mutable_cancel()->set_id(id);
-      link_->Send(std::move(message));
-    } else {
-      waiting_.erase(id);
-      waiting_bytes_ -= request.bytes;
-      requests_.erase(it);
+    if (it == requests_.end()) {
+      successor = successor_;
+    } else if (it->second.callback) {
+      Request& request = it->second;
+      callback = std::move(request.callback);
+      request.callback = nullptr;
+      who = request.who;
+      timer = request.timer;
+      late = absl::IsDeadlineExceeded(status) || IsOver(request.deadline, request.came);
+      CountersOf(request.is_call)
+          .Ended(late ? metrics::Unanswered::kTimedOut : metrics::Unanswered::kCancelled);
+      if (request.sent) {
+        // The module is still busy with it: its slot is free when it answers.
+        v1::AttachResponse message;
+        message.mutable_cancel()->set_id(id);
+        link_->Send(std::move(message));
+      } else {
+        waiting_.erase(id);
+        waiting_bytes_ -= request.bytes;
+        requests_.erase(it);
+      }
     }
   }
+  if (successor != nullptr) return successor->Abandon(id, status);
+  if (!callback) return;
   timers_->Cancel(timer);
   if (late) {
     callback(absl::DeadlineExceededError(

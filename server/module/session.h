@@ -126,8 +126,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void GiveUp(const absl::Status& why);
 
   // Another session takes over, of which nothing was asked yet: it gets what waits here, and
-  // what is still asked of this one. What is with the module stays.
-  void HandOver(const std::shared_ptr<Session>& successor);
+  // what is still asked of this one. What is with the module stays. The function that is returned
+  // ends what the successor must not be given; call it without a lock.
+  [[nodiscard]] absl::AnyInvocable<void()> HandOver(const std::shared_ptr<Session>& successor);
 
   // What the module works on, or has before it: "command \"hello\"". At most three, and how
   // many there are more.
@@ -155,8 +156,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(std::string key, v1::Register registration, std::shared_ptr<SessionLink> link,
           event::TimerQueue* timers, std::shared_ptr<RequestsOfModule> counters);
 
-  // HandOver; what the successor must not be given comes into `not_theirs`.
-  void MoveWaiting(const std::shared_ptr<Session>& successor, std::vector<Request>* not_theirs);
+  // HandOver; returns what the successor must not be given.
+  std::vector<Request> MoveWaiting(const std::shared_ptr<Session>& successor);
   // Sends what waits while the module takes more.
   void SendWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends a request that the module has not answered.

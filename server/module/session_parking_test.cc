@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "server/module/recording_link.h"
@@ -71,7 +73,7 @@ TEST_F(ParkingTest, WhatWasNotSentIsAskedOfTheNextSessionAndWhatWasSentIsNot) {
   EXPECT_THAT(HowEnded(0).ToString(), HasSubstr("whether it did its work is not known"));
   Start("late");  // by who had found the session before its end was known
   EXPECT_FALSE(Ended(1));
-  first_->HandOver(second_);
+  first_->HandOver(second_)();
   for (size_t index : {1u, 2u}) {
     const auto run = second_link_->Next(Case::kRunCommand).run_command();
     EXPECT_EQ(run.prefix(), index == 1 ? "waiting" : "late");
@@ -88,7 +90,7 @@ TEST_F(ParkingTest, ALinkThatTakesNothingMoreWasNotSentAnything) {
   Start("untaken");
   EXPECT_EQ(first_->waiting(), 1u);
   first_->Park("ended");
-  first_->HandOver(second_);
+  first_->HandOver(second_)();
   EXPECT_EQ(second_link_->Next(Case::kRunCommand).run_command().prefix(), "untaken");
   second_->Lost("is gone");
 }
@@ -101,13 +103,40 @@ TEST_F(ParkingTest, DeadlinesAndCancellationsReachItWhereverItWaits) {
   first_->Park("ended");
   first_->Cancel(parked);
   EXPECT_TRUE(absl::IsCancelled(HowEnded(3)));
-  first_->HandOver(second_);
+  first_->HandOver(second_)();
   second_link_->Next(Case::kRunCommand);  // the hurried one; the other waits behind it
   first_->Cancel(patient);
   EXPECT_TRUE(absl::IsCancelled(HowEnded(2)));
   first_.reset();
   EXPECT_TRUE(absl::IsDeadlineExceeded(HowEnded(1)));
   EXPECT_THAT(second_link_->Waiting(), testing::Not(testing::Contains(Case::kRunCommand)));
+}
+
+TEST_F(ParkingTest, WhatIsCancelledWhileItIsHandedOverEnds) {
+  constexpr int kCallers = 4;
+  for (int round = 0; round < 100; ++round) {
+    std::vector<RequestId> ids;
+    for (int i = 0; i < 200; ++i) ids.push_back(Start("waiting"));
+    first_->Park("ended");
+    absl::BlockingCounter begun(kCallers);
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < kCallers; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (size_t i = caller; i < ids.size(); i += kCallers) {
+          first_->Cancel(ids[i]);
+          if (i < kCallers) begun.DecrementCount();
+        }
+      });
+    }
+    begun.Wait();
+    first_->HandOver(second_)();
+    for (std::thread& caller : callers) caller.join();
+    for (size_t i = 0; i < ids.size(); ++i) ASSERT_TRUE(Ended(i)) << "round " << round;
+    second_->Lost("is gone");
+    ends_.clear();
+    first_ = Open(std::make_shared<RecordingLink>());
+    second_ = Open(std::make_shared<RecordingLink>());
+  }
 }
 
 TEST_F(ParkingTest, WhereNoSessionFollowsItEndsWithTheReason) {
@@ -133,7 +162,7 @@ TEST_F(ParkingTest, WhatWaitsIsBoundedInBytes) {
   first_->Cancel(large);
   EXPECT_NE(Start("more"), 0u);
   first_->Park("ended");
-  first_->HandOver(second_);
+  first_->HandOver(second_)();
   EXPECT_EQ(second_link_->Next(Case::kRunCommand).run_command().prefix(), "more");
   EXPECT_THAT(second_link_->Waiting(), IsEmpty());
   second_->Lost("is gone");

@@ -95,7 +95,9 @@ TEST_F(SessionTest, WhatOnlyOneProcessMayBeGivenGoesToNoOther) {
   start(with_module, "one");
   start(waits, "one");
   start(waits_for_any, "");
-  session_->HandOver(next);
+  auto end_the_others = session_->HandOver(next);
+  EXPECT_EQ(waits.calls, 0) << "a lock may be held";
+  end_the_others();
   ASSERT_TRUE(waits.Wait());
   EXPECT_TRUE(absl::IsAborted(waits.status)) << waits.status;
   const auto given = link->Next(Case::kRunCommand).run_command();

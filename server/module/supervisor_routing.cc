@@ -33,7 +33,9 @@ void Supervisor::GiveUpWaiting(Module& m) {
 }
 
 void Supervisor::Route(Module& m) {
-  if (m.parked != nullptr) std::exchange(m.parked, nullptr)->HandOver(m.session);
+  if (m.parked != nullptr) {
+    deferred_.push_back(std::exchange(m.parked, nullptr)->HandOver(m.session));
+  }
   {
     absl::MutexLock lock(&route_mu_);
     routes_[m.name] = {.session = m.session, .process = m.process};

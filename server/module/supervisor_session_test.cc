@@ -42,6 +42,37 @@ class SessionsTest : public SupervisorTest {
   }
 };
 
+TEST_F(SessionsTest, WhoHearsThatAnotherProcessHasComeMayAskTheSupervisor) {
+  Install("hello");
+  StartManager();
+  ASSERT_TRUE(manager->Enable("hello").ok());
+  const StartedProcess process = NextProcess();
+  FakeModule module(*manager, "hello", process.token);
+  module.registration.set_instance("one");
+  ASSERT_TRUE(module.AttachAndServe()) << module.refusal.status;
+  v1::AttachResponse command;
+  command.mutable_run_command()->set_prefix("hello");
+  module.session->Start(command, "with the module", absl::InfiniteFuture(), [](auto) {});
+  absl::Status status;
+  v1::ModuleInfo info;
+  absl::Notification ended;
+  module.session->Start(
+      command, "waits", absl::InfiniteFuture(),
+      [&](auto answer) {
+        status = answer.status();
+        info = manager->Info("hello");
+        ended.Notify();
+      },
+      "one");
+  module.Detach();
+  FakeModule next(*manager, "hello", process.token);
+  next.registration.set_instance("two");
+  ASSERT_TRUE(next.AttachAndServe()) << next.refusal.status;
+  ASSERT_TRUE(ended.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_TRUE(absl::IsAborted(status)) << status;
+  EXPECT_EQ(info.pid(), process.pid);
+}
+
 TEST_F(SessionsTest, OptionsComeWithConfigureAndLaterChangesAfterIt) {
   StartManager();
   FakeModule module(*manager, "hello");

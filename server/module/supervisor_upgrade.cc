@@ -240,7 +240,7 @@ void Supervisor::TakeOver(Module& m) {
     routes_[m.name] = {.session = m.session, .process = m.process};
   }
   // Whoever has found the old session in the routes a moment ago comes to the new one, too.
-  old->session->HandOver(m.session);
+  deferred_.push_back(old->session->HandOver(m.session));
   ScheduleHeartbeat(m);
   v1::AttachResponse drain;
   *drain.mutable_drain()->mutable_timeout() = event::ToProto(old->policy.drain_timeout);
