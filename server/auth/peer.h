@@ -19,7 +19,9 @@ inline constexpr char kPlaintextTcp[] = "user/plaintext-tcp";
 struct Peer {
   std::string name;    // "user/alice", "module/hello"
   std::string module;  // "hello"; empty: a user
-  std::string proof;   // "uid 1000", "certificate 3fa1…": what a session is bound to
+  // "uid 1000", "certificate for spiffe://…/user/alice": what a session is bound to. A certificate
+  // that was renewed proves the same.
+  std::string proof;
   // Not OK: nobody that is known; the message says what was seen.
   absl::Status problem;
   absl::Time expires = absl::InfiniteFuture();  // of the certificate

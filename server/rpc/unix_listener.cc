@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,7 @@
 #include "server/auth/entities.h"
 #include "server/event/moment.h"
 #include "server/log/log.h"
+#include "server/rpc/socket_peer.h"
 
 namespace outpost::rpc {
 namespace {
@@ -38,11 +40,7 @@ std::string LoginOf(uid_t uid) {
 
 }  // namespace
 
-UnixListener::UnixListener(Settings settings)
-    : settings_(std::move(settings)),
-      owner_(geteuid()),
-      of_number_(std::make_unique<std::array<std::atomic<const Known*>, kNumbers>>()),
-      pid_of_number_(std::make_unique<std::array<std::atomic<pid_t>, kNumbers>>()) {}
+UnixListener::UnixListener(Settings settings) : settings_(std::move(settings)), owner_(geteuid()) {}
 
 UnixListener::~UnixListener() {
   Stop();
@@ -102,88 +100,66 @@ void UnixListener::Run(grpc::Server* server) {
 }
 
 void UnixListener::Accept(int fd, grpc::Server* server) {
-  ucred peer = {};
-  socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-    close(fd);
-    return;
-  }
+  const absl::StatusOr<SocketPeer> asked = PeerOfSocket(fd);
+  if (!asked.ok()) return Refuse(fd, std::string(asked.status().message()));
   // A process of a module is the module, whoever's it is, and not the operator.
-  const pid_t session = peer.pid > 0 ? getsid(peer.pid) : -1;
-  Known& known =
-      KnownPeer(peer.uid, session > 0 && settings_.module_of ? settings_.module_of(session) : "");
-  const int number = NumberFor(known, fd);
+  const Kind kind = {asked->uid, asked->session > 0 && settings_.module_of
+                                     ? settings_.module_of(asked->session)
+                                     : ""};
+  std::shared_ptr<const auth::Peer> peer = PeerFor(kind);
+  auto standing = ConnectionNumbers::Standing::kKnown;
+  if (peer->name == auth::kAdmin) {
+    standing = ConnectionNumbers::Standing::kAdmin;
+  } else if (settings_.is_known && !settings_.is_known(peer->name)) {
+    standing = ConnectionNumbers::Standing::kStranger;
+  }
+  const int number = numbers_.Take(kind, standing, {.peer = peer, .pid = asked->pid}, fd);
   if (number < 0) {
-    if (refusals_.Take(event::Moment::Now().steady)) {
-      log::Get("rpc").warn("{} ({}) has too many connections; {} more were closed",
-                           known.peer->name, known.peer->proof, refusals_.TakeRefused() + 1);
-    }
-    close(fd);
-    return;
+    return Refuse(fd, absl::StrCat(peer->name, " (", peer->proof, ") has too many connections",
+                                   standing == ConnectionNumbers::Standing::kStranger
+                                       ? ", or all who are not known here together"
+                                       : ""));
   }
   if (number != fd) close(fd);
-  (*pid_of_number_)[static_cast<size_t>(number)].store(peer.pid, std::memory_order_relaxed);
   grpc::AddInsecureChannelFromFd(server, number);
 }
 
-UnixListener::Known& UnixListener::KnownPeer(uid_t uid, const std::string& module) {
-  Known& known = known_[{uid, module}];
-  if (known.peer != nullptr) return known;
+void UnixListener::Refuse(int fd, const std::string& why) {
+  close(fd);
+  if (!refusals_.Take(event::Moment::Now().steady)) return;
+  log::Get("rpc").warn("{}; {} such connections were closed", why, refusals_.TakeRefused() + 1);
+}
+
+std::shared_ptr<const auth::Peer> UnixListener::PeerFor(const Kind& kind) {
+  if (peers_.size() >= kMaxRemembered && !peers_.contains(kind)) peers_.clear();
+  std::shared_ptr<const auth::Peer>& known = peers_[kind];
+  if (known != nullptr) return known;
+  const auto& [uid, module] = kind;
   auth::Peer peer;
   peer.proof = absl::StrCat("uid ", uid);
-  const auto named = settings_.users.find(uid);
-  const std::string user = named != settings_.users.end() ? named->second : LoginOf(uid);
   if (!module.empty()) {
     peer.module = module;
     peer.name = absl::StrCat("module/", module);
   } else if (uid == 0 || uid == owner_) {
     peer.name = auth::kAdmin;
   } else {
-    peer.name = absl::StrCat("user/", user);
+    const auto named = settings_.users.find(uid);
+    peer.name =
+        absl::StrCat("user/", named != settings_.users.end() ? named->second : LoginOf(uid));
     // The names with a meaning of their own are nobody's login.
     if (peer.name == auth::kAdmin || peer.name == auth::kPlaintextTcp ||
         !auth::ValidateEntityName(peer.name).ok()) {
       peer.name = absl::StrCat("user/uid-", uid);
     }
   }
-  known.peer = std::make_shared<const auth::Peer>(std::move(peer));
+  known = std::make_shared<const auth::Peer>(std::move(peer));
   return known;
 }
 
-int UnixListener::NumberFor(Known& known, int fd) {
-  int most = kMaxOfOthers;
-  if (known.peer->name == auth::kAdmin) {
-    most = static_cast<int>(kNumbers);
-  } else if (settings_.is_known && !settings_.is_known(known.peer->name)) {
-    most = kMaxOfStrangers;
-  }
-  int number = fd;
-  while (number >= 0 && static_cast<size_t>(number) < kNumbers) {
-    auto& owner = (*of_number_)[static_cast<size_t>(number)];
-    const Known* const of = owner.load(std::memory_order_relaxed);
-    if (of == &known) return number;
-    if (of == nullptr && known.numbers < most) {
-      ++known.numbers;
-      owner.store(&known, std::memory_order_release);
-      return number;
-    }
-    const int next = fcntl(fd, F_DUPFD_CLOEXEC, number + 1);
-    if (number != fd) close(number);
-    number = next;
-  }
-  if (number >= 0 && number != fd) close(number);
-  return -1;
-}
-
 UnixListener::Connection UnixListener::PeerOf(absl::string_view peer) const {
-  size_t number = 0;
-  if (!absl::ConsumePrefix(&peer, "fd:") || !absl::SimpleAtoi(peer, &number) ||
-      number >= kNumbers) {
-    return {};
-  }
-  const Known* const known = (*of_number_)[number].load(std::memory_order_acquire);
-  if (known == nullptr) return {};
-  return {known->peer, (*pid_of_number_)[number].load(std::memory_order_relaxed)};
+  int number = 0;
+  if (!absl::ConsumePrefix(&peer, "fd:") || !absl::SimpleAtoi(peer, &number)) return {};
+  return numbers_.Of(number);
 }
 
 }  // namespace outpost::rpc

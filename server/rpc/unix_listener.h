@@ -2,33 +2,31 @@
 // other end of each, and gives them to the gRPC server.
 //
 // gRPC tells of such a connection only the number of its file descriptor, and a number can
-// be another connection's by the time that a call of the first is looked at. So a number
-// belongs, from the first connection that has it, to one kind of peer for ever.
+// be another connection's by the time that a call of the first is looked at: see
+// connection_numbers.h.
 //
 // **Thread safety.** PeerOf may be called from any thread; Start and Stop from one.
 //
-// **Invariants.** All connections that ever have the same number are of one user, and of
-// one module or none: what is said of a number is true of each.
+// **Invariants.** Whose process has ended before it was asked who it is, is nobody: the connection
+// is closed. Its pid could be a module's by then.
 #ifndef OUTPOST_SERVER_RPC_UNIX_LISTENER_H_
 #define OUTPOST_SERVER_RPC_UNIX_LISTENER_H_
 
 #include <grpcpp/server.h>
 #include <sys/types.h>
 
-#include <array>
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "server/auth/peer.h"
 #include "server/log/rate_limit.h"
+#include "server/rpc/connection_numbers.h"
 
 namespace outpost::rpc {
 
@@ -45,10 +43,7 @@ class UnixListener {
     // Whether somebody may do anything here at all.
     std::function<bool(const std::string& name)> is_known = {};
   };
-  struct Connection {
-    std::shared_ptr<const auth::Peer> peer;  // null: it is none of these
-    pid_t pid = 0;                           // of who connected, or did last
-  };
+  using Connection = ConnectionNumbers::Connection;
 
   explicit UnixListener(Settings settings);
   // Stops.
@@ -64,23 +59,14 @@ class UnixListener {
   Connection PeerOf(absl::string_view peer) const;
 
  private:
-  static constexpr size_t kNumbers = 65536;
-  // How many numbers may ever belong to the same user, but the owner: that bounds their
-  // connections.
-  static constexpr int kMaxOfOthers = 4096;
-  static constexpr int kMaxOfStrangers = 16;  // who may do nothing, and are told so
+  static constexpr size_t kMaxRemembered = 4096;  // peers
 
-  using Kind = std::pair<uid_t, std::string>;  // a user, and one of the modules or ""
-  struct Known {
-    std::shared_ptr<const auth::Peer> peer;
-    int numbers = 0;
-  };
+  using Kind = ConnectionNumbers::Kind;
 
   void Run(grpc::Server* server);
   void Accept(int fd, grpc::Server* server);
-  Known& KnownPeer(uid_t uid, const std::string& module);
-  // `fd`, or a copy of it, under a number that is of `known`, or will be; -1: there is none.
-  int NumberFor(Known& known, int fd);
+  void Refuse(int fd, const std::string& why);
+  std::shared_ptr<const auth::Peer> PeerFor(const Kind& kind);
 
   const Settings settings_;
   const uid_t owner_;
@@ -88,11 +74,10 @@ class UnixListener {
   int stop_ = -1;  // an eventfd
   std::thread thread_;
   // Of the thread.
-  std::map<Kind, Known> known_;
+  std::map<Kind, std::shared_ptr<const auth::Peer>> peers_;
   log::RateLimit refusals_{5, 1};
-  // By number; set once.
-  const std::unique_ptr<std::array<std::atomic<const Known*>, kNumbers>> of_number_;
-  const std::unique_ptr<std::array<std::atomic<pid_t>, kNumbers>> pid_of_number_;
+
+  ConnectionNumbers numbers_;
 };
 
 }  // namespace outpost::rpc

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fixture import DEADLINE, Manager, run_tests
+from fixture import DEADLINE, Manager, run_tests, until
 from users import ALICE, BOB, EVE, as_user, needs_root, open_to_all
 
 
@@ -180,6 +180,51 @@ def test_who_has_no_caps_keeps_nobody_out(manager: Manager) -> None:
         manager.wait_for_log(f"user/uid-{EVE} .* has too many connections")
     finally:
         holding.communicate(timeout=DEADLINE)
+
+
+@needs_root
+def test_a_user_with_many_uids_keeps_nobody_out(manager: Manager) -> None:
+    """All who may do nothing have few connections together, and what they had is given back."""
+    uids, each, most = 80, 16, 1024
+    script = (
+        "import os, resource, socket, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))\n"
+        "held = []\n"
+        f"for uid in range(100000, {100000 + uids}):\n"
+        "    os.seteuid(uid)\n"
+        f"    for _ in range({each}):\n"
+        "        s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); held.append(s)\n"
+        "    os.seteuid(0)\n"
+        "closed = 0\n"
+        "for s in held:\n"
+        "    s.settimeout(20)\n"
+        "    try:\n"
+        "        closed += s.recv(1) == b''\n"
+        "    except ConnectionResetError:\n"
+        "        closed += 1\n"
+        "print(len(held) - closed, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    manager.check("auth", "add", "user/bob", "mgr", "allow r")
+    holding = subprocess.Popen(
+        ["/usr/bin/python3", "-c", script, manager.address.removeprefix("unix:")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holding.stdout is not None
+        # Those of others without rights, before, are among them.
+        assert most - 64 <= int(holding.stdout.readline()) <= most
+        assert as_user(manager, BOB, "status").rc == 0
+        assert manager.outpost("hello").rc == 0
+    finally:
+        holding.communicate(timeout=DEADLINE)
+        manager.outpost("auth", "rm", "user/bob")
+    until(
+        "a user without rights to be told so",
+        lambda: "is not known here" in as_user(manager, EVE, "status").err,
+    )
 
 
 def test_a_socket_for_few() -> None:
