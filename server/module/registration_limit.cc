@@ -19,8 +19,9 @@ RegistrationLimit::RegistrationLimit(double per_second)
 absl::Status RegistrationLimit::Take(const std::string& name, size_t declarations,
                                      absl::Duration now) {
   const double burst = kBurstSeconds * per_second_;
+  const size_t ones = 1 + declarations / kDeclarationsOfOne;
   // What costs more than there ever is takes all.
-  const double cost = std::min(burst, 1 + static_cast<double>(declarations / kDeclarationsOfOne));
+  const double cost = std::min(burst, static_cast<double>(ones));
   if (by_name_.size() >= kMaxNames && !by_name_.contains(name)) ForgetIdle(now);
   // Where it can't be counted by itself, it counts with all.
   if (by_name_.size() < kMaxNames || by_name_.contains(name)) {

@@ -116,10 +116,12 @@ TEST_F(ParkingTest, WhatIsCancelledWhileItIsHandedOverEnds) {
   constexpr int kCallers = 4;
   for (int round = 0; round < 100; ++round) {
     std::vector<RequestId> ids;
+    ids.reserve(200);
     for (int i = 0; i < 200; ++i) ids.push_back(Start("waiting"));
     first_->Park("ended");
     absl::BlockingCounter begun(kCallers);
     std::vector<std::thread> callers;
+    callers.reserve(kCallers);
     for (int caller = 0; caller < kCallers; ++caller) {
       callers.emplace_back([&, caller] {
         for (size_t i = caller; i < ids.size(); i += kCallers) {

@@ -62,8 +62,8 @@ absl::Status Supervisor::MayRegister(const v1::Register& registration) {
       m != nullptr && (IsOfSuccessor(*m, registration) || IsOfProcess(*m, registration));
   RegistrationLimit& limit = own ? own_registrations_ : other_registrations_;
   const absl::Duration now = event::Moment::Now().steady;
-  const auto declarations =
-      static_cast<size_t>(registration.commands_size() + registration.options_size());
+  const size_t declarations = static_cast<size_t>(registration.commands_size()) +
+                              static_cast<size_t>(registration.options_size());
   absl::Status status = limit.Take(registration.name(), declarations, now);
   if (const size_t refused = limit.TakeUntold(now); refused > 0) {
     log::Get("module").warn("{} registrations were refused: {}", refused, limit.last_words());
