@@ -237,8 +237,9 @@ grpc::ServerUnaryReactor* CommandsService::SendClusterCommand(
        .command_json = request->command_json(),
        .inbuf = request->inbuf(),
        .deadline = deadline},
-      [hub = parts_.hub, reactor, response, tag = request->tag(),
+      [hub = parts_.hub, context, reactor, response, tag = request->tag(),
        owner = caller.name](command::Result result) {
+        NoteResult(context, result.retval, internal::ToUtf8(result.err));
         if (!tag.empty()) {
           hub->PublishEvent({.type = "command",
                              .id = tag,

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "server/rpc/audited_calls.h"
 #include "server/rpc/status.h"
 
 namespace outpost::rpc {
@@ -195,25 +196,36 @@ absl::Status Gate::Identify(CallContext* context) const {
 absl::Status Gate::Admit(const Right& right, bool is_stream,
                          const std::function<std::string()>& request, CallContext* context) const {
   absl::Status admitted = Decide(right, is_stream, request, context);
-  // Of changes, those of users: a module's are its work. A daemon's reports are no changes.
-  const bool changes = right.kind == Right::Kind::kNeed && (right.access & auth::kWrite) != 0 &&
-                       right.service != "report" && context->caller.module.empty();
-  if (!admitted.ok() || changes) Record(right, context->caller, admitted);
+  const Caller& caller = context->caller;
+  // Of changes, those of users: a module's are its work.
+  if (admitted.ok() && (!IsChange(right) || !caller.module.empty())) return admitted;
+  auth::AuditRecord line = LineOf(right, caller);
+  // What somebody sends who is not known is not read at all.
+  if (!absl::IsUnauthenticated(admitted) && IsChange(right)) {
+    CallSubject subject = SubjectOfCall(right.method, request());
+    line.arguments = std::move(subject.arguments);
+    line.hides = subject.hides;
+  }
+  if (!admitted.ok()) {
+    line.result = -EACCES;
+    line.refused = true;
+    line.error = std::string(admitted.message());
+    parts_.audit->Write(line);
+  } else if (is_stream) {
+    parts_.audit->Write(line);  // that it began
+  } else {
+    context->audit = std::make_unique<auth::AuditRecord>(std::move(line));
+  }
   return admitted;
 }
 
-void Gate::Record(const Right& right, const Caller& caller, const absl::Status& admitted) const {
+auth::AuditRecord Gate::LineOf(const Right& right, const Caller& caller) {
   auth::AuditRecord line;
   line.time = absl::Now();
   line.who = caller.name.empty() && caller.peer != nullptr ? caller.peer->name : caller.name;
   line.from = caller.from;
   line.method = std::string(right.method);
-  if (!admitted.ok()) {
-    line.result = -EACCES;
-    line.refused = true;
-    line.error = std::string(admitted.message());
-  }
-  parts_.audit->Write(line);
+  return line;
 }
 
 absl::Status Gate::Decide(const Right& right, bool is_stream,
@@ -225,9 +237,10 @@ absl::Status Gate::Decide(const Right& right, bool is_stream,
   if (right.of != nullptr && (is_stream || !caller.may_do_all())) subject = right.of(request());
   if (absl::Status status = MayCall(right, subject, caller); !status.ok()) return status;
   if (is_stream) {
-    context->still = [this, &right, subject = std::move(subject), caller] {
-      return StillMay(right, subject, caller);
-    };
+    context->still = std::make_shared<const CallContext::Still>(
+        [this, &right, subject = std::move(subject), caller] {
+          return StillMay(right, subject, caller);
+        });
   }
   return absl::OkStatus();
 }

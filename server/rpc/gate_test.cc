@@ -142,6 +142,55 @@ TEST_F(GateTest, CommandsThatGiveRightsInTheClusterNeedExecute) {
   EXPECT_TRUE(send("config-key get").ok());
 }
 
+// What somebody's call is to come to is noted; what it was about, too.
+TEST_F(GateTest, ChangesByUsersAreNoted) {
+  Grant("user/alice", "allow rw");
+  v1::ConfigSetRequest request;
+  request.set_key("mgr/hello/password");
+  request.set_value("hunter2");
+  ASSERT_TRUE(Admit("outpost.v1.Config.Set", request.SerializeAsString()).ok());
+  ASSERT_NE(context_->audit, nullptr);
+  EXPECT_EQ(context_->audit->who, "user/alice");
+  EXPECT_EQ(context_->audit->arguments.dump(), R"({"key":"mgr/hello/password"})");
+  EXPECT_TRUE(context_->audit->hides);
+  EXPECT_EQ(audit_->Last(9).size(), 0U) << "not before it ends";
+  v1::SendClusterCommandRequest command;
+  command.set_service_type("osd");
+  command.set_service_id("3");
+  command.set_command_json(R"({"prefix": "config set", "key": "x", "value": "hunter3"})");
+  ASSERT_TRUE(Admit("outpost.v1.Commands.SendClusterCommand", command.SerializeAsString()).ok());
+  ASSERT_NE(context_->audit, nullptr);
+  EXPECT_EQ(context_->audit->arguments.dump(),
+            R"({"prefix":"config set","service_id":"3","service_type":"osd"})");
+  ASSERT_TRUE(Admit("outpost.v1.Manager.GetStatus").ok());
+  EXPECT_EQ(context_->audit, nullptr) << "it only reads";
+  Grant("module/hello", "allow *");
+  SetPeer("module/hello");
+  ASSERT_TRUE(Admit("outpost.v1.Config.Set", request.SerializeAsString()).ok());
+  EXPECT_EQ(context_->audit, nullptr) << "a module's work";
+  // What was refused is written at once, and says what about.
+  SetPeer("user/alice");
+  Grant("user/alice", "allow r");
+  EXPECT_FALSE(Admit("outpost.v1.Config.Set", request.SerializeAsString()).ok());
+  EXPECT_EQ(context_->audit, nullptr);
+  EXPECT_THAT(audit_->Last(1).at(0), HasSubstr(R"("arguments":{"key":"mgr/hello/password"})"));
+  EXPECT_THAT(audit_->Last(1).at(0), testing::Not(HasSubstr("hunter")));
+}
+
+TEST_F(GateTest, WhatSomebodySendsWhoIsNotKnownIsNotRead) {
+  context_ = std::make_unique<CallContext>();
+  bool was_read = false;
+  const absl::Status refused = gate_->Admit(
+      *FindRight("outpost.v1.Config.Set"), /*is_stream=*/false,
+      [&] {
+        was_read = true;
+        return std::string();
+      },
+      context_.get());
+  EXPECT_TRUE(absl::IsUnauthenticated(refused));
+  EXPECT_FALSE(was_read);
+}
+
 TEST_F(GateTest, NetworksAreOfWhoComesByOne) {
   Grant("user/alice", "allow r network 10.0.0.0/8");
   EXPECT_FALSE(Admit("outpost.v1.Manager.GetStatus").ok());  // by the socket
@@ -165,8 +214,9 @@ TEST_F(GateTest, WhatIsAModulesOwnIsFreeToIt) {
 TEST_F(GateTest, AStreamLastsAsLongAsItsRights) {
   Grant("user/alice", "allow r");
   ASSERT_TRUE(Admit("outpost.v1.Config.Watch").ok());
-  const std::function<absl::Status()> still = context_->still;
-  ASSERT_TRUE(still);
+  const auto still_may = context_->still;
+  ASSERT_NE(still_may, nullptr);
+  const CallContext::Still& still = *still_may;
   EXPECT_TRUE(still().ok());
   Grant("user/alice", "allow r, allow command x");  // others, and enough
   EXPECT_TRUE(still().ok());
@@ -179,14 +229,16 @@ TEST_F(GateTest, AStreamLastsAsLongAsItsRights) {
   revoked_ = true;
   EXPECT_TRUE(absl::IsUnauthenticated(still()));
   ASSERT_TRUE(Admit("outpost.v1.Manager.GetStatus").ok());
-  EXPECT_FALSE(context_->still) << "no stream";
+  EXPECT_EQ(context_->still, nullptr) << "no stream";
 }
 
 TEST_F(GateTest, ACertificateExpiresAlsoWhileItIsUsed) {
   Grant("user/alice", "allow r");
   SetPeer("user/alice", absl::Now() + absl::Milliseconds(300));
   ASSERT_TRUE(Admit("outpost.v1.Config.Watch").ok());
-  const std::function<absl::Status()> still = context_->still;
+  const auto still_may = context_->still;
+  ASSERT_NE(still_may, nullptr);
+  const CallContext::Still& still = *still_may;
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   while (still().ok() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(10));
   EXPECT_THAT(std::string(still().message()), HasSubstr("has expired"));
@@ -196,14 +248,18 @@ TEST_F(GateTest, ACertificateExpiresAlsoWhileItIsUsed) {
 TEST_F(GateTest, ASessionOfAUserEndsWhenTheirCapsChange) {
   Grant("user/alice", "allow module hello rwx");
   ASSERT_TRUE(Admit("outpost.v1.ModuleHost.Attach").ok());
-  const std::function<absl::Status()> still = context_->still;
+  const auto still_may = context_->still;
+  ASSERT_NE(still_may, nullptr);
+  const CallContext::Still& still = *still_may;
   EXPECT_TRUE(still().ok());
   Grant("user/alice", "allow module other rwx");
   EXPECT_TRUE(absl::IsPermissionDenied(still()));
   // A module's is its own, whatever it may do besides.
   SetPeer("module/hello");
   ASSERT_TRUE(Admit("outpost.v1.ModuleHost.Attach").ok());
-  const std::function<absl::Status()> own = context_->still;
+  const auto still_own = context_->still;
+  ASSERT_NE(still_own, nullptr);
+  const CallContext::Still& own = *still_own;
   Grant("module/hello", "allow command nothing");
   EXPECT_TRUE(own().ok());
 }

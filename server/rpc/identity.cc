@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/auth/audit_log.h"
 
 namespace outpost::rpc {
 namespace {
@@ -67,9 +68,19 @@ const Caller& CallerOf(const grpc::CallbackServerContext& context) {
   return call == nullptr ? *kNobody : call->caller;
 }
 
-std::function<absl::Status()> StillOf(const grpc::CallbackServerContext& context) {
+CallContext::CallContext() = default;
+CallContext::~CallContext() = default;
+
+std::shared_ptr<const CallContext::Still> StillOf(const grpc::CallbackServerContext& context) {
   const auto* call = dynamic_cast<const CallContext*>(&context);
   return call == nullptr ? nullptr : call->still;
+}
+
+void NoteResult(grpc::CallbackServerContext* context, int result, const std::string& error) {
+  auto* const call = dynamic_cast<CallContext*>(context);
+  if (call == nullptr || call->audit == nullptr) return;
+  call->audit->result = result;
+  if (result < 0) call->audit->error = error;
 }
 
 absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& context,

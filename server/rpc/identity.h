@@ -16,6 +16,10 @@
 #include "server/auth/caps.h"
 #include "server/auth/peer.h"
 
+namespace outpost::auth {
+struct AuditRecord;
+}  // namespace outpost::auth
+
 namespace outpost::rpc {
 
 // Who makes a call, and what they may do. Immutable once the gate has let the call in.
@@ -39,10 +43,19 @@ struct Caller {
 // What each call has, where its server was started by StartServer.
 class CallContext final : public grpc::CallbackServerContext {
  public:
+  // Whether the caller of a stream still may what they were let in for. May be asked while the
+  // stream is open, from any thread.
+  using Still = std::function<absl::Status()>;
+
+  CallContext();
+  ~CallContext() override;
+
   Caller caller;
-  // Of a stream: whether its caller still may what they were let in for. Rights may be taken
-  // back while it is open. Empty: nobody has to ask.
-  std::function<absl::Status()> still;
+  // Of a stream. Rights may be taken back while it is open. Null: nobody has to ask.
+  std::shared_ptr<const Still> still;
+  // Of a call with one answer, that may change something: what is written when it ends. Null:
+  // nothing.
+  std::unique_ptr<auth::AuditRecord> audit;
 };
 
 // Gives each call a CallContext, with `initial` as its caller: for the server's builder.
@@ -52,8 +65,12 @@ std::unique_ptr<grpc::ContextAllocator> MakeContextAllocator(Caller initial = {}
 // and without rights.
 const Caller& CallerOf(const grpc::CallbackServerContext& context);
 
-// CallContext::still of `context`; empty of a call that no gate has seen.
-std::function<absl::Status()> StillOf(const grpc::CallbackServerContext& context);
+// CallContext::still of `context`; null of a call that no gate has seen.
+std::shared_ptr<const CallContext::Still> StillOf(const grpc::CallbackServerContext& context);
+
+// Before the call ends: what it has come to, for the audit, where its status does not say that:
+// 0, or a negative errno, and why.
+void NoteResult(grpc::CallbackServerContext* context, int result, const std::string& error);
 
 // The name of the module that makes the call. PERMISSION_DENIED: none does; the
 // message begins with `rule`.

@@ -1,5 +1,6 @@
 #include "server/rpc/module_host_service.h"
 
+#include <cerrno>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "server/log/log.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
@@ -148,13 +150,12 @@ absl::Status MayBe(const std::string& name, const Caller& caller) {
   return caller.Denied(absl::StrCat("attach as module '", name, "'"), need);
 }
 
-class AttachReactor final : public AttachStream {
+}  // namespace
+
+class ModuleHostService::AttachReactor final : public AttachStream {
  public:
-  AttachReactor(grpc::CallbackServerContext* context, module::Supervisor* supervisor,
-                notify::NotificationHub* hub, bool relayed_tokens)
-      : supervisor_(supervisor),
-        hub_(hub),
-        relayed_tokens_(relayed_tokens),
+  AttachReactor(grpc::CallbackServerContext* context, const Parts& parts)
+      : parts_(parts),
         caller_(CallerOf(*context)),
         link_(std::make_shared<StreamLink>(this, context)) {}
 
@@ -163,7 +164,7 @@ class AttachReactor final : public AttachStream {
 
   void OnReadDone(bool ok) override {
     if (!ok) {
-      if (session_ != nullptr) supervisor_->Detach(session_, "has ended its session");
+      if (session_ != nullptr) parts_.supervisor->Detach(session_, "has ended its session");
       link_->ReadsDone();
       return;
     }
@@ -184,7 +185,7 @@ class AttachReactor final : public AttachStream {
   void OnWriteDone(bool ok) override { link_->Written(ok); }
 
   void OnDone() override {
-    if (session_ != nullptr) supervisor_->Detach(session_, "has lost its session");
+    if (session_ != nullptr) parts_.supervisor->Detach(session_, "has lost its session");
     link_->Gone();
     delete this;
   }
@@ -203,7 +204,7 @@ class AttachReactor final : public AttachStream {
       return Refuse(name, may, "NO_RIGHT");
     }
     if (!incoming_.register_().token().empty() && caller_.module != name &&
-        !(relayed_tokens_ && caller_.may_do_all())) {
+        !(parts_.relayed_tokens && caller_.may_do_all())) {
       return Refuse(name,
                     absl::UnauthenticatedError(absl::StrCat(
                         "the token of module '", name, "' came from ", caller_.from,
@@ -211,7 +212,8 @@ class AttachReactor final : public AttachStream {
                         "leads); the token is of use to these alone")),
                     "BAD_TOKEN");
     }
-    session_ = supervisor_->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
+    session_ =
+        parts_.supervisor->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
     if (session_ != nullptr) return true;
     return Refuse(name, refusal.status, refusal.reason, refusal.told);
   }
@@ -220,6 +222,18 @@ class AttachReactor final : public AttachStream {
   bool Refuse(const std::string& name, const absl::Status& why, absl::string_view reason,
               bool told = false) {
     if (!told) log::Get("rpc").warn("module \"{}\" was refused: {}", name, why.ToString());
+    if (absl::IsPermissionDenied(why) || absl::IsUnauthenticated(why)) {
+      auth::AuditRecord line;
+      line.time = absl::Now();
+      line.who = caller_.name;
+      line.from = caller_.from;
+      line.method = "outpost.v1.ModuleHost.Attach";
+      line.arguments = {{"name", name}};
+      line.result = -EACCES;
+      line.error = std::string(why.message());
+      line.refused = true;
+      parts_.audit->Write(line);
+    }
     link_->Close(why, reason);
     return false;
   }
@@ -236,7 +250,7 @@ class AttachReactor final : public AttachStream {
       }
       case v1::AttachRequest::kNotificationAck: {
         const auto& ack = incoming_.notification_ack();
-        const auto subscription = hub_->Find(ack.subscription_id());
+        const auto subscription = parts_.hub->Find(ack.subscription_id());
         if (subscription != nullptr &&
             subscription->owner() == absl::StrCat("module/", session_->name())) {
           subscription->Acknowledge(ack.sequence());
@@ -244,27 +258,23 @@ class AttachReactor final : public AttachStream {
         return;
       }
       default:
-        supervisor_->Handle(session_, incoming_);
+        parts_.supervisor->Handle(session_, incoming_);
     }
   }
 
-  module::Supervisor* const supervisor_;
-  notify::NotificationHub* const hub_;
-  const bool relayed_tokens_;
+  const Parts& parts_;
   const Caller caller_;
   const std::shared_ptr<StreamLink> link_;
   std::shared_ptr<module::Session> session_;
   v1::AttachRequest incoming_;
 };
 
-}  // namespace
-
 grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ModuleHostService::Attach(
     grpc::CallbackServerContext* context) {
   if (const absl::Status refused = Admit(*context); !refused.ok()) {
     return TooManyStreams<AttachStream>(refused);
   }
-  auto* const reactor = new AttachReactor(context, supervisor_, hub_, relayed_tokens_);
+  auto* const reactor = new AttachReactor(context, parts_);
   OnEnd(*context, [link = reactor->link()](const absl::Status& status, absl::string_view reason) {
     link->Close(status, reason);
   });

@@ -5,6 +5,7 @@
 #define OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_
 
 #include "outpost/v1/module_host.grpc.pb.h"
+#include "server/auth/audit_log.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
 #include "server/rpc/open_streams.h"
@@ -13,19 +14,25 @@ namespace outpost::rpc {
 
 class ModuleHostService final : public v1::ModuleHost::CallbackService, public WithLimitedStreams {
  public:
-  // Both outlive the service. `relayed_tokens`: who may do all may also bring a module's token
+  // All outlive the service. `relayed_tokens`: who may do all may also bring a module's token
   // from another process than the module's.
   ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub,
-                    bool relayed_tokens = false)
-      : supervisor_(supervisor), hub_(hub), relayed_tokens_(relayed_tokens) {}
+                    auth::AuditLog* audit, bool relayed_tokens = false)
+      : parts_{supervisor, hub, audit, relayed_tokens} {}
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override;
 
  private:
-  module::Supervisor* const supervisor_;
-  notify::NotificationHub* const hub_;
-  const bool relayed_tokens_;
+  struct Parts {
+    module::Supervisor* supervisor;
+    notify::NotificationHub* hub;
+    auth::AuditLog* audit;
+    bool relayed_tokens;
+  };
+  class AttachReactor;
+
+  const Parts parts_;
 };
 
 }  // namespace outpost::rpc

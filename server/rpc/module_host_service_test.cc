@@ -37,7 +37,11 @@ class ModuleHostTest : public module::SupervisorTest {
  protected:
   ModuleHostTest() {
     StartManager();
-    service_ = std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_);
+    auto audit =
+        auth::AuditLog::Open(scratch.path() + "/audit.log", {}, [](uint64_t, const auto&) {});
+    EXPECT_TRUE(audit.ok()) << audit.status();
+    audit_ = *std::move(audit);
+    service_ = std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_, audit_.get());
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -78,6 +82,7 @@ class ModuleHostTest : public module::SupervisorTest {
   }
 
   notify::NotificationHub hub_;
+  std::unique_ptr<auth::AuditLog> audit_;
   std::unique_ptr<ModuleHostService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::ModuleHost::Stub> stub_;
@@ -152,6 +157,14 @@ TEST_F(ModuleHostTest, ARefusalHasItsReason) {
   const grpc::Status status = Finish(*stream);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Reason(status), "BAD_TOKEN");
+  ASSERT_EQ(audit_->Last(9).size(), 1U);
+  const std::string line = audit_->Last(1)[0];
+  for (const char* part :
+       {R"("who":"user/admin")", R"("method":"outpost.v1.ModuleHost.Attach")",
+        R"("arguments":{"name":"hand"})", R"("result":-13)", R"("refused":true)"}) {
+    EXPECT_THAT(line, testing::HasSubstr(part));
+  }
+  EXPECT_THAT(line, testing::Not(testing::HasSubstr("guessed")));
 }
 
 TEST_F(ModuleHostTest, ABrokenStreamEndsWhatIsInHand) {

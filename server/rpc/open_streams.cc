@@ -67,6 +67,7 @@ class OpenStreams::State {
     End end;                     // empty: by cancelling the call
     grpc_call* call = nullptr;
   };
+  // `ending` has the rights of its caller already.
   bool IsOverdue(const Stream& stream, int64_t now, Ending* ending) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t& CountOf(const Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -110,7 +111,7 @@ class OpenStreams::Stream final : public grpc::experimental::Interceptor {
 
   // Guarded by the state's lock.
   std::string peer;  // that it counts for; empty: it does not yet
-  std::function<absl::Status()> still;
+  std::shared_ptr<const CallContext::Still> still;
   End end;
   bool ended = false;
 
@@ -195,7 +196,6 @@ bool OpenStreams::State::IsOverdue(const Stream& stream, int64_t now, Ending* en
   const auto client = [&stream] { return stream.context->peer(); };
   const int64_t writing = stream.writing_since;
   const int64_t silent = stream.silent_since;
-  if (stream.still) ending->status = stream.still();
   if (!ending->status.ok()) {
     ending->reason = absl::IsPermissionDenied(ending->status) ? "NO_RIGHT" : "NOT_IDENTIFIED";
     ending->line =
@@ -222,12 +222,30 @@ bool OpenStreams::State::IsOverdue(const Stream& stream, int64_t now, Ending* en
 }
 
 void OpenStreams::State::Sweep() {
+  // Who may what is asked without the lock that each new stream needs. A stream may be over by
+  // then: what it has asked by is still there, and of no other.
+  using Still = std::shared_ptr<const CallContext::Still>;
+  std::vector<Still> asked;
+  {
+    absl::MutexLock lock(&mu_);
+    asked.reserve(streams_.size());
+    for (const auto& [context, stream] : streams_) {
+      if (!stream->ended && stream->still != nullptr) asked.push_back(stream->still);
+    }
+  }
+  absl::flat_hash_map<const CallContext::Still*, absl::Status> lost;
+  for (const Still& still : asked) {
+    if (absl::Status status = (*still)(); !status.ok()) lost.emplace(still.get(), status);
+  }
   const int64_t now = Now();
   std::vector<Ending> endings;
   {
     absl::MutexLock lock(&mu_);
     for (const auto& [context, stream] : streams_) {
       Ending ending;
+      if (const auto it = lost.find(stream->still.get()); it != lost.end()) {
+        ending.status = it->second;
+      }
       if (stream->ended || !IsOverdue(*stream, now, &ending)) continue;
       stream->ended = true;
       if (!ending.takes_nothing) ending.end = std::move(stream->end);

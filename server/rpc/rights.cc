@@ -234,6 +234,14 @@ constexpr Right kRights[] = {
 
 }  // namespace
 
+std::vector<absl::string_view> MethodsThatChange() {
+  std::vector<absl::string_view> methods;
+  for (const Right& right : kRights) {
+    if (IsChange(right)) methods.push_back(right.method);
+  }
+  return methods;
+}
+
 const Right* FindRight(absl::string_view method) {
   static const auto* const kByMethod = [] {
     auto* const map = new absl::flat_hash_map<absl::string_view, const Right*>;

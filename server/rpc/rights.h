@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "server/auth/caps.h"
@@ -37,6 +38,16 @@ struct Right {
   // A module needs no right for what is its own.
   bool own_is_free = false;
 };
+
+// Whether a call of it may change something, which is audited where a user makes it. What
+// ModuleHost and the dispatcher check, they write down themselves; a daemon's reports are no
+// changes.
+constexpr bool IsChange(const Right& right) {
+  return right.kind == Right::Kind::kNeed && (right.access & auth::kWrite) != 0 &&
+         right.service != "report";
+}
+// The methods of which IsChange is true.
+std::vector<absl::string_view> MethodsThatChange();
 
 // The row of a method; null: there is none.
 const Right* FindRight(absl::string_view method);

@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "server/auth/certificate.h"
+#include "server/rpc/audited_calls.h"
 #include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
@@ -132,11 +133,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
                              Milliseconds(server->options_.dead_peer));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              server->options_.max_calls_per_connection);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<AuditedCalls>(parts.audit));
   if (server->options_.streams != nullptr) {
-    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> all;
-    all.push_back(server->options_.streams->Interceptor());
-    builder.experimental().SetInterceptorCreators(std::move(all));
+    interceptors.push_back(server->options_.streams->Interceptor());
   }
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetContextAllocator(MakeContextAllocator());
   for (const auto& [name, service] : services) {
     auto gated = GatedService::Create(name, service, &server->gate_);

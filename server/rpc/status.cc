@@ -1,5 +1,6 @@
 #include "server/rpc/status.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "outpost/internal/status_errno.h"
 #include "outpost/v1/error_details.pb.h"
@@ -22,6 +23,21 @@ grpc::Status ToGrpc(const absl::Status& status, absl::string_view reason,
   info.SerializeToString(any.mutable_value());
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), details.message(),
                       details.SerializeAsString());
+}
+
+int ErrnoOf(const grpc::Status& status) {
+  if (status.ok()) return 0;
+  v1::RpcStatus details;
+  if (details.ParseFromString(status.error_details())) {
+    for (const google::protobuf::Any& any : details.details()) {
+      v1::ErrorInfo info;
+      int number = 0;
+      if (!info.ParseFromString(any.value())) continue;
+      const auto named = info.metadata().find("errno");
+      if (named != info.metadata().end() && absl::SimpleAtoi(named->second, &number)) return number;
+    }
+  }
+  return internal::ErrnoOf(static_cast<absl::StatusCode>(status.error_code()));
 }
 
 grpc::Status NotYet(absl::string_view words) {

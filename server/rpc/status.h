@@ -17,6 +17,9 @@ namespace outpost::rpc {
 grpc::Status ToGrpc(const absl::Status& status, absl::string_view reason = "",
                     std::map<std::string, std::string> metadata = {});
 
+// The errno that ToGrpc has put in; else the one that fits the code. Positive; 0 for OK.
+int ErrnoOf(const grpc::Status& status);
+
 // UNIMPLEMENTED with `words` on what will be there.
 grpc::Status NotYet(absl::string_view words);
 

@@ -8,9 +8,20 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import pytest
 from fixture import DEADLINE, Manager, run_tests, until
-from outpost.v1 import auth_pb2, auth_pb2_grpc, config_pb2, config_pb2_grpc, types_pb2
+from outpost.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    commands_pb2,
+    commands_pb2_grpc,
+    config_pb2,
+    config_pb2_grpc,
+    manager_pb2,
+    manager_pb2_grpc,
+    types_pb2,
+)
 
 _SECRETS = [
     types_pb2.OptionDescriptor(name="password", type=types_pb2.OPTION_TYPE_STR, secret=True),
@@ -52,6 +63,7 @@ def test_what_changes_something_is_written(manager: Manager) -> None:
     assert "Oslo" in json.dumps(done["arguments"])
     assert failed["result"] == -errno.EINVAL and "maybe" in failed["error"]
     assert called["method"] == "outpost.v1.Config.Set" and called["result"] == 0
+    assert called["arguments"] == {"key": "mgr/hello/place"} and called["seconds"] > 0
     # The command shows the same.
     shown = json.loads(manager.check("audit", "3", "--format", "json"))
     assert shown == [done, failed, called]
@@ -97,6 +109,54 @@ def test_secrets_are_nowhere(manager: Manager) -> None:
             assert "hunter" not in text
     finally:
         session.close()
+
+
+def test_a_call_is_written_with_what_it_came_to(manager: Manager) -> None:
+    """Once it has ended: what it was about, its errno, and nothing of its values."""
+    commands = manager.stub(commands_pb2_grpc.CommandsStub)
+
+    def send(prefix: str) -> int:
+        request = commands_pb2.SendClusterCommandRequest(
+            service_type="osd", service_id="0", command_json=json.dumps({"prefix": prefix})
+        )
+        return commands.SendClusterCommand(request, timeout=DEADLINE).result.retval
+
+    before = len(entries(manager))
+    with pytest.raises(grpc.RpcError):
+        manager.stub(manager_pb2_grpc.ManagerStub).EnableModule(
+            manager_pb2.EnableModuleRequest(name="nosuch"), timeout=DEADLINE
+        )
+    with pytest.raises(grpc.RpcError):
+        manager.stub(config_pb2_grpc.ConfigStub).Set(
+            config_pb2.ConfigSetRequest(key="mgr/hello/emphatic", value="hunter5"),
+            timeout=DEADLINE,
+        )
+    assert send("version") == 0
+    assert send("nosuch") == -errno.EINVAL
+    enable, setting, sent, failed = entries(manager)[before:]
+    assert enable["method"] == "outpost.v1.Manager.EnableModule"
+    assert enable["arguments"] == {"name": "nosuch"}
+    assert enable["result"] == -errno.ENOENT and "nosuch" in enable["error"]
+    assert "refused" not in enable and enable["seconds"] > 0
+    assert setting["result"] == -errno.EINVAL and setting["error"] == "(not shown)"
+    about = {"service_type": "osd", "service_id": "0"}
+    assert sent["arguments"] == {**about, "prefix": "version"} and sent["result"] == 0
+    assert failed["arguments"] == {**about, "prefix": "nosuch"}
+    assert failed["result"] == -errno.EINVAL
+    assert "hunter" not in json.dumps([enable, setting])
+
+
+def test_who_may_not_be_a_module_is_written(manager: Manager) -> None:
+    """A session that is refused, for the token that it brings."""
+    before = len(entries(manager))
+    session = manager.session(name="hello", token="0" * 64)
+    with pytest.raises(grpc.RpcError):
+        session.close()
+    (refused,) = entries(manager)[before:]
+    assert refused["method"] == "outpost.v1.ModuleHost.Attach"
+    assert refused["arguments"] == {"name": "hello"} and refused["who"] == "user/admin"
+    assert refused["result"] == -errno.EACCES and refused["refused"] is True
+    assert "the token of module 'hello'" in refused["error"]
 
 
 def test_it_is_followed_over_a_restart() -> None:
