@@ -54,6 +54,8 @@ struct Declaration {
   std::string permissions;  // some of "rwx"
   bool poll = false;
   bool yields = false;  // of the manager: a module may provide the prefix in its place
+
+  bool operator==(const Declaration&) const = default;
 };
 
 // One request to run a command, checked and routed.

@@ -4,9 +4,10 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -58,42 +59,117 @@ int Rank(const Command& command) {
   return command.declaration.yields ? 1 : 2;
 }
 
+// The order of commands with the same prefix.
+bool ComesBefore(const CommandPtr& a, const CommandPtr& b) {
+  if (Rank(*a) != Rank(*b)) return Rank(*a) > Rank(*b);
+  return std::tie(a->provider.kind, a->provider.module) <
+         std::tie(b->provider.kind, b->provider.module);
+}
+
+size_t HashOf(absl::string_view prefix) { return absl::HashOf(prefix); }
+
 }  // namespace
 
-CommandTable::Index::Index(Providers providers) : providers_(std::move(providers)) {
-  absl::flat_hash_map<absl::string_view, int> highest;  // rank, by prefix
-  for (const auto& [name, commands] : providers_) {
-    for (const CommandPtr& command : commands) {
-      int& rank = highest[command->signature.prefix()];
-      rank = std::max(rank, Rank(*command));
-    }
+CommandTable::Index::Slot* CommandTable::Index::FindIn(Shard& shard, size_t hash,
+                                                       absl::string_view prefix) {
+  for (Slot& slot : shard.slots) {
+    if (slot.hash == hash && slot.commands[0]->signature.prefix() == prefix) return &slot;
   }
-  for (const auto& [name, commands] : providers_) {
-    for (const CommandPtr& command : commands) {
-      if (Rank(*command) == highest[command->signature.prefix()]) visible_.push_back(command);
-    }
+  return nullptr;
+}
+
+void CommandTable::Index::Add(const CommandPtr& command, size_t hash, Shard& shard) {
+  Slot* slot = FindIn(shard, hash, command->signature.prefix());
+  if (slot == nullptr) slot = &shard.slots.emplace_back(Slot{.hash = hash});
+  // Behind those of the same provider that it declared before.
+  slot->commands.insert(
+      std::upper_bound(slot->commands.begin(), slot->commands.end(), command, ComesBefore),
+      command);
+}
+
+void CommandTable::Index::Remove(const CommandPtr& command, size_t hash, Shard& shard) {
+  Slot* const slot = FindIn(shard, hash, command->signature.prefix());
+  slot->commands.erase(std::find(slot->commands.begin(), slot->commands.end(), command));
+  if (!slot->commands.empty()) return;
+  if (slot != &shard.slots.back()) *slot = std::move(shard.slots.back());
+  shard.slots.pop_back();
+}
+
+void CommandTable::Index::Settle(Shard& shard) {
+  shard.longest = 0;
+  for (Slot& slot : shard.slots) {
+    const int highest = Rank(*slot.commands[0]);
+    slot.visible = static_cast<size_t>(
+        std::find_if(slot.commands.begin(), slot.commands.end(),
+                     [highest](const CommandPtr& command) { return Rank(*command) != highest; }) -
+        slot.commands.begin());
+    shard.longest = std::max(shard.longest, slot.commands[0]->signature.words().size());
   }
-  std::stable_sort(visible_.begin(), visible_.end(), [](const CommandPtr& a, const CommandPtr& b) {
-    return a->signature.prefix() < b->signature.prefix();
-  });
-  for (size_t i = 0; i < visible_.size(); ++i) {
-    const Signature& signature = visible_[i]->signature;
-    Run& run = by_prefix_[signature.prefix()];
-    if (run.size++ == 0) run.begin = i;
-    longest_ = std::max(longest_, signature.words().size());
+}
+
+CommandTable::Index::Index(const Index& before, absl::Span<const CommandPtr> gone,
+                           absl::Span<const CommandPtr> come)
+    : shards_(before.shards_) {
+  std::array<std::shared_ptr<Shard>, kShards> changed;
+  const auto own = [&](size_t hash) -> Shard& {
+    std::shared_ptr<Shard>& copy = changed[hash % kShards];
+    if (copy == nullptr) {
+      const Shard* const present = shards_[hash % kShards].get();
+      copy = present == nullptr ? std::make_shared<Shard>() : std::make_shared<Shard>(*present);
+    }
+    return *copy;
+  };
+  for (const CommandPtr& command : gone) {
+    const size_t hash = HashOf(command->signature.prefix());
+    Remove(command, hash, own(hash));
+  }
+  for (const CommandPtr& command : come) {
+    const size_t hash = HashOf(command->signature.prefix());
+    Add(command, hash, own(hash));
+  }
+  for (size_t i = 0; i < kShards; ++i) {
+    if (changed[i] != nullptr) {
+      Settle(*changed[i]);
+      shards_[i] = changed[i]->slots.empty() ? nullptr : std::move(changed[i]);
+    }
+    if (shards_[i] != nullptr) longest_ = std::max(longest_, shards_[i]->longest);
   }
 }
 
 absl::Span<const CommandPtr> CommandTable::Index::Find(absl::string_view prefix) const {
-  const auto found = by_prefix_.find(prefix);
-  if (found == by_prefix_.end()) return {};
-  return absl::MakeConstSpan(visible_).subspan(found->second.begin, found->second.size);
+  const size_t hash = HashOf(prefix);
+  const Shard* const shard = shards_[hash % kShards].get();
+  if (shard == nullptr) return {};
+  for (const Slot& slot : shard->slots) {
+    if (slot.hash == hash && slot.commands[0]->signature.prefix() == prefix) {
+      return absl::MakeConstSpan(slot.commands).first(slot.visible);
+    }
+  }
+  return {};
+}
+
+const std::vector<CommandPtr>& CommandTable::Index::visible() const {
+  absl::call_once(in_order_, [this] {
+    std::vector<const Slot*> slots;
+    for (const auto& shard : shards_) {
+      if (shard == nullptr) continue;
+      for (const Slot& slot : shard->slots) slots.push_back(&slot);
+    }
+    std::sort(slots.begin(), slots.end(), [](const Slot* a, const Slot* b) {
+      return a->commands[0]->signature.prefix() < b->commands[0]->signature.prefix();
+    });
+    for (const Slot* slot : slots) {
+      const auto shown = absl::MakeConstSpan(slot->commands).first(slot->visible);
+      visible_.insert(visible_.end(), shown.begin(), shown.end());
+    }
+  });
+  return visible_;
 }
 
 std::vector<CommandPtr> CommandTable::Index::Closest(const std::vector<std::string>& words,
                                                      size_t limit) const {
   std::vector<CommandPtr> closest;
-  AddClosest(visible_, words, limit, closest);
+  AddClosest(visible(), words, limit, closest);
   if (closest.size() > limit) closest.resize(limit);
   return closest;
 }
@@ -117,7 +193,7 @@ std::vector<CompletionCandidate> CommandTable::Index::Complete(std::vector<std::
 void CommandTable::Index::CompleteLiterals(const std::vector<std::string>& finished,
                                            absl::string_view partial,
                                            std::vector<CompletionCandidate>& out) const {
-  for (const CommandPtr& command : visible_) {
+  for (const CommandPtr& command : visible()) {
     const auto& words = command->signature.words();
     if (words.size() <= finished.size() ||
         SharedWords(command->signature, finished) != finished.size() ||

@@ -130,13 +130,14 @@ std::shared_ptr<const CommandTable::Index> CommandTable::index() const {
 
 absl::Status CommandTable::SetCommands(const Provider& provider,
                                        std::vector<Declaration> declarations) {
+  if (Provides(provider, declarations)) return absl::OkStatus();
   absl::StatusOr<std::vector<CommandPtr>> commands =
       ParseDeclarations(provider, std::move(declarations));
   if (!commands.ok()) return commands.status();
 
   absl::MutexLock change(&change_mu_);
-  const std::shared_ptr<const Index> present = index();
   if (provider.kind != Provider::Kind::kCluster) {
+    const std::shared_ptr<const Index> present = index();
     for (const CommandPtr& command : *commands) {
       for (const CommandPtr& other : present->Find(command->signature.prefix())) {
         if (other->provider.kind == Provider::Kind::kCluster || other->provider == provider ||
@@ -149,21 +150,43 @@ absl::Status CommandTable::SetCommands(const Provider& provider,
       }
     }
   }
-  Index::Providers providers = present->providers();
-  providers[provider.ToString()] = *std::move(commands);
-  auto next = std::make_shared<const Index>(std::move(providers));
-  absl::MutexLock lock(&mu_);
-  index_ = std::move(next);
+  Replace(provider, *std::move(commands));
   return absl::OkStatus();
 }
 
 void CommandTable::RemoveCommands(const Provider& provider) {
   absl::MutexLock change(&change_mu_);
-  Index::Providers providers = index()->providers();
-  if (providers.erase(provider.ToString()) == 0) return;
-  auto next = std::make_shared<const Index>(std::move(providers));
-  absl::MutexLock lock(&mu_);
-  index_ = std::move(next);
+  Replace(provider, {});
+}
+
+bool CommandTable::Provides(const Provider& provider,
+                            const std::vector<Declaration>& declarations) const {
+  absl::MutexLock change(&change_mu_);
+  const auto it = provided_.find(provider.ToString());
+  if (it == provided_.end()) return declarations.empty();
+  return std::equal(it->second.begin(), it->second.end(), declarations.begin(), declarations.end(),
+                    [](const CommandPtr& command, const Declaration& declaration) {
+                      return command->declaration == declaration;
+                    });
+}
+
+void CommandTable::Replace(const Provider& provider, std::vector<CommandPtr> commands) {
+  const std::string name = provider.ToString();
+  const auto it = provided_.find(name);
+  if (it == provided_.end() && commands.empty()) return;
+  std::vector<CommandPtr> gone;
+  if (it != provided_.end()) gone.swap(it->second);
+  auto next = std::make_shared<const Index>(*index(), gone, commands);
+  {
+    absl::MutexLock lock(&mu_);
+    index_.swap(next);
+  }
+  // Nobody who looks something up waits for what goes with the old one.
+  if (!commands.empty()) {
+    provided_[name] = std::move(commands);
+  } else {
+    provided_.erase(it);
+  }
 }
 
 absl::StatusOr<Match> CommandTable::ResolveWords(const std::vector<std::string>& typed) const {

@@ -6,7 +6,8 @@
 // module and the manager otherwise, may not.
 //
 // **Thread safety.** All methods may be called from any thread. Lookups work on an
-// immutable index; a change builds a new one and swaps it in.
+// immutable index; a change makes a new one, which shares what it does not concern with the
+// one before, and swaps it in. What a change costs does not depend on what others provide.
 //
 // **Invariants.**
 // 1. A provider's commands change together or not at all.
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -68,6 +70,7 @@ class CommandTable {
   // ALREADY_EXISTS: another module or the manager has one of the prefixes.
   // The cluster's commands may share a prefix among themselves: Ceph has such. Who passes on the
   // commands of a Ceph newer than this server leaves out those that Signature::Parse refuses.
+  // Costs next to nothing where they are what `provider` provides already.
   absl::Status SetCommands(const Provider& provider, std::vector<Declaration> declarations);
 
   // Forgets all that `provider` provides.
@@ -104,8 +107,14 @@ class CommandTable {
   class Index;
 
   std::shared_ptr<const Index> index() const ABSL_LOCKS_EXCLUDED(mu_);
+  bool Provides(const Provider& provider, const std::vector<Declaration>& declarations) const
+      ABSL_LOCKS_EXCLUDED(change_mu_);
+  void Replace(const Provider& provider, std::vector<CommandPtr> commands)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
 
-  absl::Mutex change_mu_;  // one change at a time; held while the next index is built
+  mutable absl::Mutex change_mu_;  // one change at a time; held while the next index is made
+  // By Provider::ToString(), in the order of declaration; none is empty.
+  absl::flat_hash_map<std::string, std::vector<CommandPtr>> provided_ ABSL_GUARDED_BY(change_mu_);
   mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(change_mu_);
   std::shared_ptr<const Index> index_ ABSL_GUARDED_BY(mu_);
 };

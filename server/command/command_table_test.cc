@@ -2,10 +2,13 @@
 
 #include <atomic>
 #include <iostream>
+#include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -262,6 +265,83 @@ TEST_F(CommandTableTest, WhatYieldsGivesWayToAModule) {
   EXPECT_EQ(Words({"progress"}), "module/progress: progress {}");
   table_.RemoveCommands(Module("progress"));
   EXPECT_EQ(Words({"progress"}), "manager: progress {}");
+}
+
+// However its providers came and went, a table is as one that knew none but those that are there.
+TEST_F(CommandTableTest, NothingStaysOfWhatWas) {
+  const std::vector<std::string> all = {"osd",
+                                        "osd status",
+                                        "osd pool ls name=x,type=CephInt,req=false",
+                                        "osd pool ls detail",
+                                        "status",
+                                        "pg name=x,type=CephString,n=N",
+                                        "progress",
+                                        "progress json",
+                                        "a b c d e f"};
+  const std::vector<Provider> providers = {kCluster, kManager, Module("a"), Module("b"),
+                                           Module("c")};
+  absl::BitGen random;
+  std::map<std::string, std::pair<Provider, std::vector<Declaration>>> present;
+  int refused = 0;
+  for (int round = 0; round < 500; ++round) {
+    const Provider& provider = providers[absl::Uniform<size_t>(random, 0, providers.size())];
+    std::vector<Declaration> declarations;
+    for (const std::string& signature : all) {
+      if (!absl::Bernoulli(random, 0.3)) continue;
+      declarations.push_back(Declare({signature})[0]);
+      declarations.back().yields = provider == kManager && absl::Bernoulli(random, 0.5);
+      if (provider == kCluster && absl::Bernoulli(random, 0.3)) {
+        declarations.push_back(Declare({"pg name=n,type=CephInt"})[0]);
+      }
+    }
+    if (absl::Bernoulli(random, 0.3)) {
+      table_.RemoveCommands(provider);
+      present.erase(provider.ToString());
+    } else if (table_.SetCommands(provider, declarations).ok()) {
+      present[provider.ToString()] = {provider, declarations};
+    } else {
+      ++refused;
+    }
+    CommandTable fresh;
+    for (const auto& [name, entry] : present) {
+      ASSERT_TRUE(fresh.SetCommands(entry.first, entry.second).ok());
+    }
+    const auto show = [](const CommandTable& table) {
+      std::vector<std::string> shown;
+      for (const CommandPtr& command : table.List("", true)) {
+        shown.push_back(absl::StrCat(command->provider.ToString(), ": ",
+                                     command->declaration.signature, command->declaration.yields));
+      }
+      for (const std::vector<std::string>& words : {std::vector<std::string>{"osd", "status"},
+                                                    {"osd", "pool", "ls", "1"},
+                                                    {"pg", "1"},
+                                                    {"progress", "json"},
+                                                    {"stats"},
+                                                    {"a", "b", "c", "d", "e", "f"},
+                                                    {"a", "b", "c", "d"}}) {
+        shown.push_back(Show(table.ResolveWords(words)));
+      }
+      for (const auto& candidate : table.Complete({"osd", ""})) shown.push_back(candidate.text);
+      return shown;
+    };
+    ASSERT_EQ(show(table_), show(fresh)) << "round " << round;
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(CommandTableTest, WhatIsProvidedAlreadyStaysAsItIs) {
+  Set(Module("m"), {"m b", "m a"});
+  const std::vector<CommandPtr> before = table_.List("m", false);
+  Set(Module("m"), {"m b", "m a"});
+  EXPECT_EQ(table_.List("m", false), before) << "the same objects";
+  std::vector<Declaration> described = Declare({"m b", "m a"});
+  described[1].description = "another one";
+  ASSERT_TRUE(table_.SetCommands(Module("m"), described).ok());
+  EXPECT_EQ(table_.List("m a", false)[0]->declaration.description, "another one");
+  Set(Module("m"), {"m b"});
+  EXPECT_THAT(Listed("m", false), ElementsAre("module/m: m b"));
+  Set(Module("m"), {});
+  EXPECT_THAT(Listed("m", false), IsEmpty());
 }
 
 TEST_F(CommandTableTest, AMatchOutlivesItsProvider) {

@@ -65,8 +65,8 @@ void ConfigRegistry::LoadDeclarations() {
   }
 }
 
-absl::Status ConfigRegistry::DeclareModule(absl::string_view module,
-                                           const Descriptors& descriptors) {
+absl::Status ConfigRegistry::DeclareModule(absl::string_view module, const Descriptors& descriptors,
+                                           bool stranger) {
   auto schemas = CreateSchemas(module, descriptors);
   if (!schemas.ok()) return schemas.status();
   const std::string name(module);
@@ -90,16 +90,31 @@ absl::Status ConfigRegistry::DeclareModule(absl::string_view module,
       it = shared->contains(it->first.second) ? std::next(it) : published_.erase(it);
     }
   }
+  const std::string key = absl::StrCat(kDeclarations, name);
+  if (stranger && descriptors.empty() && !store_.Get(key)) return absl::OkStatus();
   // Under the lock, so that declarations are stored in the order in which they hold.
-  store_.Write({{}, {{absl::StrCat(kDeclarations, name), stored.SerializeAsString()}}},
-               [name](const absl::Status& status) {
-                 if (status.ok()) return;
-                 log::Get("config").warn(
-                     "the options of module {} were not stored; after a restart they can't be set "
-                     "until the module is back: {}",
-                     name, std::string(status.message()));
-               });
+  store_.Write({{}, {{key, stored.SerializeAsString()}}}, [name](const absl::Status& status) {
+    if (status.ok()) return;
+    log::Get("config").warn(
+        "the options of module {} were not stored; after a restart they can't be set "
+        "until the module is back: {}",
+        name, std::string(status.message()));
+  });
   return absl::OkStatus();
+}
+
+void ConfigRegistry::ForgetStranger(absl::string_view module) {
+  const std::string name(module);
+  absl::MutexLock publish(&publish_mu_);
+  const SchemasPtr schemas = declared_.Find(module);
+  if (schemas == nullptr || schemas->size() > OptionsOfEveryModule().size() ||
+      store_.Get(absl::StrCat(kDeclarations, name)) ||
+      !store_.List(absl::StrCat(kStoredValues, "mgr/", name, "/")).empty()) {
+    return;
+  }
+  declared_.Forget(name);
+  absl::MutexLock lock(&published_mu_);
+  published_.erase(published_.lower_bound({name, ""}), published_.lower_bound({name + '\0', ""}));
 }
 
 void ConfigRegistry::WarnOfFile(absl::string_view module, const OptionSchemas& schemas) const {

@@ -88,8 +88,13 @@ class ConfigRegistry {
   // Takes `descriptors` for all options of `module`, instead of what it declared before,
   // and with the log options that every module has. Holds at once, and is written to the
   // store without waiting. INVALID_ARGUMENT names the option and field that is wrong;
-  // then nothing has changed.
-  absl::Status DeclareModule(absl::string_view module, const Descriptors& descriptors);
+  // then nothing has changed. Of a `stranger`, which may never come again, nothing is written
+  // where it has no options of its own.
+  absl::Status DeclareModule(absl::string_view module, const Descriptors& descriptors,
+                             bool stranger = false);
+
+  // A stranger has gone: forgets it, unless it has options of its own or something is set of it.
+  void ForgetStranger(absl::string_view module);
 
   // The effective value; of a key with a manager id, as it is on that manager.
   // INVALID_ARGUMENT: not a key. NOT_FOUND: not declared; the message has the nearest.

@@ -322,6 +322,28 @@ TEST_F(ConfigRegistryTest, AForcedSetTakesWhatNobodyDeclaresYet) {
   EXPECT_THAT(Text(ForceSet("mgr/other/name", std::string(70'000, 'x'))), HasSubstr("70000 bytes"));
 }
 
+TEST_F(ConfigRegistryTest, NothingStaysOfAStrangerThatHadNothing) {
+  const auto declare = [&](const char* module, const ConfigRegistry::Descriptors& options) {
+    ASSERT_TRUE(registry_->DeclareModule(module, options, /*stranger=*/true).ok());
+  };
+  declare("passing", {});
+  EXPECT_EQ(Get("mgr/passing/log_to_file"), "false from default");
+  EXPECT_FALSE(store_->Get("schema/passing").has_value());
+  registry_->ForgetStranger("passing");
+  EXPECT_THAT(Get("mgr/passing/log_to_file"), HasSubstr("NOT_FOUND"));
+  EXPECT_THAT(registry_->EffectiveValues("passing"), IsEmpty());
+
+  // What is set of one stays, and what it has declared.
+  declare("set", {});
+  ASSERT_EQ(Text(Set("mgr/set/log_to_file", "true")), "true from module");
+  registry_->ForgetStranger("set");
+  EXPECT_EQ(Get("mgr/set/log_to_file"), "true from module");
+  declare("own", Descriptors({Option("port", v1::OPTION_TYPE_INT, "1")}));
+  registry_->ForgetStranger("own");
+  EXPECT_EQ(Get("mgr/own/port"), "1 from default");
+  registry_->ForgetStranger("never heard of");
+}
+
 TEST_F(ConfigRegistryTest, SettingsAreWhatIsStoredForEveryManager) {
   ASSERT_TRUE(Set("mgr/hello/y/place", "Rome").ok());
   ASSERT_TRUE(Set("mgr/hello/count", "3").ok());

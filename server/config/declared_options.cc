@@ -17,6 +17,11 @@ void DeclaredOptions::Declare(absl::string_view module, SchemasPtr schemas) {
   modules_[std::string(module)] = std::move(schemas);
 }
 
+void DeclaredOptions::Forget(const std::string& module) {
+  absl::MutexLock lock(&mu_);
+  modules_.erase(module);
+}
+
 DeclaredOptions::SchemasPtr DeclaredOptions::Find(absl::string_view module) const {
   absl::ReaderMutexLock lock(&mu_);
   auto it = modules_.find(module);

@@ -34,6 +34,9 @@ class DeclaredOptions {
   // `schemas` are all options of `module` from now on.
   void Declare(absl::string_view module, SchemasPtr schemas);
 
+  // `module` is not known any more.
+  void Forget(const std::string& module);
+
   // Null: the module is not known.
   SchemasPtr Find(absl::string_view module) const;
   Modules All() const;

@@ -59,7 +59,8 @@ v1::OptionDescriptor LogOption(const char* name, v1::OptionType type, const char
   return option;
 }
 
-// ceph-mgr gives these to each of its modules.
+}  // namespace
+
 std::vector<v1::OptionDescriptor> OptionsOfEveryModule() {
   return {
       LogOption("log_level", v1::OPTION_TYPE_STR, "",
@@ -72,8 +73,6 @@ std::vector<v1::OptionDescriptor> OptionsOfEveryModule() {
                 "The least grave lines to write to the cluster log"),
   };
 }
-
-}  // namespace
 
 absl::StatusOr<OptionSchema> OptionSchema::Create(absl::string_view module,
                                                   const v1::OptionDescriptor& descriptor) {

@@ -54,8 +54,11 @@ class OptionSchema {
 // By name.
 using OptionSchemas = std::map<std::string, OptionSchema, std::less<>>;
 
-// The options of `module`: the declared ones, and log_level, log_to_file,
-// log_to_cluster and log_to_cluster_level, which every module has (and may declare
+// log_level, log_to_file, log_to_cluster and log_to_cluster_level, which ceph-mgr, too, gives to
+// each of its modules.
+std::vector<v1::OptionDescriptor> OptionsOfEveryModule();
+
+// The options of `module`: the declared ones, and those of every module (which it may declare
 // itself). INVALID_ARGUMENT also for a bad module name, and a name declared twice.
 absl::StatusOr<OptionSchemas> CreateSchemas(
     absl::string_view module,

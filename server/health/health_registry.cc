@@ -111,6 +111,7 @@ absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
   store::Batch batch;
   {
     absl::MutexLock lock(&mu_);
+    if (next.empty() && checks_.count(std::string(source)) == 0) return absl::OkStatus();
     Checks& present = checks_[std::string(source)];
     bool same = present.size() == next.size();
     for (auto& [code, check] : next) {
@@ -123,6 +124,7 @@ absl::Status HealthRegistry::Replace(absl::string_view source, Checks next) {
     if (same) return absl::OkStatus();
     const Checks before = std::exchange(present, std::move(next));
     events = Compare(before, present, &batch);
+    if (present.empty()) checks_.erase(std::string(source));
   }
   Save(std::move(batch));
   for (const auto& event : events) {

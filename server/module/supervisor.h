@@ -287,6 +287,7 @@ class Supervisor {
     std::optional<log::RateLimit> output_limit;  // since its first line
     bool left_out_is_told = false;               // soon, by a timer
     std::string uri;                             // where it serves
+    bool in_health = false;                      // health tells of it
     bool stopping = false;
     bool start_after_stop = false;
     std::string stop_reason;
@@ -378,6 +379,8 @@ class Supervisor {
   uint64_t OptionChanges(const std::string& name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether it is a module (null: none yet) of which nothing is known but by its session.
+  static bool IsStranger(const Module* m);
 
   // supervisor_upgrade.cc: two processes of one module
   // Starts what does not run from another directory, from now on.
@@ -458,6 +461,9 @@ class Supervisor {
   // What a module that has ended told of the cluster and of its work.
   void ForgetReports(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReportHealth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static bool IsForHealth(const Module& m);
+  // ReportHealth, where `m` is such that something may have changed by it.
+  void ReportHealthOf(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const SupervisorOptions options_;
   const Parts parts_;

@@ -54,6 +54,23 @@ TEST_F(AttachTest, AModuleStartedByHandIsThereAsLongAsItsSession) {
   EXPECT_THAT(manager->commands().List("hand", false), IsEmpty());
 }
 
+TEST_F(AttachTest, NothingStaysOfNamesWithoutEnd) {
+  StartManager([](SupervisorOptions& options) { options.registrations_per_second = 1000; });
+  const size_t options = manager->config().List("", /*only_set=*/false).size();
+  const size_t keys = manager->store().List("").size();
+  for (int i = 0; i < 50; ++i) {
+    FakeModule module(*manager, absl::StrCat("passing", i));
+    AddCommand(module, absl::StrCat("passing", i, " by"));
+    ASSERT_TRUE(module.AttachAndServe()) << module.refusal.status;
+    module.Detach();
+  }
+  EXPECT_THAT((*manager)->List(), IsEmpty());
+  EXPECT_THAT(manager->commands().List("", true), IsEmpty());
+  EXPECT_EQ(manager->config().List("", /*only_set=*/false).size(), options);
+  // Events of modules that were started by hand share a bound.
+  EXPECT_EQ(manager->store().List("").size() - manager->store().List("events/").size(), keys);
+}
+
 TEST_F(AttachTest, AnOperatorMayDisableWhatWasStartedByHandAndLetItInAgain) {
   StartManager();
   FakeModule module(*manager, "hand");

@@ -272,12 +272,20 @@ void Supervisor::Stopped(Module& m) {
 // operator has said something about it, or somebody waits.
 void Supervisor::ForgetStranger(const std::string& name) {
   const Module* m = Find(name);
-  if (m == nullptr || m->installed || m->enabled || m->disabled_by_operator ||
-      m->session != nullptr || m->process != nullptr || !m->waiters.empty() || !m->held.empty()) {
+  if (m == nullptr || !IsStranger(m) || m->session != nullptr || m->process != nullptr ||
+      !m->waiters.empty() || !m->held.empty()) {
     return;
   }
   parts_.commands->RemoveCommands({command::Provider::Kind::kModule, name});
+  // What it has declared counts again when it comes to the next manager.
+  if (!shutting_down_) parts_.config->ForgetStranger(name);
+  const bool in_health = m->in_health;
   modules_.erase(name);
+  if (in_health) ReportHealth();
+}
+
+bool Supervisor::IsStranger(const Module* m) {
+  return m == nullptr || (!m->installed && !m->enabled && !m->disabled_by_operator);
 }
 
 }  // namespace outpost::module

@@ -32,7 +32,7 @@ void Supervisor::SetState(Module& m, v1::ModuleState state, std::string reason) 
   // Commands that were held for a module that will not come after all.
   if (!ComesSoon(m) && state != v1::MODULE_STATE_RUNNING) GiveUpWaiting(m);
   Settle(m);
-  ReportHealth();
+  ReportHealthOf(m);
 }
 
 void Supervisor::CancelTimer(Module& m) {

@@ -197,13 +197,25 @@ void Supervisor::ForgetReports(Module& m) {
   m.uri.clear();
 }
 
+// Whether health tells of it, or did until its crash was long ago.
+bool Supervisor::IsForHealth(const Module& m) {
+  return m.state == v1::MODULE_STATE_BACKOFF || m.state == v1::MODULE_STATE_FAILED ||
+         m.state == v1::MODULE_STATE_CANNOT_RUN || !m.failure.empty() || m.last_crash.has_value();
+}
+
+void Supervisor::ReportHealthOf(const Module& m) {
+  // Most changes are of those who are well and stay so: not all are looked at for each.
+  if (IsForHealth(m) || m.in_health || m.name == kCrashModule) ReportHealth();
+}
+
 void Supervisor::ReportHealth() {
   std::vector<std::string> failed;
   std::vector<std::string> dependencies;
   std::vector<std::string> crashed;
   const event::Moment now = event::Moment::Now();
   absl::Duration until_forgotten = absl::InfiniteDuration();
-  for (const auto& [name, m] : modules_) {
+  for (auto& [name, m] : modules_) {
+    m.in_health = IsForHealth(m);
     if (m.state == v1::MODULE_STATE_BACKOFF || m.state == v1::MODULE_STATE_FAILED) {
       failed.push_back(absl::StrCat("Module '", name, "' has failed: ", m.reason));
     } else if (!m.failure.empty() && !m.stopping) {

@@ -155,7 +155,8 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
       if (!status.ok()) {
         const bool taken = status.code() == absl::StatusCode::kAlreadyExists;
         *refusal = {std::move(status), taken ? "COMMAND_TAKEN" : "BAD_REGISTER"};
-      } else if (status = parts_.config->DeclareModule(name, registration.options());
+      } else if (status = parts_.config->DeclareModule(name, registration.options(),
+                                                       /*stranger=*/IsStranger(known));
                  !status.ok()) {
         if (known == nullptr) {
           parts_.commands->RemoveCommands(provider);
@@ -387,7 +388,10 @@ void Supervisor::ForgetSession(const std::string& name, std::shared_ptr<Session>
   {
     absl::MutexLock lock(&configured_mu_);
     auto it = configured_.find(name);
-    if (it != configured_.end()) std::erase(it->second, session);
+    if (it != configured_.end()) {
+      std::erase(it->second, session);
+      if (it->second.empty()) configured_.erase(it);
+    }
   }
   const Module* m = Find(name);
   const bool parked = m != nullptr && m->parked == session;

@@ -14,6 +14,7 @@
 #include "outpost/v1/manager.grpc.pb.h"
 #include "server/metrics/process_usage.h"
 #include "tests/bench/attached_session.h"
+#include "tests/bench/registration_cost.h"
 #include "tests/bench/servers.h"
 
 extern char** environ;
@@ -107,7 +108,7 @@ Row IdleModules(const fs::path& here, const std::string& directory) {
 }  // namespace
 
 std::vector<Row> ModuleCosts(const fs::path& here, const std::string& directory, int rounds) {
-  std::vector<Row> rows = {IdleModules(here, directory)};
+  std::vector<Row> rows = {RegistrationCost(rounds), IdleModules(here, directory)};
   const Manager manager(
       here, directory + "/start", directory + "/start/data",
       {"--module-path", (here / "tests/bench/modules").string(), "--python", kPython,

@@ -474,7 +474,7 @@ class Watch:
 
 
 def test_watch(manager: Manager) -> None:
-    manager.session(name="other").serve().close()
+    other = manager.session(name="other").serve()
     everything, demo = Watch(manager), Watch(manager, "demo")
     manager.check("config", "set", "mgr/other/log_level", "debug")
     manager.check("config", "set", "mgr/demo/an_int", "6")
@@ -490,6 +490,7 @@ def test_watch(manager: Manager) -> None:
         assert watch.next() == ("demo", "password", "<redacted>", "module")
         assert watch.next() == ("demo", "password", None, "default")
         watch.close()
+    other.close()
 
 
 def test_the_module_hears_of_its_change_at_once(manager: Manager) -> None:
