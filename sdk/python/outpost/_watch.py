@@ -181,9 +181,7 @@ class StreamReader:
             stream.cancel()
         try:
             stream.initial_metadata()  # from here on the manager watches, or has refused
-            if not stream.is_active():
-                for _ in stream:  # raises why
-                    pass
+            _raise_if_over(stream)
             yield from self._take(stream)
         finally:
             with self._lock:
@@ -235,7 +233,9 @@ class Watcher(StreamReader, Generic[Value]):
         return self._calls.request
 
     def _take(self, stream: Any) -> Iterator[None]:
-        self._tell(self._calls.present(), everything=True)
+        present = self._calls.present()
+        _raise_if_over(stream)  # that it was refused may have been told only now
+        self._tell(present, everything=True)
         self._settled.set()
         yield
         for change in self._calls.changes(stream):
@@ -263,6 +263,12 @@ class Watcher(StreamReader, Generic[Value]):
                     news.append(Watched(key, known.value, gone=True))
         if news:
             self._run_callbacks(partial(self._tell_callback, value) for value in news)
+
+
+def _raise_if_over(stream: Any) -> None:
+    if not stream.is_active():
+        for _ in stream:  # raises why
+            pass
 
 
 def option_calls(client: Client, module: str) -> WatchCalls[OptionValue]:
