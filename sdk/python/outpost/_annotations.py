@@ -20,8 +20,7 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from outpost.argument_types import ArgumentType, GoodChars, Range
 
@@ -32,8 +31,7 @@ class AnnotationError(ValueError):
     """An annotation can't be an argument of a command; the message says why."""
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """One argument of a command."""
 
     name: str
@@ -74,8 +72,7 @@ def without_none(annotation: Any) -> Any:
     return _strip(annotation)[0]
 
 
-@dataclass(frozen=True)
-class _Kind:
+class _Kind(NamedTuple):
     parts: tuple[str, ...]
     convert: Callable[[Any], Any]
     optional: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,6 +124,8 @@ class ClusterCommands(BoundToManager):
         output; -ETIMEDOUT or -ENOENT, and why, where it did not end or is not there. Raises what
         get_ceph_option() does where the cluster has no keyring.
         """
+        import subprocess
+
         tool, *rest = args
         keyring = str(self._reach("tool_exec").cluster_option("", "keyring"))
         name = f"mgr.{self._reach('tool_exec').manager.manager_id}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outpost import _rpc
 from outpost._bound import BoundToManager
 from outpost._errors import NotFoundError
-from outpost._osd_map import OSDMap
 from outpost.v1 import cluster_pb2
+
+if TYPE_CHECKING:
+    from outpost._osd_map import OSDMap
 
 _MIRRORED_IMAGE = re.compile(
     r"rbd_mirror_image_(?P<pool>[^/]+)/((?P<namespace>[^/]+)/)?(?P<image>.*)"
@@ -212,6 +214,8 @@ class ClusterData(BoundToManager):
 
     def get_osdmap(self) -> OSDMap:
         """Return the OSD map with its CRUSH map, as they are now; see OSDMap."""
+        from outpost._osd_map import OSDMap
+
         host = self._reach("get_osdmap")
         # a module of ceph-mgr's own may change what dump() gives it
         read = host.structures.get_mutable if host.settings.as_ceph_mgr else host.structures.get

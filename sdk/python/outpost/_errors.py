@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 
 import grpc
 
-from outpost.v1 import error_details_pb2
+from outpost import v1
 
 
 class OutpostError(Exception):
@@ -124,22 +124,22 @@ _DETAILS_KEY = "grpc-status-details-bin"
 _ERROR_INFO_NAME = "google.rpc.ErrorInfo"
 
 
-def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
+def error_info(error: grpc.RpcError) -> v1.error_details_pb2.ErrorInfo:
     """Return the ErrorInfo that the manager attached to a failed call; an empty one if none."""
-    info = error_details_pb2.ErrorInfo()
+    info = v1.error_details_pb2.ErrorInfo()
     metadata: Iterable[tuple[str, str | bytes]] = ()
     if isinstance(error, grpc.Call):
         metadata = error.trailing_metadata() or ()
     for key, value in metadata:
         if key == _DETAILS_KEY and isinstance(value, bytes):
-            status = error_details_pb2.RpcStatus()
+            status = v1.error_details_pb2.RpcStatus()
             try:
                 status.ParseFromString(value)
                 for detail in status.details:
                     if detail.type_url.rpartition("/")[2] == _ERROR_INFO_NAME:
                         info.ParseFromString(detail.value)
             except Exception:  # the bytes are not what they should be: the status alone must do
-                return error_details_pb2.ErrorInfo()
+                return v1.error_details_pb2.ErrorInfo()
     return info
 
 

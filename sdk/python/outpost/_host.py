@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from outpost import _rpc
+from outpost import _rpc, v1
 from outpost._client import Client, Link
 from outpost._errors import CallError, NotFoundError
 from outpost._logs import LogShipper
-from outpost._module_events import EventReader, ModuleEvent
 from outpost._options import (
     OptionTable,
     OptionValue,
@@ -23,16 +22,13 @@ from outpost._reports import Reports
 from outpost._settings import Settings
 from outpost._structures import Structures
 from outpost._tagged_commands import TaggedCommands
-from outpost._watch import Watch, WatchCalls, Watched, Watcher, option_calls, store_calls
 from outpost._watchdog import Watchdog
 from outpost._work import current_work
-from outpost.v1 import (
-    commands_pb2,
-    config_pb2,
-    key_value_pb2,
-    module_host_pb2,
-    remote_pb2,
-)
+from outpost.v1 import commands_pb2, module_host_pb2
+
+if TYPE_CHECKING:
+    from outpost._module_events import ModuleEvent
+    from outpost._watch import Watch, WatchCalls, Watched
 
 _Value = TypeVar("_Value")
 
@@ -97,7 +93,7 @@ class Host:
 
     def foreign_option(self, module: str, name: str) -> OptionValue:
         """Return the effective value of another module's option; None: not declared."""
-        request = config_pb2.ConfigGetRequest(key=f"mgr/{module}/{name}")
+        request = v1.config_pb2.ConfigGetRequest(key=f"mgr/{module}/{name}")
         try:
             return option_value(self.client.call(_rpc.CONFIG_GET, request).option)
         except NotFoundError:
@@ -118,11 +114,11 @@ class Host:
         key = f"mgr/{module}/{place}{name}"
         if value is None:
             effective = self.client.call(
-                _rpc.CONFIG_REMOVE, config_pb2.ConfigRemoveRequest(key=key)
+                _rpc.CONFIG_REMOVE, v1.config_pb2.ConfigRemoveRequest(key=key)
             ).option
         else:
             effective = self.client.call(
-                _rpc.CONFIG_SET, config_pb2.ConfigSetRequest(key=key, value=option_text(value))
+                _rpc.CONFIG_SET, v1.config_pb2.ConfigSetRequest(key=key, value=option_text(value))
             ).effective
         if module == self.settings.name and effective.name == name:
             self.options.update([effective], instance=manager.manager_instance)
@@ -132,7 +128,7 @@ class Host:
 
         Raises KeyError: there is none of this name.
         """
-        request = config_pb2.GetClusterOptionRequest(entity=entity, name=name)
+        request = v1.config_pb2.GetClusterOptionRequest(entity=entity, name=name)
         try:
             response = self.client.call(_rpc.GET_CLUSTER_OPTION, request)
         except NotFoundError as error:
@@ -162,7 +158,9 @@ class Host:
 
     def get_key_bytes(self, key: str) -> bytes | None:
         """Return the value of a key, or None."""
-        response = self.client.call(_rpc.KEY_VALUE_GET, key_value_pb2.KeyValueGetRequest(key=key))
+        response = self.client.call(
+            _rpc.KEY_VALUE_GET, v1.key_value_pb2.KeyValueGetRequest(key=key)
+        )
         return response.value if response.HasField("value") else None
 
     def get_key(self, key: str) -> str | None:
@@ -181,18 +179,18 @@ class Host:
     def get_keys(self, prefix: str) -> dict[str, str]:
         """Return the keys that begin with a prefix. Raises ValueError: a value is not text."""
         response = self.client.call(
-            _rpc.KEY_VALUE_LIST, key_value_pb2.KeyValueListRequest(prefix=prefix)
+            _rpc.KEY_VALUE_LIST, v1.key_value_pb2.KeyValueListRequest(prefix=prefix)
         )
         return {entry.key: _text(entry.key, entry.value) for entry in response.entries}
 
     def set_key(self, key: str, value: str | bytes | None) -> None:
         """Set a key, or with None remove it; returns when that is durable. Raises TypeError."""
         if value is None:
-            self.client.call(_rpc.KEY_VALUE_DELETE, key_value_pb2.KeyValueDeleteRequest(key=key))
+            self.client.call(_rpc.KEY_VALUE_DELETE, v1.key_value_pb2.KeyValueDeleteRequest(key=key))
         else:
             self.client.call(
                 _rpc.KEY_VALUE_PUT,
-                key_value_pb2.KeyValuePutRequest(key=key, value=_bytes(key, value)),
+                v1.key_value_pb2.KeyValuePutRequest(key=key, value=_bytes(key, value)),
             )
 
     def change_keys(
@@ -201,7 +199,7 @@ class Host:
         expected: Mapping[str, str | bytes | None],
     ) -> bool:
         """Change keys if others, or they, are as expected; returns whether. Raises TypeError."""
-        request = key_value_pb2.KeyValueBatchRequest()
+        request = v1.key_value_pb2.KeyValueBatchRequest()
         for key, value in expected.items():
             request.conditions.add(key=key, value=None if value is None else _bytes(key, value))
         for key, value in changes.items():
@@ -214,28 +212,35 @@ class Host:
         self, module: str, callback: Callable[[str, str, OptionValue], None]
     ) -> Watch:
         """Watch the options of a module; "": of all."""
+        from outpost import _watch
 
-        def tell(watched: Watched[OptionValue]) -> None:
+        def tell(watched: _watch.Watched[OptionValue]) -> None:
             of, _, name = watched.key.partition("/")
             callback(of, name, None if watched.gone else watched.value)
 
-        return self._watch(option_calls(self.client, module), tell)
+        return self._watch(_watch.option_calls(self.client, module), tell)
 
     def watch_keys(self, prefix: str, callback: Callable[[str, bytes | None], None]) -> Watch:
         """Watch the keys that begin with a prefix."""
+        from outpost import _watch
 
-        def tell(watched: Watched[bytes]) -> None:
+        def tell(watched: _watch.Watched[bytes]) -> None:
             callback(watched.key, None if watched.gone else watched.value)
 
-        return self._watch(store_calls(self.client, prefix), tell)
+        return self._watch(_watch.store_calls(self.client, prefix), tell)
 
     def watch_events(self, after: int, callback: Callable[[ModuleEvent], None]) -> Watch:
         """Watch what happens to modules."""
+        from outpost._module_events import EventReader
+        from outpost._watch import Watch
+
         return Watch(
             EventReader(self.client, self.settings.backoff, after, callback, self.run_on_cue_thread)
         )
 
     def _watch(self, calls: WatchCalls[_Value], tell: Callable[[Watched[_Value]], None]) -> Watch:
+        from outpost._watch import Watch, Watcher
+
         return Watch(
             Watcher(self.client, self.settings.backoff, calls, tell, self.run_on_cue_thread)
         )
@@ -251,7 +256,7 @@ class Host:
         (the method raised), TypeError (an argument is not JSON).
         """
         try:
-            request = remote_pb2.RemoteCallRequest(
+            request = v1.remote_pb2.RemoteCallRequest(
                 module=module,
                 method=method,
                 args_json=json.dumps(args, allow_nan=False),

@@ -8,13 +8,10 @@ import importlib.util
 import inspect
 import json
 import os
-import platform
 import sys
 import traceback
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from outpost._commands import describe_commands, run_command
@@ -150,8 +147,7 @@ def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModul
         name=settings.name,
         token=settings.token,
         protocol_versions=_PROTOCOL_VERSIONS,
-        sdk=f"outpost-python {VERSION} ({platform.python_implementation()}"
-        f" {platform.python_version()})",
+        sdk=f"outpost-python {VERSION} ({_python()})",
         version=str(getattr(sys.modules[module_class.__module__], "__version__", "")),
         commands=describe_commands(module_class.COMMANDS),
         options=options,
@@ -161,7 +157,7 @@ def load_class(module_class: type[MgrModule], settings: Settings) -> LoadedModul
         max_concurrency=max(1, module_class.MAX_CONCURRENCY),
         pid=os.getpid(),
         has_serve=module_class.serve is not MgrModule.serve,
-        instance=uuid.uuid4().hex,
+        instance=os.urandom(16).hex(),
     )
     return LoadedModule(register=register, module_class=module_class, instance=instance)
 
@@ -173,10 +169,10 @@ def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
     its parent is added to sys.path, behind all else, for what lies beside it. Raises
     ModuleLoadError.
     """
-    path = Path(directory).resolve()
-    if not (path / "module.py").is_file():
+    path = os.path.realpath(directory)
+    if not os.path.isfile(os.path.join(path, "module.py")):
         raise ModuleLoadError(f"{path} has no module.py")
-    package = path.name
+    package = os.path.basename(path)
     if "." in package or package in sys.stdlib_module_names or package in sys.modules:
         raise ModuleLoadError(
             f"{path}: a directory of this name can't be imported as a package: Python takes"
@@ -188,7 +184,7 @@ def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in EXITS_WITH_A_MEANING:
             raise
-        raise ModuleLoadError(f"{path / 'module.py'}: import failed: {_one_line(error)}") from error
+        raise ModuleLoadError(f"{path}/module.py: import failed: {_one_line(error)}") from error
     classes = dict.fromkeys(value for value in vars(module).values() if inspect.isclass(value))
     found = [
         value
@@ -203,22 +199,22 @@ def find_module_class(directory: str | os.PathLike[str]) -> type[MgrModule]:
     if len(leaves) != 1:
         names = ", ".join(value.__name__ for value in leaves) or "none"
         raise ModuleLoadError(
-            f"{path / 'module.py'} must define one subclass of MgrModule, and has: {names}"
+            f"{path}/module.py must define one subclass of MgrModule, and has: {names}"
         )
     return leaves[0]
 
 
-def _import_package(name: str, path: Path) -> None:
-    init = path / "__init__.py"
+def _import_package(name: str, path: str) -> None:
+    init = os.path.join(path, "__init__.py")
     spec = importlib.util.spec_from_file_location(
-        name, init if init.is_file() else None, submodule_search_locations=[str(path)]
+        name, init if os.path.isfile(init) else None, submodule_search_locations=[path]
     )
     if spec is None:
         spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [str(path)]
+        spec.submodule_search_locations = [path]
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
-    sys.path.append(str(path.parent))
+    sys.path.append(os.path.dirname(path))
     if spec.loader is not None:
         spec.loader.exec_module(package)
 
@@ -246,6 +242,11 @@ def _describe_error(target: types_pb2.RemoteError, kind: str, error: BaseExcepti
 
 def _sendable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _python() -> str:
+    name = {"cpython": "CPython", "pypy": "PyPy"}.get(sys.implementation.name)
+    return f"{name or sys.implementation.name} {sys.version.split()[0].rstrip('+')}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -7,7 +7,6 @@ The levels are those of Python; the manager's log has the same. ceph-mgr's own n
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -124,6 +123,8 @@ class LogShipper(logging.Handler):
         super().close()
 
     def _open_file(self, path: str) -> None:
+        import logging.handlers
+
         try:
             file = logging.handlers.WatchedFileHandler(path, encoding="utf-8", errors="replace")
         except OSError as error:

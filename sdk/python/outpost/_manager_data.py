@@ -1,12 +1,10 @@
-"""What a module can ask of the manager itself: what it uses, does, and how its modules are."""
+"""What the manager tells of itself and its modules: what each uses, does, and how it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from outpost import _rpc
-from outpost._bound import BoundToManager
 from outpost._enum_names import module_state
 from outpost.v1 import manager_pb2, notifications_pb2
 
@@ -140,69 +138,37 @@ class ManagerStatus:
     store: StoreStats
 
 
-class ManagerData(BoundToManager):
-    """The part of MgrModule that reads how the manager and its modules are.
-
-    Every method may raise CallError.
-    """
-
-    def manager_status(self) -> ManagerStatus:
-        """Tell how the manager is, and what it uses."""
-        client = self._reach("manager_status").client
-        status = client.call(_rpc.GET_STATUS, manager_pb2.GetStatusRequest())
-        stats = status.stats
-        return ManagerStatus(
-            manager_id=status.manager_id,
-            instance=status.instance,
-            version=status.version,
-            started=status.started.ToNanoseconds() / 1e9,
-            source=status.source,
-            cluster_connected=status.cluster_connected,
-            modules=dict(status.modules),
-            usage=_usage(stats.usage),
-            sessions=stats.sessions,
-            rpcs_started=stats.rpcs_started,
-            rpcs_succeeded=stats.rpcs_succeeded,
-            rpcs_failed=stats.rpcs_failed,
-            commands={whose: _requests(of) for whose, of in sorted(stats.commands.items())},
-            invalid_commands=stats.invalid_commands,
-            store=StoreStats(
-                writes=stats.store.writes,
-                failed_writes=stats.store.failed_writes,
-                commits=_latencies(stats.store.commits),
-                queued_writes=stats.store.queued_writes,
-                queued_bytes=stats.store.queued_bytes,
-                keys=stats.store.keys,
-            ),
-        )
-
-    def list_modules(self) -> list[ModuleStatus]:
-        """Tell of every module how it is, and what it uses, ordered by name."""
-        client = self._reach("list_modules").client
-        response = client.call(_rpc.LIST_MODULES, manager_pb2.ListModulesRequest())
-        return [_module(info) for info in response.modules]
-
-    def list_subscriptions(self) -> list[SubscriptionStatus]:
-        """Tell who is subscribed to notifications, and how far each is."""
-        client = self._reach("list_subscriptions").client
-        request = notifications_pb2.ListSubscriptionsRequest()
-        return [
-            SubscriptionStatus(
-                subscription_id=info.subscription_id,
-                owner=info.owner,
-                types=tuple(info.types),
-                waiting=info.waiting,
-                unacknowledged=info.unacknowledged,
-                sent=info.sent,
-                missed=info.missed,
-                coalesced=info.coalesced,
-                lag=info.lag.ToNanoseconds() / 1e9,
-            )
-            for info in client.call(_rpc.LIST_SUBSCRIPTIONS, request).subscriptions
-        ]
+def manager_status(status: manager_pb2.GetStatusResponse) -> ManagerStatus:
+    """Translate what the wire says of the manager."""
+    stats = status.stats
+    return ManagerStatus(
+        manager_id=status.manager_id,
+        instance=status.instance,
+        version=status.version,
+        started=status.started.ToNanoseconds() / 1e9,
+        source=status.source,
+        cluster_connected=status.cluster_connected,
+        modules=dict(status.modules),
+        usage=_usage(stats.usage),
+        sessions=stats.sessions,
+        rpcs_started=stats.rpcs_started,
+        rpcs_succeeded=stats.rpcs_succeeded,
+        rpcs_failed=stats.rpcs_failed,
+        commands={whose: _requests(of) for whose, of in sorted(stats.commands.items())},
+        invalid_commands=stats.invalid_commands,
+        store=StoreStats(
+            writes=stats.store.writes,
+            failed_writes=stats.store.failed_writes,
+            commits=_latencies(stats.store.commits),
+            queued_writes=stats.store.queued_writes,
+            queued_bytes=stats.store.queued_bytes,
+            keys=stats.store.keys,
+        ),
+    )
 
 
-def _module(info: manager_pb2.ModuleInfo) -> ModuleStatus:
+def module_status(info: manager_pb2.ModuleInfo) -> ModuleStatus:
+    """Translate what the wire says of a module."""
     return ModuleStatus(
         name=info.name,
         state=module_state(manager_pb2.ModuleState, info.state),
@@ -218,6 +184,21 @@ def _module(info: manager_pb2.ModuleInfo) -> ModuleStatus:
         usage=_usage(info.usage) if info.HasField("usage") else None,
         commands=_requests(info.commands),
         calls=_requests(info.calls),
+    )
+
+
+def subscription_status(info: notifications_pb2.SubscriptionInfo) -> SubscriptionStatus:
+    """Translate what the wire says of a subscriber."""
+    return SubscriptionStatus(
+        subscription_id=info.subscription_id,
+        owner=info.owner,
+        types=tuple(info.types),
+        waiting=info.waiting,
+        unacknowledged=info.unacknowledged,
+        sent=info.sent,
+        missed=info.missed,
+        coalesced=info.coalesced,
+        lag=info.lag.ToNanoseconds() / 1e9,
     )
 
 

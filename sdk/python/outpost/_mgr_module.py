@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import enum
 import logging
-import socket
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from outpost import _ceph_names, _rpc
+from outpost import _ceph_names, _rpc, v1
 from outpost._ceph_client import CephClient
 from outpost._cluster_commands import ClusterCommands
 from outpost._cluster_data import ClusterData
 from outpost._commands import CLICommand, HandleCommandResult
 from outpost._errors import NotFoundError
 from outpost._health import HealthChecks, describe_checks
-from outpost._manager_data import ManagerData
-from outpost._module_events import ModuleEvent
+from outpost._manager_calls import ManagerCalls
 from outpost._module_settings import ModuleSettings
 from outpost._not_offered import NotOffered
-from outpost._watch import Watch
 from outpost._work import current_work
-from outpost.v1 import cluster_pb2, progress_pb2
+from outpost.v1 import cluster_pb2
+
+if TYPE_CHECKING:
+    from outpost._module_events import ModuleEvent
+    from outpost._structure_info import StructureInfo
+    from outpost._watch import Watch
 
 _log = logging.getLogger("outpost")
 
@@ -45,21 +47,6 @@ class NotifyType(str, enum.Enum):
         return kind.value if isinstance(kind, NotifyType) else str(kind)
 
 
-@dataclass(frozen=True)
-class StructureInfo:
-    """A structure that get() can return."""
-
-    name: str
-    version: int
-    """Grows with every change, while the same manager process runs."""
-    size: int
-    """Of its JSON text, in bytes."""
-    changed: float
-    """When its content last changed, in seconds since the epoch."""
-    confirmed: float
-    """When its source last said that it is current."""
-
-
 class ClusterLogPrio(enum.IntEnum):
     """How grave a line of the cluster log is."""
 
@@ -79,7 +66,7 @@ _CLUSTER_LOG_LEVELS = {
 }
 
 
-class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephClient, NotOffered):
+class MgrModule(ClusterData, ClusterCommands, ManagerCalls, ModuleSettings, CephClient, NotOffered):
     """A module. Derive from it, and override what it needs.
 
     `serve()` runs on a thread of its own; commands, and calls of other modules, on up to
@@ -194,7 +181,7 @@ class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephC
 
     def get_mgr_ip(self) -> str:
         """Return the address at which others reach the manager's host, or else its name."""
-        return self._reach("get_mgr_ip").manager.manager_ip or socket.gethostname()
+        return self._reach("get_mgr_ip").manager.manager_ip or os.uname().nodename
 
     def set_uri(self, uri: str) -> None:
         """Say where this module serves (a dashboard, an exporter); "": nowhere any more."""
@@ -260,18 +247,11 @@ class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephC
 
     def list_structures(self) -> list[StructureInfo]:
         """Tell which structures get() can return, by name, with their versions, sizes and ages."""
+        from outpost._structure_info import structure_info
+
         client = self._reach("list_structures").client
         response = client.call(_rpc.CLUSTER_LIST, cluster_pb2.ClusterListRequest())
-        return [
-            StructureInfo(
-                name=info.name,
-                version=info.version,
-                size=info.size,
-                changed=info.changed.ToNanoseconds() / 1e9,
-                confirmed=info.confirmed.ToNanoseconds() / 1e9,
-            )
-            for info in response.structures
-        ]
+        return [structure_info(info) for info in response.structures]
 
     def have_mon_connection(self) -> bool:
         """Return whether the manager can reach the cluster now; else its data may be old."""
@@ -317,7 +297,7 @@ class MgrModule(ClusterData, ClusterCommands, ManagerData, ModuleSettings, CephC
             raise ValueError("progress event: its id is empty")
         if not 0 <= progress <= 1:
             raise ValueError(f"progress event {evid}: progress {progress!r} is not from 0 to 1")
-        event = progress_pb2.ProgressEvent(
+        event = v1.progress_pb2.ProgressEvent(
             id=evid, message=desc, progress=progress, in_status=add_to_ceph_s
         )
         self._reach("update_progress_event").reports.update_progress(event)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from outpost._bound import BoundToManager
 from outpost._options import OptionValue
-from outpost._watch import Watch
+
+if TYPE_CHECKING:
+    from outpost._watch import Watch
 
 
 class ModuleSettings(BoundToManager):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from outpost import _rpc
+from outpost import _rpc, v1
 from outpost._client import Client
-from outpost.v1 import auth_pb2, health_pb2, manager_pb2, progress_pb2, types_pb2
+from outpost.v1 import types_pb2
 
 
 class Reports:
@@ -22,40 +22,40 @@ class Reports:
         self._client = client
         self._turn = threading.RLock()
         self._health: list[types_pb2.HealthCheck] = []
-        self._progress: dict[str, progress_pb2.ProgressEvent] = {}
+        self._progress: dict[str, v1.progress_pb2.ProgressEvent] = {}
         self._uri = ""
 
     def set_health(self, checks: list[types_pb2.HealthCheck]) -> None:
         """Replace all health checks of the module."""
         with self._turn:
-            self._client.call(_rpc.HEALTH_SET, health_pb2.HealthSetRequest(checks=checks))
+            self._client.call(_rpc.HEALTH_SET, v1.health_pb2.HealthSetRequest(checks=checks))
             self._health = checks
 
     def set_uri(self, uri: str) -> None:
         """Say where the module serves; "": nowhere any more."""
         with self._turn:
-            self._client.call(_rpc.SET_URI, manager_pb2.SetUriRequest(uri=uri))
+            self._client.call(_rpc.SET_URI, v1.manager_pb2.SetUriRequest(uri=uri))
             self._uri = uri
 
     def is_authorized(self, caller: str, permissions: str, arguments: Mapping[str, str]) -> bool:
         """Return whether somebody may use the module with these arguments."""
-        request = auth_pb2.IsAuthorizedRequest(
+        request = v1.auth_pb2.IsAuthorizedRequest(
             caller=caller,
             permissions=permissions,
             arguments={name: str(value) for name, value in arguments.items()},
         )
         return self._client.call(_rpc.IS_AUTHORIZED, request).authorized
 
-    def update_progress(self, event: progress_pb2.ProgressEvent) -> None:
+    def update_progress(self, event: v1.progress_pb2.ProgressEvent) -> None:
         """Make or change a progress event of the module."""
-        request = progress_pb2.ProgressUpdateRequest(event=event)
+        request = v1.progress_pb2.ProgressUpdateRequest(event=event)
         with self._turn:
             self._client.call(_rpc.PROGRESS_UPDATE, request)
             self._progress[event.id] = event
 
     def complete_progress(self, event_id: str) -> None:
         """End a progress event of the module; one that there is not is no error."""
-        request = progress_pb2.ProgressCompleteRequest(id=event_id)
+        request = v1.progress_pb2.ProgressCompleteRequest(id=event_id)
         with self._turn:
             self._client.call(_rpc.PROGRESS_COMPLETE, request)
             self._progress.pop(event_id, None)
@@ -63,7 +63,7 @@ class Reports:
     def clear_progress(self) -> None:
         """Take away all progress events of the module."""
         with self._turn:
-            self._client.call(_rpc.PROGRESS_CLEAR, progress_pb2.ProgressClearRequest())
+            self._client.call(_rpc.PROGRESS_CLEAR, v1.progress_pb2.ProgressClearRequest())
             self._progress.clear()
 
     def repeat(self) -> None:

@@ -21,14 +21,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from outpost._client import Link
 from outpost._errors import ModuleLoadError
 from outpost._host import Host
-from outpost._keyed_results import KeyedResults
 from outpost._loader import LoadedModule
 from outpost._logs import LOG_OPTIONS, LogRouting, LogShipper
 from outpost._mgr_module import NotifyType
@@ -37,6 +36,9 @@ from outpost._settings import EXITS_WITH_A_MEANING, ExitCode, Settings
 from outpost._stream import Stream
 from outpost._work import Work, WorkerPool, current_work
 from outpost.v1 import module_host_pb2, notifications_pb2, types_pb2
+
+if TYPE_CHECKING:
+    from outpost._keyed_results import KeyedResults
 
 _log = logging.getLogger("outpost")
 
@@ -77,7 +79,6 @@ class ModuleRunner:
         self._on_ended = on_ended
         self.host = Host(settings, module.option_names, logs)
         self._workers = WorkerPool(module.max_concurrency)
-        self._keyed_results = KeyedResults()
         self._notifier = Notifier(self._run_config_notify)
         self.host.run_on_cue_thread = self._notifier.put
         # written on the reader's thread
@@ -85,6 +86,7 @@ class ModuleRunner:
         self._bound = False
         self._last_ping: float | None = None
         self._subscription: Subscription | None = None
+        self._keyed_results: KeyedResults | None = None  # since the first command with a key
         # an instance that is made when the manager has accepted the module
         self._init_lock = threading.Lock()
         self._init_started = False
@@ -186,9 +188,13 @@ class ModuleRunner:
 
     def _take_keyed(self, stream: Stream, run: module_host_pb2.RunCommand, work: Work) -> None:
         # not begun in the stream, the loss of which would cancel it
+        if self._keyed_results is None:
+            from outpost._keyed_results import KeyedResults
+
+            self._keyed_results = KeyedResults()
         answer = functools.partial(_answer_command, stream, run.id)
         if self._keyed_results.begin(run.idempotency_key, answer):
-            self._workers.submit(self._run_keyed_command, run, work)
+            self._workers.submit(self._run_keyed_command, self._keyed_results, run, work)
 
     def _take_configure(self, stream: Stream, configure: module_host_pb2.Configure) -> None:
         self._last_ping = None
@@ -286,8 +292,10 @@ class ModuleRunner:
         _answer_command(stream, run.id, result)
         stream.end(run.id)
 
-    def _run_keyed_command(self, run: module_host_pb2.RunCommand, work: Work) -> None:
-        self._keyed_results.end(run.idempotency_key, self._result_of(run, work))
+    def _run_keyed_command(
+        self, results: KeyedResults, run: module_host_pb2.RunCommand, work: Work
+    ) -> None:
+        results.end(run.idempotency_key, self._result_of(run, work))
 
     def _result_of(self, run: module_host_pb2.RunCommand, work: Work) -> types_pb2.CommandResult:
         context = current_work.set(work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +44,8 @@ class Backoff:
 
     def delay(self, attempt: int) -> float:
         """Return how long to wait after the given failed attempt; the first one is 0."""
+        import random
+
         ceiling: float = min(self.longest, self.first * 2.0 ** min(attempt, 30))
         return ceiling * random.uniform(0.75, 1.0)
 

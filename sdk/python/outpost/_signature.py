@@ -6,8 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from outpost._annotations import AnnotationError, Argument, argument, without_none
 from outpost._errors import ModuleLoadError
@@ -21,8 +20,7 @@ class ArgumentError(ValueError):
     """An argument does not fit the handler; the message is meant for the command's caller."""
 
 
-@dataclass(frozen=True)
-class HandlerSignature:
+class HandlerSignature(NamedTuple):
     """What a command's handler takes."""
 
     arguments: tuple[Argument, ...]

@@ -8,8 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from outpost import _json, _rpc
 from outpost._client import Client
@@ -20,8 +19,7 @@ _SEALS = 0x0002 | 0x0008  # F_SEAL_SHRINK and F_SEAL_WRITE, which Python's fcntl
 _GET_SEALS = 1034  # F_GET_SEALS
 
 
-@dataclass(frozen=True)
-class _Moment:
+class _Moment(NamedTuple):
     """What was true when the manager was asked."""
 
     manager: object
@@ -29,8 +27,7 @@ class _Moment:
     doubt: object
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A structure, as it was read last."""
 
     version: int

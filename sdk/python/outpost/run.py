@@ -7,7 +7,6 @@ ExitCode.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import faulthandler
 import logging
@@ -16,7 +15,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from outpost._errors import ModuleLoadError
@@ -41,7 +39,7 @@ def run(
     """
     try:
         settings = Settings.from_environment(
-            default_name=Path(directory).resolve().name, name=name, address=address
+            default_name=os.path.basename(os.path.realpath(directory)), name=name, address=address
         )
         settings = dataclasses.replace(settings, as_ceph_mgr=as_ceph_mgr)
     except ValueError as error:
@@ -82,6 +80,12 @@ def _end_soon(code: ExitCode, delay: float) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run as a program."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    faulthandler.enable(all_threads=False)  # the manager keeps the last lines only
+    if len(arguments) == 1 and not arguments[0].startswith("-"):
+        sys.exit(run(arguments[0]))  # as the manager starts it
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="python3 -m outpost.run", description="Run an Outpost module."
     )
@@ -97,7 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         " is wrong with its options is passed over",
     )
     options = parser.parse_args(arguments)
-    faulthandler.enable(all_threads=False)  # the manager keeps the last lines only
     sys.exit(
         run(
             options.directory,
