@@ -6,8 +6,8 @@
 // and modules that break in the way that they are told to. For each fault, windows in which
 // it is there and windows in which nothing is wrong follow each other; the ratios are those
 // of the 50th and 99th percentiles of neighbouring windows, the median of all rounds. Then
-// what a module costs that is only there, and how soon one serves. Exits with 1 where a row
-// misses its bar.
+// what it costs that a module registers, what one costs that is only there, and how soon one
+// serves. Exits with 1 where a row misses its bar.
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,6 +65,8 @@ struct Fault {
   std::string held;  // what keeps it from the others
   std::function<void()> begin;
   std::function<void()> end;
+  // What is done over and over while nothing is wrong, too: what the fault needs, and is not.
+  std::function<void()> always = nullptr;
 };
 
 // Does something over and over on a thread of its own, while it is there.
@@ -138,20 +141,15 @@ class Faults {
         {"serve spins in one thread", "a process of its own", Ask({"faulty-cpp", "spin"}),
          Ask({"faulty-cpp", "well"})},
         {"spins with every processor", limits, Ask({"breaks", "spin"}), Restart()},
-        {"notify is stuck", "its own subscription",
+        {"notify is stuck", "its own subscription", Ask({"faulty-cpp", "deaf"}),
+         Ask({"faulty-cpp", "well"}),
+         // For it to block on, and to be told of without end. A change costs the simulator and the
+         // manager what it costs, whoever hears of it.
          [this] {
-           RunOnce(manager_, {"faulty-cpp", "deaf"});
-           // For it to block on, and to be told of without end.
-           Begin([this] {
-             for (const char* change : {"set", "unset"}) {
-               Try(manager_, {"osd", change, "noout"}, absl::Seconds(5));
-             }
-             absl::SleepFor(absl::Milliseconds(20));
-           });
-         },
-         [this] {
-           End();
-           RunOnce(manager_, {"faulty-cpp", "well"});
+           for (const char* change : {"set", "unset"}) {
+             Try(manager_, {"osd", change, "noout"}, absl::Seconds(5));
+           }
+           absl::SleepFor(absl::Milliseconds(20));
          }},
         {"a handler never returns", "deadlines",
          [this] {
@@ -289,6 +287,8 @@ FaultRow Measure(const Settings& settings, const std::shared_ptr<grpc::Channel>&
                  const Fault& fault) {
   const Call call = {"/outpost.v1.Commands/Run", Always(Command(settings.command))};
   const auto window = [&] { return RunBlocking(client, call, absl::Seconds(settings.seconds)); };
+  std::optional<Beside> always;
+  if (fault.always) always.emplace(fault.always);
   std::vector<double> idle50, idle99, fault50, fault99, ratio50, ratio99;
   for (int round = 0; round < settings.rounds; ++round) {
     const Timing idle = window();
