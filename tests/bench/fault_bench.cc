@@ -412,6 +412,8 @@ int Main(const Settings& settings) {
 }  // namespace outpost::bench
 
 int main(int argc, char** argv) {
+  // What starts is to find its bytecode, as it does where it is installed.
+  unsetenv("PYTHONDONTWRITEBYTECODE");
   // As outpostd and modules do.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   outpost::bench::Settings settings;

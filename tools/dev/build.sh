@@ -81,6 +81,9 @@ stage() {
     # A module that is a program: what the manager reads stands beside it.
     [[ ! -f $package/module.toml ]] || cp "$package/module.toml" "$dest/share/outpost/$package"
   done <<<"$files"
+  # Modules may have no right to write here, and would be compiled at each start.
+  /usr/bin/python3 -m compileall -q "$dest/lib/outpost/python" "$modules" ||
+    die "the Python files in $dest can't be compiled"
 }
 
 # stage, and the C++ SDK: include/outpost, lib/liboutpost.a, lib/pkgconfig.
