@@ -75,7 +75,7 @@ CertificatePeers::CertificatePeers(std::string trust_domain, std::string revoked
 absl::Status CertificatePeers::ReadList() {
   absl::MutexLock lock(&file_mu_);
   const int64_t begin = Now();
-  const absl::Status status = Look();
+  absl::Status status = Look();
   looked_.store(begin, std::memory_order_relaxed);
   if (status.ok()) return status;
   return absl::Status(status.code(),

@@ -283,7 +283,7 @@ KeyedRuns::Outcome KeyedRuns::Unresolved(const std::string& id, const std::strin
 
 void KeyedRuns::Begin(const std::string& id, std::string record, Request request) {
   store_->Write({.conditions = {}, .changes = {{absl::StrCat(kPrefix, id), std::move(record)}}},
-                [this, id, request = std::move(request)](absl::Status noted) mutable {
+                [this, id, request = std::move(request)](const absl::Status& noted) mutable {
                   if (!noted.ok()) {
                     return Answer(id, std::nullopt,
                                   Failed(absl::Status(

@@ -52,7 +52,7 @@ class KeyedRunsTest : public module::SupervisorTest {
     router_ = std::make_unique<module::CallRouter>(&manager->supervisor());
     dispatcher_ = std::make_unique<Dispatcher>(&manager->commands(), router_.get(), &source_);
     dispatcher_->AddBuiltin({"work name=what,type=CephString,req=false", "", "rw", false},
-                            [this](BuiltinCall, ResultCallback done) {
+                            [this](const BuiltinCall&, ResultCallback done) {
                               absl::MutexLock lock(&mu_);
                               ++begun_;
                               working_.push_back(std::move(done));
