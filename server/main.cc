@@ -284,7 +284,8 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                  });
            }});
   const builtin::CompletionValues completion_values(subjects);
-  rpc::ModuleHostService module_host(&supervisor, &hub, audit->get(), settings.relayed_tokens);
+  rpc::ModuleHostService module_host(&supervisor, &hub, audit->get(), &timers,
+                                     settings.relayed_tokens);
   rpc::CommandsService commands(
       {.dispatcher = &dispatcher,
        .keyed_runs = &keyed_runs,

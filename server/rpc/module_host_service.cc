@@ -1,5 +1,6 @@
 #include "server/rpc/module_host_service.h"
 
+#include <atomic>
 #include <cerrno>
 #include <deque>
 #include <memory>
@@ -18,6 +19,11 @@ namespace outpost::rpc {
 namespace {
 
 using AttachStream = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>;
+
+// Who registers too often hears so when this is over: one that tries again as soon as it is
+// refused would keep the manager busy with refusing it. So many wait at most.
+constexpr absl::Duration kHold = absl::Seconds(1);
+constexpr int kMaxHeld = 1024;
 
 // The sending side of one stream: one write at a time, a bounded queue behind it.
 // It may outlive the stream; it is open, then closing (a status was given, no
@@ -184,6 +190,10 @@ class ModuleHostService::AttachReactor final : public AttachStream {
 
   void OnWriteDone(bool ok) override { link_->Written(ok); }
 
+  void OnCancel() override {
+    if (waits_) link_->Close(absl::CancelledError("cancelled by the caller"), "");
+  }
+
   void OnDone() override {
     if (session_ != nullptr) parts_.supervisor->Detach(session_, "has lost its session");
     link_->Gone();
@@ -215,7 +225,22 @@ class ModuleHostService::AttachReactor final : public AttachStream {
     session_ =
         parts_.supervisor->Attach(std::move(*incoming_.mutable_register_()), link_, &refusal);
     if (session_ != nullptr) return true;
+    if (refusal.reason == "TOO_MANY_REGISTRATIONS" && Hold(refusal)) return false;
     return Refuse(name, refusal.status, refusal.reason, refusal.told);
+  }
+
+  // Refuses later; false: too many wait.
+  bool Hold(const module::Refusal& refusal) {
+    if (parts_.held->fetch_add(1) >= kMaxHeld) {
+      parts_.held->fetch_sub(1);
+      return false;
+    }
+    waits_ = true;
+    parts_.timers->After(kHold, [link = link_, held = parts_.held, refusal] {
+      held->fetch_sub(1);
+      link->Close(refusal.status, refusal.reason);
+    });
+    return true;
   }
 
   // `told`: in the log, already.
@@ -263,6 +288,7 @@ class ModuleHostService::AttachReactor final : public AttachStream {
   }
 
   const Parts& parts_;
+  std::atomic<bool> waits_ = false;  // for its refusal
   const Caller caller_;
   const std::shared_ptr<StreamLink> link_;
   std::shared_ptr<module::Session> session_;

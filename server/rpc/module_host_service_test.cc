@@ -10,9 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "outpost/v1/error_details.pb.h"
 #include "server/auth/caps.h"
 #include "server/auth/peer.h"
+#include "server/event/timer_queue.h"
 #include "server/module/supervisor_fixture.h"
 #include "server/rpc/identity.h"
 
@@ -35,13 +38,16 @@ std::string Reason(const grpc::Status& status) {
 
 class ModuleHostTest : public module::SupervisorTest {
  protected:
-  ModuleHostTest() {
-    StartManager();
+  explicit ModuleHostTest(double registrations_per_second = 10) {
+    StartManager([registrations_per_second](module::SupervisorOptions& options) {
+      options.registrations_per_second = registrations_per_second;
+    });
     auto audit =
         auth::AuditLog::Open(scratch.path() + "/audit.log", {}, [](uint64_t, const auto&) {});
     EXPECT_TRUE(audit.ok()) << audit.status();
     audit_ = *std::move(audit);
-    service_ = std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_, audit_.get());
+    service_ =
+        std::make_unique<ModuleHostService>(&manager->supervisor(), &hub_, audit_.get(), &timers_);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -81,6 +87,7 @@ class ModuleHostTest : public module::SupervisorTest {
     return stream.Finish();
   }
 
+  event::TimerQueue timers_;
   notify::NotificationHub hub_;
   std::unique_ptr<auth::AuditLog> audit_;
   std::unique_ptr<ModuleHostService> service_;
@@ -220,6 +227,44 @@ TEST_F(ModuleHostTest, TheManagerCanEndASession) {
   const grpc::Status status = Finish(*stream);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "no time for you");
+}
+
+// A module may register once in ten seconds.
+class TooOftenTest : public ModuleHostTest {
+ protected:
+  TooOftenTest() : ModuleHostTest(0.1) {
+    grpc::ClientContext context;
+    const auto first = stub_->Attach(&context);
+    v1::AttachResponse response;
+    EXPECT_TRUE(first->Write(Register("often")) && first->Read(&response));
+    first->WritesDone();
+    EXPECT_TRUE(Finish(*first).ok());
+    before_ = absl::Now();
+    again_ = stub_->Attach(&context_);
+    EXPECT_TRUE(again_->Write(Register("often")));
+  }
+
+  absl::Time before_;
+  std::unique_ptr<Stream> again_;
+};
+
+TEST_F(TooOftenTest, WhoRegistersTooOftenWaitsForItsRefusal) {
+  const grpc::Status status = Finish(*again_);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Reason(status), "TOO_MANY_REGISTRATIONS");
+  EXPECT_GT(absl::Now() - before_, absl::Milliseconds(900));
+}
+
+TEST_F(TooOftenTest, OneThatWaitsForItsRefusalMayGo) {
+  context_.TryCancel();
+  EXPECT_EQ(Finish(*again_).error_code(), grpc::StatusCode::CANCELLED);
+}
+
+// The server waits for each stream to end.
+TEST_F(TooOftenTest, AServerThatStopsWaitsForNoRefusal) {
+  timers_.Stop();
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  EXPECT_FALSE(Finish(*again_).ok());
 }
 
 }  // namespace
