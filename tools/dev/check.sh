@@ -174,7 +174,7 @@ check_test() {
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
       step "the C++ SDK in another workspace" outside_workspace
-      fuzz 10 once "${fuzzers[@]}" # ./dev fuzz runs them for longer
+      fuzz 60 once "${fuzzers[@]}" # ./dev fuzz runs them for longer
       lint
       ;;
     --sanitizers) check_sanitizers ;;
