@@ -286,6 +286,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   const builtin::CompletionValues completion_values(subjects);
   rpc::ModuleHostService module_host(&supervisor, &hub, audit->get(), &timers,
                                      settings.relayed_tokens);
+  rpc::CallersAtWork callers_at_work;
   rpc::CommandsService commands(
       {.dispatcher = &dispatcher,
        .keyed_runs = &keyed_runs,
@@ -294,6 +295,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .source = source.get(),
        .hub = &hub,
        .audit = audit->get(),
+       .at_work = &callers_at_work,
        .is_secret_option =
            [&](const std::string& text) {
              const auto key = config::OptionKey::Parse(text);
@@ -316,7 +318,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
   rpc::ConfigService config_service(config->get(), source.get());
   rpc::KeyValueService key_value(store->get());
   rpc::HealthService health_service(&health);
-  rpc::RemoteService remote(&router);
+  rpc::RemoteService remote(&router, &callers_at_work);
   rpc::ManagerService manager({.manager_id = settings.id,
                                .instance = instance,
                                .version = Product(),
@@ -331,7 +333,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
                                .events = &events});
   rpc::ProgressService progress_service(&progress);
   rpc::IngestService ingest(take_reports ? &reports : nullptr, settings.source);
-  rpc::AuthService auth_service(&entities, audit->get());
+  rpc::AuthService auth_service(&entities, audit->get(), &callers_at_work);
   rpc::FutureOrchestratorService orchestrator;
 
   for (rpc::WithLimitedStreams* service : std::initializer_list<rpc::WithLimitedStreams*>{

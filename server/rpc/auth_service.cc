@@ -1,9 +1,11 @@
 #include "server/rpc/auth_service.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "server/auth/caps.h"
@@ -58,13 +60,19 @@ grpc::ServerUnaryReactor* AuthService::IsAuthorized(grpc::CallbackServerContext*
     return it->second;
   };
   const std::optional<auth::Caps> caps = entities_->CapsOf(request->caller());
-  response->set_authorized(caps.has_value() &&
-                           caps->Allow({.service = "",
-                                        .module = *module,
-                                        .command = "",
-                                        .access = auth::AccessOf(request->permissions()),
-                                        .argument = argument,
-                                        .address = ""}));
+  const auto may_from = [&](absl::string_view address) {
+    return caps->Allow({.service = "",
+                        .module = *module,
+                        .command = "",
+                        .access = auth::AccessOf(request->permissions()),
+                        .argument = argument,
+                        .address = address});
+  };
+  // Of several calls of theirs it is not known which one the module works on.
+  const std::vector<std::string> from = at_work_->AddressesOf(request->caller());
+  response->set_authorized(
+      caps.has_value() &&
+      (from.empty() ? may_from("") : std::all_of(from.begin(), from.end(), may_from)));
   return FinishNow(context, grpc::Status::OK);
 }
 

@@ -5,15 +5,16 @@
 #include "outpost/v1/auth.grpc.pb.h"
 #include "server/auth/audit_log.h"
 #include "server/auth/entities.h"
+#include "server/rpc/callers_at_work.h"
 #include "server/rpc/open_streams.h"
 
 namespace outpost::rpc {
 
 class AuthService final : public v1::Auth::CallbackService, public WithLimitedStreams {
  public:
-  // Both outlive the service.
-  AuthService(const auth::Entities* entities, auth::AuditLog* audit)
-      : entities_(entities), audit_(audit) {}
+  // All outlive the service.
+  AuthService(const auth::Entities* entities, auth::AuditLog* audit, const CallersAtWork* at_work)
+      : entities_(entities), audit_(audit), at_work_(at_work) {}
 
   grpc::ServerUnaryReactor* IsAuthorized(grpc::CallbackServerContext* context,
                                          const v1::IsAuthorizedRequest* request,
@@ -24,6 +25,7 @@ class AuthService final : public v1::Auth::CallbackService, public WithLimitedSt
  private:
   const auth::Entities* const entities_;
   auth::AuditLog* const audit_;
+  const CallersAtWork* const at_work_;
 };
 
 }  // namespace outpost::rpc

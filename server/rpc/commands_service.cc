@@ -171,7 +171,7 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   run.parent_call = request->parent_call();
 
   auto* reactor = new CancellableReactor;
-  auto answer = [reactor, response, deadline, record,
+  auto answer = [reactor, response, deadline, record, here = parts_.at_work->Enter(caller),
                  audit = parts_.audit](command::Response outcome) {
     if (record->has_value()) {
       auth::AuditRecord& line = **record;

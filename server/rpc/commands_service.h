@@ -13,6 +13,7 @@
 #include "server/command/keyed_runs.h"
 #include "server/module/supervisor.h"
 #include "server/notify/notification_hub.h"
+#include "server/rpc/callers_at_work.h"
 
 namespace outpost::rpc {
 
@@ -26,6 +27,7 @@ class CommandsService final : public v1::Commands::CallbackService {
     cluster::Source* source;
     notify::NotificationHub* hub;
     auth::AuditLog* audit;
+    CallersAtWork* at_work;
     // Whether an option ("mgr/<module>/<option>") is declared as secret.
     std::function<bool(const std::string&)> is_secret_option;
     // What could be typed for parameters; may be empty.

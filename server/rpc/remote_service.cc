@@ -36,18 +36,18 @@ grpc::ServerUnaryReactor* RemoteService::Call(grpc::CallbackServerContext* conte
   auto* reactor = new CancellableReactor;
   // The reactor may be gone when Call returns.
   const auto work = reactor->work();
-  std::shared_ptr<module::Ticket> ticket =
-      router_->Call({.module = request->module(),
-                     .method = request->method(),
-                     .args_json = request->args_json(),
-                     .kwargs_json = request->kwargs_json(),
-                     .parent_call = request->parent_call(),
-                     .caller = caller.name,
-                     .deadline = DeadlineOf(*context)},
-                    [reactor, response](module::RemoteOutcome outcome) {
-                      *response = std::move(outcome.response);
-                      reactor->Finish(ToGrpc(outcome.status, outcome.reason));
-                    });
+  std::shared_ptr<module::Ticket> ticket = router_->Call(
+      {.module = request->module(),
+       .method = request->method(),
+       .args_json = request->args_json(),
+       .kwargs_json = request->kwargs_json(),
+       .parent_call = request->parent_call(),
+       .caller = caller.name,
+       .deadline = DeadlineOf(*context)},
+      [reactor, response, here = at_work_->Enter(caller)](module::RemoteOutcome outcome) {
+        *response = std::move(outcome.response);
+        reactor->Finish(ToGrpc(outcome.status, outcome.reason));
+      });
   work->Started([ticket = std::move(ticket)] { ticket->Cancel(); });
   return reactor;
 }

@@ -4,13 +4,15 @@
 
 #include "outpost/v1/remote.grpc.pb.h"
 #include "server/module/call_router.h"
+#include "server/rpc/callers_at_work.h"
 
 namespace outpost::rpc {
 
 class RemoteService final : public v1::Remote::CallbackService {
  public:
-  // `router` outlives the service.
-  explicit RemoteService(module::CallRouter* router) : router_(router) {}
+  // Both outlive the service.
+  RemoteService(module::CallRouter* router, CallersAtWork* at_work)
+      : router_(router), at_work_(at_work) {}
 
   grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context,
                                  const v1::RemoteCallRequest* request,
@@ -18,6 +20,7 @@ class RemoteService final : public v1::Remote::CallbackService {
 
  private:
   module::CallRouter* const router_;
+  CallersAtWork* const at_work_;
 };
 
 }  // namespace outpost::rpc

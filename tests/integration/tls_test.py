@@ -26,7 +26,7 @@ from remote import Remote, cert
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    remote = Remote(tmp_path_factory.mktemp("tls"), "hello")
+    remote = Remote(tmp_path_factory.mktemp("tls"), "hello", "selftest", "api_cpp")
     with remote.manager:
         yield remote
 
@@ -48,6 +48,29 @@ def test_networks_in_caps(remote: Remote) -> None:
     here = "allow * network 127.0.0.0/8, allow * network ::1/128"
     remote.manager.check("auth", "caps", "user/nora", "mgr", here)
     assert remote.outpost(nora, "status").rc == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "answers"),
+    [("selftest", ["mgr", "self-test", "eval", "mgr.is_authorized({'pool': 'rbd'})"],
+      ["False", "True"]),
+     ("api_cpp", ["api-cpp", "may", "rbd"], ["false", "true"])],
+)  # fmt: skip
+def test_a_module_asks_what_its_caller_may_from_there(
+    remote: Remote, module: str, command: list[str], answers: list[str]
+) -> None:
+    """Caps that are bound to a network count for those who come by it."""
+    name = f"user/asks-{module}"
+    asking = remote.issue(name)
+    run = 'allow command "mgr self-test eval", allow command "api-cpp may"'
+    bound = f"allow module {module} with pool=rbd rw network "
+    for networks, answer in zip(
+        [["203.0.113.0/24"], ["127.0.0.0/8", "::1/128"]], answers, strict=True
+    ):
+        caps = ", ".join([run, *(bound + network for network in networks)])
+        remote.manager.check("auth", "caps", name, "mgr", caps)
+        rc, out, err = remote.outpost(asking, *command)
+        assert (rc, out.strip()) == (0, answer), err
 
 
 def test_revoked_while_connected(remote: Remote) -> None:
