@@ -205,7 +205,12 @@ class Faults {
                      for (int i = 0; i < kModulesAtOnce; ++i) Enable(absl::StrCat("m", i));
                    },
                    [this] {
-                     for (int i = 0; i < kModulesAtOnce; ++i) Disable(absl::StrCat("m", i));
+                     // All at once: each takes the whole grace to end.
+                     std::vector<std::thread> threads;
+                     for (int i = 0; i < kModulesAtOnce; ++i) {
+                       threads.emplace_back([this, i] { Disable(absl::StrCat("m", i)); });
+                     }
+                     for (std::thread& thread : threads) thread.join();
                    }});
     return all;
   }
