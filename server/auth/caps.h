@@ -82,7 +82,7 @@ class Caps {
   // In the form that Ceph prints.
   std::string ToString() const;
 
-  struct Grant;  // of caps.cc
+  struct Grant;  // of caps_grant.h
 
  private:
   std::shared_ptr<const std::vector<Grant>> grants_;
