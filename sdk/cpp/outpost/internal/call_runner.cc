@@ -82,8 +82,7 @@ void CallRunner::RunKeyed(const std::shared_ptr<AttachStream>& stream, v1::Attac
   std::shared_ptr<CallState> state = StateOf(message, commands_);
   loop_.Post([this, state = std::move(state), message = std::move(message)] {
     v1::AttachRequest answered = Answer(message, state);
-    keyed_results_.End(message.run_command().idempotency_key(),
-                       std::move(*answered.mutable_command_result()->mutable_result()));
+    keyed_results_.End(message.run_command().idempotency_key(), answered.command_result().result());
     absl::MutexLock lock(&mu_);
     --keyed_in_hand_;
     SendDrainedIfIdle();

@@ -37,7 +37,7 @@ bool KeyedResults::Begin(const std::string& key, Answer answer) {
   return false;
 }
 
-void KeyedResults::End(const std::string& key, v1::CommandResult result) {
+void KeyedResults::End(const std::string& key, const v1::CommandResult& result) {
   std::vector<Answer> waiting;
   {
     absl::MutexLock lock(&mu_);

@@ -38,7 +38,7 @@ class KeyedResults {
   // Whether a command with this key is to be run now; End then tells its result. `answer` is
   // called with that: at once where it is known, or by End.
   bool Begin(const std::string& key, Answer answer);
-  void End(const std::string& key, v1::CommandResult result);
+  void End(const std::string& key, const v1::CommandResult& result);
 
  private:
   struct Entry {
