@@ -17,9 +17,10 @@
 namespace outpost::rpc {
 
 // What a request is about, for people: names, keys, ids, and no values.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving nlohmann::json, which is noexcept
 struct CallSubject {
-  nlohmann::json arguments = nullptr;  // {"key": "mgr/hello/place"}; null: nothing is told
-  bool hides = false;                  // something is not told, which an error could tell
+  nlohmann::json arguments;  // {"key": "mgr/hello/place"}; null: nothing is told
+  bool hides = false;        // something is not told, which an error could tell
 };
 
 // Of a request of `method` ("outpost.v1.Config.Set").

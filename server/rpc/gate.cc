@@ -222,7 +222,8 @@ absl::Status Gate::Admit(const Right& right, bool is_stream,
 auth::AuditRecord Gate::LineOf(const Right& right, const Caller& caller) {
   auth::AuditRecord line;
   line.time = absl::Now();
-  line.who = caller.name.empty() && caller.peer != nullptr ? caller.peer->name : caller.name;
+  line.who = caller.name;
+  if (line.who.empty() && caller.peer != nullptr) line.who = caller.peer->name;
   line.from = caller.from;
   line.method = std::string(right.method);
   return line;
