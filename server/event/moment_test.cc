@@ -2,12 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "server/event/steady_wait.h"
 #include "server/event/stepped_clock.h"
 
 namespace outpost::event {
@@ -36,18 +32,6 @@ TEST_F(WallClockTest, DriftChangesNoTime) {
   const Moment now = {absl::FromUnixSeconds(200) + absl::Milliseconds(900), absl::Seconds(107)};
   EXPECT_EQ(WallTime(then, now), then.wall);
   EXPECT_EQ(now - then, absl::Seconds(100));
-}
-
-TEST_F(WallClockTest, AWaitIsAsLongAsItIsToldWhateverTheClockSays) {
-  // Waits by the wall clock would take hours now: the kernel's is behind.
-  StepWallClock(absl::Hours(3));
-  absl::Mutex mu;
-  SteadyCondVar never;
-  const auto begin = std::chrono::steady_clock::now();
-  absl::MutexLock lock(&mu);
-  never.Wait(&mu, absl::Milliseconds(20));
-  const auto waited = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(waited, std::chrono::minutes(1));
 }
 
 }  // namespace

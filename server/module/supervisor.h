@@ -50,12 +50,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/v1/manager.pb.h"
 #include "outpost/v1/module_host.pb.h"
 #include "server/command/command_table.h"
 #include "server/config/config_registry.h"
 #include "server/event/moment.h"
-#include "server/event/steady_wait.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/log/rate_limit.h"
@@ -469,7 +469,7 @@ class Supervisor {
   const Parts parts_;
 
   mutable absl::Mutex mu_;
-  event::SteadyCondVar gone_;  // a module has ended
+  internal::SteadyCondVar gone_;  // a module has ended
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;

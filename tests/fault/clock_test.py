@@ -191,5 +191,21 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert after == pids
 
 
+def test_who_looks_for_a_manager_goes_on_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(tmp_path, monkeypatch)
+    modules = ("hello_cpp", "probe_cpp", "hello", "probe")
+    with Manager(*modules, flags=["--heartbeat-interval", "1"]) as manager:
+        before = {name: module.pid for name, module in manager.modules().items()}
+        manager.kill9()
+        time.sleep(2)  # they have noticed, and wait between one try and the next
+        clock.set(-_HOUR)
+        manager.restart()
+        for name in modules:
+            manager.wait_for_state(name, "RUNNING")
+        assert {name: module.pid for name, module in manager.modules().items()} == before
+
+
 if __name__ == "__main__":
     run_tests(__file__)

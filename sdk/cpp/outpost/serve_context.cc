@@ -6,7 +6,7 @@ namespace outpost {
 
 bool ServeContext::WaitFor(absl::Duration timeout) {
   absl::MutexLock lock(&mu_);
-  mu_.AwaitWithTimeout(absl::Condition(&woken_), timeout);
+  wake_.AwaitFor(&mu_, timeout, [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return woken_; });
   if (stopping()) return false;
   woken_ = false;
   return true;
@@ -15,6 +15,7 @@ bool ServeContext::WaitFor(absl::Duration timeout) {
 void ServeContext::Wake() {
   absl::MutexLock lock(&mu_);
   woken_ = true;
+  wake_.SignalAll();
 }
 
 void ServeContext::Watchdog(absl::Duration time) {

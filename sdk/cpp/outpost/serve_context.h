@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost {
 
@@ -52,6 +53,7 @@ class ServeContext {
   std::stop_source source_;
   absl::Mutex mu_;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;
+  internal::SteadyCondVar wake_;
 
   using Clock = std::chrono::steady_clock;
   mutable absl::Mutex watchdog_mu_;

@@ -37,6 +37,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/ceph/command_descriptions.h"
 #include "server/cluster/ceph/command_pool.h"
 #include "server/cluster/ceph/counter_poller.h"
@@ -48,7 +49,6 @@
 #include "server/cluster/source.h"
 #include "server/command/command.h"
 #include "server/event/moment.h"
-#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::ceph {
 
@@ -137,7 +137,7 @@ class CephSource final : public Source {
   DeniedReads denied_;
 
   mutable absl::Mutex mu_;
-  event::SteadyCondVar news_;  // stopping_, poll_now_
+  internal::SteadyCondVar news_;  // stopping_, poll_now_
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool poll_now_ ABSL_GUARDED_BY(mu_) = false;
   bool connected_ ABSL_GUARDED_BY(mu_) = false;

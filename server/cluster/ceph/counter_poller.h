@@ -30,9 +30,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/perf_counters.h"
 #include "server/command/command.h"
-#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::ceph {
 
@@ -98,7 +98,7 @@ class CounterPoller {
   const size_t max_doubtful_;  // asked at once
   const Tell tell_;
   absl::Mutex mu_;
-  event::SteadyCondVar changed_;
+  internal::SteadyCondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::map<Key, State> daemons_ ABSL_GUARDED_BY(mu_);
   Queue queue_ ABSL_GUARDED_BY(mu_);          // those not asked, by due

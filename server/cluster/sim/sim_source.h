@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/perf_counters.h"
 #include "server/cluster/sim/sim_counters.h"
@@ -34,7 +35,6 @@
 #include "server/cluster/sim/sim_script.h"
 #include "server/cluster/source.h"
 #include "server/command/command.h"
-#include "server/event/steady_wait.h"
 
 namespace outpost::cluster::sim {
 
@@ -91,7 +91,7 @@ class SimSource final : public Source {
   std::chrono::steady_clock::time_point figures_due_;
 
   absl::Mutex mu_;
-  event::SteadyCondVar changed_;
+  internal::SteadyCondVar changed_;
   Phase phase_ ABSL_GUARDED_BY(mu_) = Phase::kNew;
   std::deque<Waiting> queue_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;

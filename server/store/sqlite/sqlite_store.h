@@ -43,7 +43,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/event/steady_wait.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/store/sqlite/database.h"
 #include "server/store/state_store.h"
 #include "server/store/watch_list.h"
@@ -150,7 +150,7 @@ class SqliteStore : public StateStore {
   Group queue_ ABSL_GUARDED_BY(queue_mu_);
   bool closing_ ABSL_GUARDED_BY(queue_mu_) = false;
   StoreStats stats_ ABSL_GUARDED_BY(queue_mu_);  // all but `keys` and `commits`
-  event::SteadyCondVar news_;                    // of queue_ and closing_
+  internal::SteadyCondVar news_;                 // of queue_ and closing_
 
   absl::Mutex told_mu_;
   WritingCallback on_writing_ ABSL_GUARDED_BY(told_mu_);

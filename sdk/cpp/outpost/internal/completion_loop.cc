@@ -43,7 +43,8 @@ void CompletionLoop::Adopt(Event event) {
 
 bool CompletionLoop::AwaitIdle(absl::Time deadline) {
   absl::MutexLock lock(&mu_);
-  return mu_.AwaitWithDeadline(absl::Condition(this, &CompletionLoop::Idle), deadline);
+  return idle_.AwaitUntil(&mu_, deadline,
+                          [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return Idle(); });
 }
 
 void CompletionLoop::Work(size_t self) {
@@ -101,6 +102,7 @@ void CompletionLoop::RunTask(size_t self) {
   mu_.Lock();
   task_time_ += (time - task_time_) / 8;
   --running_;
+  if (Idle()) idle_.SignalAll();
 }
 
 void CompletionLoop::FindLeader() {

@@ -30,6 +30,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "outpost/internal/stall_watch.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 
@@ -61,7 +62,7 @@ class CompletionLoop {
 
   void Post(Task task);
 
-  // True: no task runs or waits. False: `deadline` came first.
+  // True: no task runs or waits. False: `deadline`, by SteadyNow, came first.
   bool AwaitIdle(absl::Time deadline);
 
  private:
@@ -85,6 +86,7 @@ class CompletionLoop {
 
   absl::Mutex mu_;
   absl::CondVar follower_;
+  SteadyCondVar idle_;
   std::deque<Event> adopted_ ABSL_GUARDED_BY(mu_);
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;

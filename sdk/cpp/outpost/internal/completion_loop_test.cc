@@ -76,7 +76,7 @@ TEST(CompletionLoopTest, CompletionsAreHeardWhileEveryWorkerBlocks) {
   Alarm cancelled(loop, absl::Hours(1));
   cancelled.Cancel();
   EXPECT_FALSE(cancelled.Await());
-  EXPECT_FALSE(loop.AwaitIdle(absl::Now() + absl::Milliseconds(1)));
+  EXPECT_FALSE(loop.AwaitIdle(SteadyNow() + absl::Milliseconds(1)));
   release.Notify();
   EXPECT_TRUE(loop.AwaitIdle(absl::InfiniteFuture()));
 }

@@ -49,8 +49,8 @@ class HookRunner {
   void PostEvent(absl::AnyInvocable<void()> task);
 
   // Runs Shutdown, and waits for all of the above. Empty: all have ended. Else
-  // the names of those that have not by `deadline`: the process can't be left in
-  // order then.
+  // the names of those that have not by `deadline`, by SteadyNow: the process can't be
+  // left in order then.
   std::vector<std::string> End(absl::Time deadline);
 
  private:

@@ -42,6 +42,7 @@ uint64_t OrphanOutput::Adopted() {
     absl::MutexLock lock(&mu_);
     adopted_ = true;
   }
+  changed_.SignalAll();
   thread_.join();
   absl::MutexLock lock(&mu_);
   adopted_ = false;
@@ -50,8 +51,9 @@ uint64_t OrphanOutput::Adopted() {
 
 void OrphanOutput::Run(int reader) {
   const int half = fcntl(reader, F_GETPIPE_SZ) / 2;
+  const auto adopted = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return adopted_; };
   absl::MutexLock lock(&mu_);
-  while (!mu_.AwaitWithTimeout(absl::Condition(&adopted_), kLook)) {
+  while (!changed_.AwaitFor(&mu_, kLook, adopted)) {
     int filled = 0;
     if (ioctl(reader, FIONREAD, &filled) != 0) continue;
     char buffer[4096];

@@ -16,6 +16,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 
@@ -38,6 +39,7 @@ class OrphanOutput {
   std::thread thread_;
   absl::Mutex mu_;
   bool adopted_ ABSL_GUARDED_BY(mu_) = false;
+  SteadyCondVar changed_;  // adopted_
   uint64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -14,7 +14,6 @@
 #include "outpost/internal/manager_channel.h"
 #include "outpost/internal/manager_client.h"
 #include "outpost/internal/registration.h"
-#include "outpost/internal/steady_wait.h"
 #include "outpost/internal/utf8.h"
 #include "outpost/internal/wire.h"
 
@@ -70,6 +69,7 @@ Session::Session(Module& module, bool has_serve, absl::Status can_run, SessionCo
           [this] {
             absl::MutexLock lock(&mu_);
             inbox_.feed_ended = true;
+            news_.SignalAll();
           }),
       calls_(module.commands_, module.methods_, log_, loop_),
       hooks_(module, has_serve, log_),
@@ -150,8 +150,9 @@ void Session::RequestShutdown(absl::Duration grace, absl::string_view reason) {
   absl::MutexLock lock(&mu_);
   if (shutdown_) return;
   shutdown_ = true;
-  shutdown_deadline_ = absl::Now() + grace;
+  shutdown_deadline_ = SteadyNow() + grace;
   shutdown_reason_ = std::string(reason);
+  news_.SignalAll();
 }
 
 bool Session::HasNews() const {
@@ -176,6 +177,8 @@ std::optional<SessionOutcome> Session::RunStream() {
     inbox_ = {.start_hook_done = inbox_.start_hook_done};
     SetState(State::kRegistering, config_.address);
   }
+  // When to try again is decided here; gRPC's own wait between attempts is one by the wall clock.
+  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
   const std::shared_ptr<AttachStream> stream =
       AttachStream::Start(*module_host_, loop_, RegisterMessage(), this);
   const absl::Time register_by = SteadyNow() + config_.register_timeout;
@@ -193,7 +196,8 @@ std::optional<SessionOutcome> Session::RunStream() {
       absl::Time wake_at =
           std::min(feed_.due(), registering ? register_by : absl::InfiniteFuture());
       if (last_ping_nanos_ != 0) wake_at = std::min(wake_at, SilentAt());
-      mu_.AwaitWithTimeout(absl::Condition(this, &Session::HasNews), wake_at - SteadyNow());
+      news_.AwaitUntil(&mu_, wake_at,
+                       [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return HasNews(); });
       inbox = std::exchange(inbox_, {});
       shutdown = shutdown_;
     }
@@ -258,6 +262,7 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       if (last_ping_nanos_.exchange(absl::ToUnixNanos(SteadyNow())) == 0) {
         absl::MutexLock lock(&mu_);
         inbox_.first_ping = true;
+        news_.SignalAll();
       }
       v1::AttachRequest answer;
       answer.mutable_heartbeat()->set_sequence(message.ping().sequence());
@@ -284,12 +289,14 @@ void Session::OnMessage(const std::shared_ptr<AttachStream>& stream, v1::AttachR
       inbox_.changed_options = module_.options_.values()->Configure(
           message.configure().manager_instance(), FromProto(message.configure().options()));
       inbox_.configure = std::move(*message.mutable_configure());
+      news_.SignalAll();
       SetState(State::kConfiguring, "");
       return;
     }
     case v1::AttachResponse::kServe: {
       absl::MutexLock lock(&mu_);
       inbox_.serve = true;
+      news_.SignalAll();
       return;
     }
     case v1::AttachResponse::MESSAGE_NOT_SET:
@@ -309,6 +316,7 @@ void Session::OnEnded(std::shared_ptr<AttachStream> stream, const grpc::Status& 
   absl::MutexLock lock(&mu_);
   inbox_.ended_stream = std::move(stream);
   inbox_.stream_status = status;
+  news_.SignalAll();
 }
 
 void Session::Configure(const v1::Configure& configure, std::vector<std::string> changed_options) {
@@ -330,6 +338,7 @@ void Session::Configure(const v1::Configure& configure, std::vector<std::string>
     absl::MutexLock lock(&mu_);
     start_status_ = std::move(status);
     inbox_.start_hook_done = true;
+    news_.SignalAll();
   });
 }
 
@@ -458,7 +467,7 @@ std::optional<SessionOutcome> Session::Judge(const absl::Status& status) {
 bool Session::WaitBackoff() {
   const absl::Time until = policy_.NextTry(SteadyNow());
   absl::MutexLock lock(&mu_);
-  mu_.AwaitWithTimeout(absl::Condition(&shutdown_), until - SteadyNow());
+  news_.AwaitUntil(&mu_, until, [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return shutdown_; });
   return !shutdown_;
 }
 
@@ -490,7 +499,7 @@ SessionOutcome Session::EndInOrder() {
       return inbox_.ended_stream != nullptr;
     };
     absl::MutexLock lock(&mu_);
-    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), kGoodbye)) {
+    if (!news_.AwaitFor(&mu_, kGoodbye, ended)) {
       stream->Cancel();
       mu_.Await(absl::Condition(&ended));
     }

@@ -36,6 +36,7 @@
 #include "outpost/internal/notification_feed.h"
 #include "outpost/internal/orphan_output.h"
 #include "outpost/internal/reattach_policy.h"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/module.h"
 
 namespace outpost::internal {
@@ -144,11 +145,12 @@ class Session final : private AttachStream::Observer {
 
   absl::Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kIdle;
+  SteadyCondVar news_;  // of the inbox, and of shutdown_
   Inbox inbox_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<AttachStream> stream_ ABSL_GUARDED_BY(mu_);
   absl::Status start_status_ ABSL_GUARDED_BY(mu_);
   bool shutdown_ ABSL_GUARDED_BY(mu_) = false;
-  absl::Time shutdown_deadline_ ABSL_GUARDED_BY(mu_);
+  absl::Time shutdown_deadline_ ABSL_GUARDED_BY(mu_);  // by SteadyNow
   std::string shutdown_reason_ ABSL_GUARDED_BY(mu_);
 
   CallRunner calls_;

@@ -34,8 +34,10 @@ void StallWatch::Watch() {
   while (true) {
     {
       absl::MutexLock lock(&mu_);
-      while (!over_ && !ticking_.load(std::memory_order_relaxed)) wake_.Wait(&mu_);
-      if (!over_) wake_.WaitWithTimeout(&mu_, kTick);
+      while (!over_ && !ticking_.load(std::memory_order_relaxed)) {
+        wake_.Wait(&mu_, absl::InfiniteDuration());
+      }
+      if (!over_) wake_.Wait(&mu_, kTick);
       if (over_) return;
     }
     quiet = Tick() ? 0 : quiet + 1;

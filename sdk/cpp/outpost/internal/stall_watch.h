@@ -22,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 
@@ -65,7 +66,7 @@ class StallWatch {
   std::vector<Slot> slots_;
 
   absl::Mutex mu_;
-  absl::CondVar wake_;
+  SteadyCondVar wake_;
   bool over_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -51,7 +51,7 @@ absl::Status Watcher::status() const {
 absl::Status Watcher::AwaitPresent(absl::Duration timeout) const {
   const auto over = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return present_ || !end_.ok(); };
   absl::MutexLock lock(&mu_);
-  if (!mu_.AwaitWithTimeout(absl::Condition(&over), timeout)) {
+  if (!changed_.AwaitFor(&mu_, timeout, over)) {
     return absl::DeadlineExceededError(absl::StrCat(
         "the watch of ", calls_.what, " has not begun within ", absl::FormatDuration(timeout)));
   }
@@ -61,6 +61,7 @@ absl::Status Watcher::AwaitPresent(absl::Duration timeout) const {
 void Watcher::Wake() {
   absl::MutexLock lock(&mu_);
   woken_ = true;
+  changed_.SignalAll();
 }
 
 void Watcher::Stop() {
@@ -68,6 +69,7 @@ void Watcher::Stop() {
     absl::MutexLock lock(&mu_);
     stopped_ = true;
     end_.Update(absl::CancelledError(absl::StrCat("the watch of ", calls_.what, " has ended")));
+    changed_.SignalAll();
     if (call_ != nullptr) call_->TryCancel();
   }
   absl::MutexLock lock(&join_mu_);
@@ -91,6 +93,7 @@ void Watcher::Run() {
       warn_(absl::StrCat("the watch of ", calls_.what, " is refused: ", status.message()));
       absl::MutexLock lock(&mu_);
       end_.Update(status);
+      changed_.SignalAll();
       return;
     }
     {
@@ -102,7 +105,7 @@ void Watcher::Run() {
                          "; watching again"));
     }
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithTimeout(absl::Condition(&go_on), backoff_.Next());
+    changed_.AwaitFor(&mu_, backoff_.Next(), go_on);
     if (stopped_) return;
     woken_ = false;
   }
@@ -136,6 +139,7 @@ absl::Status Watcher::ReadOnce(bool* read) {
     absl::MutexLock lock(&mu_);
     call_ = context.get();
     if (goes_on) present_ = true;
+    changed_.SignalAll();
     if (stopped_) context->TryCancel();
   }
   *read = true;

@@ -32,6 +32,7 @@
 #include "absl/time/time.h"
 #include "outpost/internal/backoff.h"
 #include "outpost/internal/manager_connection.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 
@@ -108,6 +109,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   Backoff backoff_;
 
   mutable absl::Mutex mu_;
+  mutable SteadyCondVar changed_;  // stopped_, present_, woken_, end_
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   bool present_ ABSL_GUARDED_BY(mu_) = false;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;

@@ -36,11 +36,13 @@ void WorkerPool::DropWaiting() {
   std::deque<Task> dropped;  // destroyed without the lock
   absl::MutexLock lock(&mu_);
   dropped.swap(tasks_);
+  if (Idle()) idle_.SignalAll();
 }
 
 bool WorkerPool::AwaitIdle(absl::Time deadline) {
   absl::MutexLock lock(&mu_);
-  return mu_.AwaitWithDeadline(absl::Condition(this, &WorkerPool::Idle), deadline);
+  return idle_.AwaitUntil(&mu_, deadline,
+                          [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return Idle(); });
 }
 
 void WorkerPool::Work() {
@@ -56,6 +58,7 @@ void WorkerPool::Work() {
     task = nullptr;
     mu_.Lock();
     --running_;
+    if (Idle()) idle_.SignalAll();
   }
   mu_.Unlock();
 }

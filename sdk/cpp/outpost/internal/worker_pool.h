@@ -18,6 +18,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 
@@ -39,7 +40,7 @@ class WorkerPool {
   // Takes out what waits; the tasks are destroyed without having run.
   void DropWaiting();
 
-  // True: nothing runs or waits. False: `deadline` came first.
+  // True: nothing runs or waits. False: `deadline`, by SteadyNow, came first.
   bool AwaitIdle(absl::Time deadline);
 
  private:
@@ -48,6 +49,7 @@ class WorkerPool {
 
   absl::Mutex mu_;
   absl::CondVar work_;
+  SteadyCondVar idle_;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
   size_t running_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

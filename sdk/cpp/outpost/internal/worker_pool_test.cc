@@ -26,7 +26,7 @@ TEST(WorkerPoolTest, AwaitIdleGivesUpAtTheDeadline) {
   absl::Notification release;
   WorkerPool pool(2);
   pool.Post([&release] { release.WaitForNotification(); });
-  EXPECT_FALSE(pool.AwaitIdle(absl::Now() + absl::Milliseconds(10)));
+  EXPECT_FALSE(pool.AwaitIdle(SteadyNow() + absl::Milliseconds(10)));
   release.Notify();
   EXPECT_TRUE(pool.AwaitIdle(absl::InfiniteFuture()));
 }
