@@ -51,8 +51,9 @@ absl::Status FindDataDir(Arguments& arguments) {
 std::string Bytes(uint64_t bytes) {
   constexpr uint64_t kKiB = 1024;
   if (bytes < kKiB) return absl::StrCat(bytes, " B");
-  if (bytes < kKiB * kKiB) return absl::StrFormat("%.1f KiB", 1.0 * bytes / kKiB);
-  return absl::StrFormat("%.1f MiB", 1.0 * bytes / kKiB / kKiB);
+  const double kib = static_cast<double>(bytes) / kKiB;
+  if (bytes < kKiB * kKiB) return absl::StrFormat("%.1f KiB", kib);
+  return absl::StrFormat("%.1f MiB", kib / kKiB);
 }
 
 std::string Facts(const store::CheckReport& report) {

@@ -37,6 +37,7 @@ Child::Child(std::vector<std::string> argv, const std::string& log, const std::s
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (auto& word : argv) words.push_back(word.data());
   words.push_back(nullptr);
   std::vector<char*> environment;

@@ -131,7 +131,7 @@ TEST(SqliteStoreDiskTest, AHugeBatchDoesNotFailItsNeighbours) {
   absl::BlockingCounter answered(4);
   std::vector<absl::Status> results(4);
   absl::Notification holding, release;
-  store->Write({}, [&](absl::Status) {
+  store->Write({}, [&](const absl::Status&) {
     holding.Notify();
     release.WaitForNotification();
   });
@@ -283,7 +283,7 @@ class DamagedUnderIt {
     {
       auto store = SqliteStore::Open(path_);
       EXPECT_TRUE(store.ok()) << store.status();
-      for (int i = 0; i < kKeys; ++i) (*store)->Write(Put(Key(i), 1200), [](absl::Status) {});
+      for (int i = 0; i < kKeys; ++i) (*store)->Write(Put(Key(i), 1200), [](const auto&) {});
     }
     SqliteStore::Options options;
     options.try_again = absl::Milliseconds(50);
@@ -301,8 +301,8 @@ class DamagedUnderIt {
   static std::string Key(int number) { return absl::StrCat("key", 10'000 + number); }
 
   void Damage() {
-    const std::string bytes(1000 * 4096, '\x5a');
-    EXPECT_EQ(pwrite(fd_, bytes.data(), bytes.size(), 3 * 4096), ssize_t(bytes.size()));
+    const std::string bytes(size_t{1000} * 4096, '\x5a');
+    EXPECT_EQ(pwrite(fd_, bytes.data(), bytes.size(), off_t{3} * 4096), ssize_t(bytes.size()));
   }
 
   const std::string& folder() const { return dir_.path(); }

@@ -122,7 +122,7 @@ TEST_F(SqliteStoreOpenTest, DamagedPagesAreFound) {
   {
     std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
     for (int page = 2; page < 20; ++page) {
-      file.seekp(page * 4096);
+      file.seekp(std::streamoff{page} * 4096);
       file << std::string(100, '\x5a');
     }
   }

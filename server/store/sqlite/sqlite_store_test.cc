@@ -122,7 +122,7 @@ TEST_F(SqliteStoreTest, AWriteFromACallbackOfAClosingStoreIsRefused) {
     // The destructor runs by now, or begins in a moment: try until it has.
     do {
       raw->Write(Put("late", "v"), [&](const absl::Status& status) {
-        if (absl::IsUnavailable(status)) late = std::move(status);
+        if (absl::IsUnavailable(status)) late = status;
       });
     } while (late.ok());
     answered.Notify();
@@ -329,7 +329,7 @@ TEST_F(SqliteStoreTest, WhatDoesNotFitIntoTheQueueIsRefusedAtOnce) {
     absl::Status refused;
     bool called = false;
     store->Write(std::move(batch), [&](const absl::Status& status) {
-      refused = std::move(status);
+      refused = status;
       called = true;
     });
     EXPECT_TRUE(called);  // within Write

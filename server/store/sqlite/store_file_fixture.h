@@ -65,7 +65,7 @@ class StoreFileTest : public testing::Test {
     Entries entries;
     if (auto database = Open(path)) {
       EXPECT_TRUE(
-          database->Load([&](std::string key, std::string value) { entries[key] = value; }).ok());
+          database->Load([&](const auto& key, const auto& value) { entries[key] = value; }).ok());
     }
     return entries;
   }
