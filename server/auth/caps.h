@@ -51,6 +51,9 @@ std::string AccessText(Access access);
 // The bits of the letters r, w and x in `letters`; others mean nothing.
 Access AccessOf(absl::string_view letters);
 
+// Of a Need of what has none.
+inline std::optional<std::string> NoArguments(absl::string_view) { return std::nullopt; }
+
 // What somebody is about to do.
 struct Need {
   absl::string_view service;  // "config"; empty: no service

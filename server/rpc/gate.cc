@@ -257,7 +257,7 @@ absl::Status Gate::MayCall(const Right& right, const Subject& subject, const Cal
       .module = subject.module == "*" ? "" : absl::string_view(subject.module),
       .command = subject.command,
       .access = static_cast<auth::Access>(right.access | subject.more),
-      .argument = [](absl::string_view) { return std::nullopt; },
+      .argument = auth::NoArguments,
       .address = caller.address};
   if (caller.May(need)) return absl::OkStatus();
   return caller.Denied(

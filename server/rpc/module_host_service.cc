@@ -150,8 +150,8 @@ absl::Status MayBe(const std::string& name, const Caller& caller) {
                            .module = name,
                            .command = "",
                            .access = auth::kRead | auth::kWrite | auth::kExecute,
-                           .argument = [](absl::string_view) { return std::nullopt; },
-                           .address = ""};
+                           .argument = auth::NoArguments,
+                           .address = caller.address};
   if (caller.May(need)) return absl::OkStatus();
   return caller.Denied(absl::StrCat("attach as module '", name, "'"), need);
 }

@@ -77,6 +77,7 @@ Origin Server::OriginOf(const grpc::CallbackServerContext& context) const {
     std::string from = absl::StrCat(local.peer->proof, ", pid ", local.pid);
     return {.peer = std::move(local.peer), .address = "", .from = std::move(from)};
   }
+  std::string address = HostOf(peer);
   const std::shared_ptr<const grpc::AuthContext> security = context.auth_context();
   if (security != nullptr && security->IsPeerAuthenticated()) {
     const std::vector<grpc::string_ref> pem =
@@ -84,10 +85,10 @@ Origin Server::OriginOf(const grpc::CallbackServerContext& context) const {
     return {.peer = certificates_->PeerOf(pem.empty()
                                               ? absl::string_view()
                                               : absl::string_view(pem[0].data(), pem[0].size())),
-            .address = HostOf(peer),
+            .address = std::move(address),
             .from = std::move(peer)};
   }
-  return {.peer = plaintext_peer_, .address = HostOf(peer), .from = std::move(peer)};
+  return {.peer = plaintext_peer_, .address = std::move(address), .from = std::move(peer)};
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Parts parts,
