@@ -83,6 +83,7 @@ long syscall(long number, ...) noexcept {
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
   const long operation = a[1] & FUTEX_CMD_MASK;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): so it comes, as an argument of a system call
   const auto* until = reinterpret_cast<const timespec*>(a[3]);
   if (number != SYS_futex || operation != FUTEX_WAIT_BITSET || until == nullptr ||
       (a[1] & FUTEX_CLOCK_REALTIME) == 0) {
