@@ -207,6 +207,7 @@ class Faults {
                    [this] {
                      // All at once: each takes the whole grace to end.
                      std::vector<std::thread> threads;
+                     threads.reserve(kModulesAtOnce);
                      for (int i = 0; i < kModulesAtOnce; ++i) {
                        threads.emplace_back([this, i] { Disable(absl::StrCat("m", i)); });
                      }
@@ -416,6 +417,7 @@ int Main(const Settings& settings) {
 }  // namespace
 }  // namespace outpost::bench
 
+// What fails ends it, also by an exception. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   // What starts is to find its bytecode, as it does where it is installed.
   unsetenv("PYTHONDONTWRITEBYTECODE");

@@ -58,6 +58,7 @@ TEST(AttachDetachTest, NothingStaysOfTenThousandSessions) {
     std::atomic<int> next = 0;
     const auto run = [&](int up_to) {
       std::vector<std::thread> threads;
+      threads.reserve(kThreads);
       for (int thread = 0; thread < kThreads; ++thread) {
         threads.emplace_back([&] {
           std::shared_ptr<grpc::Channel> channel;
