@@ -158,10 +158,24 @@ class Parser {
     return String(what);
   }
 
-  bool IsNextArgument() const {
-    const absl::string_view rest = text_.substr(at_);
-    const absl::string_view key = rest.substr(0, rest.find_first_of(" \t\n,;"));
-    return !key.empty() && key != "network";
+  // Whether what is next makes the word before it the name of an argument.
+  bool IsNextConstraint() {
+    const size_t before = at_;
+    bool is = NextWord("prefix") || NextWord("regex");
+    if (!is) {
+      Spaces();
+      is = at_ < text_.size() && text_[at_] == '=';
+    }
+    at_ = before;
+    return is;
+  }
+
+  bool IsNextArgument() {
+    const size_t before = at_;
+    const bool is = at_ < text_.size() && text_[at_] != ',' && text_[at_] != ';' &&
+                    (!Word("network") || IsNextConstraint());
+    at_ = before;
+    return is;
   }
 
   absl::StatusOr<Constraint> ReadConstraint() {
@@ -209,14 +223,12 @@ class Parser {
     }
   }
 
-  // Whether the next word is an access, and no argument called so ("x=1").
+  // Whether the next word is an access, and no argument called so ("x=1", "x prefix a").
   bool IsNextAccess() {
     const size_t before = at_;
-    const bool is = TakeAccess() != 0;
-    size_t after = at_;
-    while (after < text_.size() && IsSpace(text_[after])) ++after;
+    const bool is = TakeAccess() != 0 && !IsNextConstraint();
     at_ = before;
-    return is && (after == text_.size() || text_[after] != '=');
+    return is;
   }
 
   // 0: none is next.

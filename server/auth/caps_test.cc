@@ -53,7 +53,12 @@ TEST(CapsTest, WhatItPrintsIsWhatCephPrints) {
         "allow command abc with arg=foo arg2 prefix \"bar bingo\" arg3 regex \"[a-z]*\"",
         "allow service foo w, allow service bar x", "allow module \" foo \" w",
         "allow module foo with arg1=value1 x", "allow module foo with x=1 rw network fd00::/8",
-        "profile crash network 1.2.3.4/32", "allow command 'say \"x\"'"}) {
+        "profile crash network 1.2.3.4/32", "allow command 'say \"x\"'",
+        // Arguments that are called as what follows them.
+        "allow module foo with a regex \"a+\" x prefix b r",
+        "allow module foo with a=1 all=2 x=3 w",
+        "allow module foo with a=1 network prefix 10 rw network fd00::/8",
+        "allow command foo with a=1 network=2 network 10.0.0.0/8"}) {
     const absl::StatusOr<Caps> caps = Caps::Parse(text);
     ASSERT_TRUE(caps.ok()) << text << ": " << caps.status();
     const std::string shown = caps->ToString();

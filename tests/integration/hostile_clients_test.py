@@ -106,23 +106,23 @@ def test_a_watch_that_is_never_read_is_cut_off(manager: Manager) -> None:
 def test_tails_of_the_log_and_subscriptions_that_are_never_read(manager: Manager) -> None:
     with channel(manager) as other:
         tail = manager_pb2_grpc.ManagerStub(other).TailLog(
-            manager_pb2.TailLogRequest(follow=True), timeout=DEADLINE
+            manager_pb2.TailLogRequest(follow=True), timeout=3 * DEADLINE
         )
         events = notifications_pb2_grpc.NotificationsStub(other).Subscribe(
-            notifications_pb2.SubscribeRequest(types=["clog"]), timeout=DEADLINE
+            notifications_pb2.SubscribeRequest(types=["clog"]), timeout=3 * DEADLINE
         )
         next(events)  # it has begun
         line = "x" * 60_000
         cut_off: set[str] = set()
 
         def both() -> bool:
-            manager.check("log", line)
+            assert manager.run("log", line).result.retval == 0
             for method in ("Manager/TailLog", "Notifications/Subscribe"):
                 if f"has not taken a message of /outpost.v1.{method}" in manager.log():
                     cut_off.add(method)
             return len(cut_off) == 2
 
-        until("both to be cut off", both)
+        until("both to be cut off", both, 2 * DEADLINE)
         for stream in (tail, events):
             with pytest.raises(grpc.RpcError) as caught:
                 for _ in stream:
