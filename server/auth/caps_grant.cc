@@ -11,12 +11,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace outpost::auth {
 namespace {
 
-constexpr size_t kMaxPattern = 256;   // bytes of a regular expression
-constexpr size_t kMaxMatched = 4096;  // bytes of a value that one is tried on
+constexpr size_t kMaxPattern = 256;    // bytes of a regular expression
+constexpr size_t kMaxMatched = 4096;   // bytes of a value that one is tried on
+constexpr double kMaxNodes = 1 << 18;  // of the tree that one is compiled to
 
 // As Ceph prints a name: quoted where it holds more than letters, digits, "-" and "_".
 std::string Quoted(absl::string_view text) {
@@ -27,6 +29,34 @@ std::string Quoted(absl::string_view text) {
   // A text holds at most one of the two kinds of quotes: it was quoted with the other.
   const char* quote = absl::StrContains(text, '"') ? "'" : "\"";
   return absl::StrCat(quote, text, quote);
+}
+
+// At most how many nodes the C library makes of a pattern: what has a + behind it is copied once,
+// what has a {n,m} behind it m times, and what is copied may have such in it.
+double NodesOf(const std::string& pattern) {
+  auto nodes = static_cast<double>(pattern.size());
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '+') nodes *= 2;
+    if (pattern[i] != '{') continue;
+    double most = 1;
+    const std::string counts = pattern.substr(i + 1, pattern.find('}', i) - i - 1);
+    for (const absl::string_view count : absl::StrSplit(counts, ',')) {
+      double number = 0;
+      if (absl::SimpleAtod(count, &number)) most = std::max(most, number);
+    }
+    nodes *= most;
+  }
+  return nodes;
+}
+
+// Whether a pattern has one of \1 to \9, for which the C library tries all ways to match.
+bool HasBackReference(const std::string& pattern) {
+  for (size_t i = 0; i + 1 < pattern.size(); ++i) {
+    if (pattern[i] != '\\') continue;
+    ++i;
+    if (pattern[i] >= '1' && pattern[i] <= '9') return true;
+  }
+  return false;
 }
 
 constexpr size_t kMappedBits = 96;  // before an IPv4 address
@@ -52,9 +82,13 @@ absl::StatusOr<std::shared_ptr<const Pattern>> Pattern::Compile(const std::strin
     return absl::InvalidArgumentError(
         absl::StrCat("a regular expression has at most ", kMaxPattern, " bytes"));
   }
-  // What one count repeats, another could repeat: that grows beyond all memory.
-  if (std::count(text.begin(), text.end(), '{') > 1 || absl::StrContains(text, '\0')) {
-    return absl::InvalidArgumentError("a regular expression has at most one {…}, and no NUL");
+  if (HasBackReference(text) || absl::StrContains(text, '\0')) {
+    return absl::InvalidArgumentError("a regular expression has no \\1 to \\9, and no NUL");
+  }
+  if (NodesOf(text) > kMaxNodes) {
+    return absl::InvalidArgumentError(
+        "the regular expression would take too much memory: each + doubles it, and {n} makes it n "
+        "times as large; use fewer of them, or *");
   }
   auto pattern = std::shared_ptr<Pattern>(new Pattern);
   // Alone first: "a)(b" is none, though it would be one in the brackets.
