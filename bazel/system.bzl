@@ -19,7 +19,7 @@ _MODULES = ["absl_" + m for m in [
     "strings",
     "synchronization",
     "time",
-]] + ["fmt", "gmock", "grpc++", "gtest", "gtest_main", "libedit", "libseccomp", "openssl", "protobuf", "simdjson", "spdlog", "sqlite3", "yaml-0.1"]
+]] + ["fmt", "gmock", "grpc++", "gtest", "gtest_main", "libedit", "libseccomp", "openssl", "protobuf", "re2", "simdjson", "spdlog", "sqlite3", "yaml-0.1"]
 
 # targets without a pkg-config module
 _PLAIN = {

@@ -11,14 +11,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 
 namespace outpost::auth {
 namespace {
 
-constexpr size_t kMaxPattern = 256;    // bytes of a regular expression
-constexpr size_t kMaxMatched = 4096;   // bytes of a value that one is tried on
-constexpr double kMaxNodes = 1 << 18;  // of the tree that one is compiled to
+constexpr size_t kMaxPattern = 256;                  // bytes of a regular expression
+constexpr size_t kMaxMatched = 4096;                 // bytes of a value that one is tried on
+constexpr int64_t kPatternBytes = int64_t{1} << 20;  // that one may take, compiled
 
 // As Ceph prints a name: quoted where it holds more than letters, digits, "-" and "_".
 std::string Quoted(absl::string_view text) {
@@ -29,34 +28,6 @@ std::string Quoted(absl::string_view text) {
   // A text holds at most one of the two kinds of quotes: it was quoted with the other.
   const char* quote = absl::StrContains(text, '"') ? "'" : "\"";
   return absl::StrCat(quote, text, quote);
-}
-
-// At most how many nodes the C library makes of a pattern: what has a + behind it is copied once,
-// what has a {n,m} behind it m times, and what is copied may have such in it.
-double NodesOf(const std::string& pattern) {
-  auto nodes = static_cast<double>(pattern.size());
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '+') nodes *= 2;
-    if (pattern[i] != '{') continue;
-    double most = 1;
-    const std::string counts = pattern.substr(i + 1, pattern.find('}', i) - i - 1);
-    for (const absl::string_view count : absl::StrSplit(counts, ',')) {
-      double number = 0;
-      if (absl::SimpleAtod(count, &number)) most = std::max(most, number);
-    }
-    nodes *= most;
-  }
-  return nodes;
-}
-
-// Whether a pattern has one of \1 to \9, for which the C library tries all ways to match.
-bool HasBackReference(const std::string& pattern) {
-  for (size_t i = 0; i + 1 < pattern.size(); ++i) {
-    if (pattern[i] != '\\') continue;
-    ++i;
-    if (pattern[i] >= '1' && pattern[i] <= '9') return true;
-  }
-  return false;
 }
 
 constexpr size_t kMappedBits = 96;  // before an IPv4 address
@@ -77,38 +48,22 @@ std::optional<AddressBytes> ParseAddress(const std::string& text, bool* is_v4) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Pattern>> Pattern::Compile(const std::string& text) {
+absl::StatusOr<std::shared_ptr<const re2::RE2>> CompilePattern(const std::string& text) {
   if (text.size() > kMaxPattern) {
     return absl::InvalidArgumentError(
         absl::StrCat("a regular expression has at most ", kMaxPattern, " bytes"));
   }
-  if (HasBackReference(text) || absl::StrContains(text, '\0')) {
-    return absl::InvalidArgumentError("a regular expression has no \\1 to \\9, and no NUL");
-  }
-  if (NodesOf(text) > kMaxNodes) {
+  re2::RE2::Options options;
+  options.set_posix_syntax(true);
+  options.set_encoding(re2::RE2::Options::EncodingLatin1);  // of bytes, which need not be UTF-8
+  options.set_max_mem(kPatternBytes);
+  options.set_log_errors(false);
+  auto pattern = std::make_shared<const re2::RE2>(text, options);
+  if (!pattern->ok()) {
     return absl::InvalidArgumentError(
-        "the regular expression would take too much memory: each + doubles it, and {n} makes it n "
-        "times as large; use fewer of them, or *");
+        absl::StrCat("\"", text, "\" is no regular expression: ", pattern->error()));
   }
-  auto pattern = std::shared_ptr<Pattern>(new Pattern);
-  // Alone first: "a)(b" is none, though it would be one in the brackets.
-  for (const std::string& whole : {text, absl::StrCat("^(", text, ")$")}) {
-    pattern->Free();
-    const int error = regcomp(&pattern->regex_, whole.c_str(), REG_EXTENDED | REG_NOSUB);
-    if (error != 0) {
-      std::array<char, 128> words = {};
-      regerror(error, &pattern->regex_, words.data(), words.size());
-      return absl::InvalidArgumentError(
-          absl::StrCat("\"", text, "\" is no regular expression: ", words.data()));
-    }
-    pattern->compiled_ = true;
-  }
-  return std::shared_ptr<const Pattern>(std::move(pattern));
-}
-
-bool Pattern::Matches(const std::string& text) const {
-  return text.size() <= kMaxMatched && !absl::StrContains(text, '\0') &&
-         regexec(&regex_, text.c_str(), 0, nullptr, 0) == 0;
+  return pattern;
 }
 
 bool Constraint::Holds(const std::string& given) const {
@@ -118,7 +73,7 @@ bool Constraint::Holds(const std::string& given) const {
     case Kind::kPrefix:
       return absl::StartsWith(given, value);
     case Kind::kRegex:
-      return pattern->Matches(given);
+      return given.size() <= kMaxMatched && re2::RE2::FullMatch(given, *pattern);
   }
   return false;
 }

@@ -200,7 +200,7 @@ class Parser {
     if (!value.ok()) return value.status();
     constraint.value = *std::move(value);
     if (constraint.kind == Constraint::Kind::kRegex) {
-      auto pattern = Pattern::Compile(constraint.value);
+      auto pattern = CompilePattern(constraint.value);
       if (!pattern.ok()) return Wrong(begin, pattern.status());
       constraint.pattern = *std::move(pattern);
     }

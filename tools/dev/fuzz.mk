@@ -6,7 +6,7 @@ CXX := clang++-14
 OUT := .tools/fuzz
 PACKAGES := absl_any_invocable absl_flat_hash_map absl_hash absl_random_random absl_status \
   absl_statusor absl_str_format absl_strings absl_synchronization absl_time \
-  gtest protobuf simdjson spdlog sqlite3
+  gtest protobuf re2 simdjson spdlog sqlite3
 # toml++ 3.3 calls code unreachable that letters beyond ASCII reach, and goes on as it should.
 SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=unreachable
 CXXFLAGS := -std=c++20 -O1 -g1 -I. -Isdk/cpp -I$(OUT)/protos \
