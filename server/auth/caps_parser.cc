@@ -223,6 +223,13 @@ class Parser {
     }
   }
 
+  // "with" and arguments, or nothing.
+  absl::Status With(bool access_follows, Constraints* arguments) {
+    if (!NextWord("with")) return absl::OkStatus();
+    if (!Spaces()) return Error("a space and an argument");
+    return Arguments(access_follows, arguments);
+  }
+
   // Whether the next word is an access, and no argument called so ("x=1", "x prefix a").
   bool IsNextAccess() {
     const size_t before = at_;
@@ -254,10 +261,7 @@ class Parser {
       auto command = Name("a command, in quotes if it has several words");
       if (!command.ok()) return command.status();
       grant.command = *std::move(command);
-      if (NextWord("with")) {
-        if (!Spaces()) return Error("a space and an argument");
-        if (auto status = Arguments(false, &grant.arguments); !status.ok()) return status;
-      }
+      if (auto status = With(false, &grant.arguments); !status.ok()) return status;
       return ReadNetwork(std::move(grant));
     }
     if (Word("service")) {
@@ -268,10 +272,7 @@ class Parser {
       auto module = Name("a module");
       if (!module.ok()) return module.status();
       grant.module = *std::move(module);
-      if (NextWord("with")) {
-        if (!Spaces()) return Error("a space and an argument");
-        if (auto status = Arguments(true, &grant.arguments); !status.ok()) return status;
-      }
+      if (auto status = With(true, &grant.arguments); !status.ok()) return status;
     }
     if (!(grant.service.empty() && grant.module.empty()) && !Spaces()) {
       return Error("a space and an access: *, or some of rwx");

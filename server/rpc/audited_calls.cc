@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -11,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/rpc/identity.h"
 #include "server/rpc/rights.h"
 #include "server/rpc/status.h"
 
@@ -127,6 +127,21 @@ CallSubject SubjectOfCall(absl::string_view method, absl::string_view request_by
   }
   if (subject.arguments.empty()) subject.arguments = nullptr;
   return subject;
+}
+
+auth::AuditRecord AuditLineOf(const Caller& caller) {
+  auth::AuditRecord line;
+  line.time = absl::Now();
+  line.who = caller.name;
+  if (line.who.empty() && caller.peer != nullptr) line.who = caller.peer->name;
+  line.from = caller.from;
+  return line;
+}
+
+void SetRefused(const absl::Status& why, auth::AuditRecord* line) {
+  line->result = -EACCES;
+  line->error = std::string(why.message());
+  line->refused = true;
 }
 
 AuditedCalls::AuditedCalls(auth::AuditLog* audit) : audit_(audit) {

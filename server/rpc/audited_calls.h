@@ -10,9 +10,11 @@
 #include <string>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "server/auth/audit_log.h"
+#include "server/rpc/identity.h"
 
 namespace outpost::rpc {
 
@@ -25,6 +27,12 @@ struct CallSubject {
 
 // Of a request of `method` ("outpost.v1.Config.Set").
 CallSubject SubjectOfCall(absl::string_view method, absl::string_view request_bytes);
+
+// A line of what `caller` begins now; who can't be identified, is named as their peer is.
+auth::AuditRecord AuditLineOf(const Caller& caller);
+
+// Makes it one of what was refused, and why.
+void SetRefused(const absl::Status& why, auth::AuditRecord* line);
 
 // Of calls with one answer. `audit` outlives it.
 class AuditedCalls final : public grpc::experimental::ServerInterceptorFactoryInterface {

@@ -11,6 +11,7 @@
 #include "nlohmann/json.hpp"
 #include "outpost/internal/utf8.h"
 #include "server/event/proto_time.h"
+#include "server/rpc/audited_calls.h"
 #include "server/rpc/cancellable_reactor.h"
 #include "server/rpc/finish.h"
 #include "server/rpc/identity.h"
@@ -158,10 +159,7 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     const command::Declaration& declared = match.command->declaration;
     if (may.ok() && (auth::AccessOf(declared.permissions) & auth::kWrite) == 0) return may;
     const absl::string_view prefix = match.command->signature.prefix();
-    auth::AuditRecord& line = record->emplace();
-    line.time = absl::Now();
-    line.who = caller.name;
-    line.from = caller.from;
+    auth::AuditRecord& line = record->emplace(AuditLineOf(caller));
     line.command = std::string(prefix);
     line.arguments = WithoutSecrets(prefix, match.args, parts_.is_secret_option);
     line.hides = line.arguments != match.args;
@@ -170,16 +168,19 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   };
   run.parent_call = request->parent_call();
 
+  const auto note = [record, audit = parts_.audit](int result, const std::string& error) {
+    if (!record->has_value()) return;
+    auth::AuditRecord& line = **record;
+    line.result = result;
+    if (result < 0) line.error = internal::ToUtf8(error);
+    line.took = absl::Now() - line.time;
+    audit->Write(line);
+  };
+
   auto* reactor = new CancellableReactor;
-  auto answer = [reactor, response, deadline, record, here = parts_.at_work->Enter(caller),
-                 audit = parts_.audit](command::Response outcome) {
-    if (record->has_value()) {
-      auth::AuditRecord& line = **record;
-      line.result = outcome.result.retval;
-      if (line.result < 0) line.error = internal::ToUtf8(outcome.result.err);
-      line.took = absl::Now() - line.time;
-      audit->Write(line);
-    }
+  auto answer = [reactor, response, deadline, note,
+                 here = parts_.at_work->Enter(caller)](command::Response outcome) {
+    note(outcome.result.retval, outcome.result.err);
     if (!outcome.refused.ok()) return reactor->Finish(ToGrpc(outcome.refused, "NO_RIGHT"));
     // The client ends the call at this moment, too, and the module may have seen that its
     // time is over: it is to be the same, whoever is first.
@@ -195,9 +196,11 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   };
   if (!request->idempotency_key().empty()) {
     parts_.keyed_runs->Run(request->idempotency_key(), std::move(run),
-                           [reactor, response, answer](command::KeyedRuns::Outcome outcome) {
+                           [reactor, response, note, answer](command::KeyedRuns::Outcome outcome) {
                              if (!outcome.status.ok()) {
-                               return reactor->Finish(ToGrpc(outcome.status, outcome.reason));
+                               const grpc::Status status = ToGrpc(outcome.status, outcome.reason);
+                               note(-ErrnoOf(status), status.error_message());
+                               return reactor->Finish(status);
                              }
                              response->set_replayed(outcome.replayed);
                              answer(std::move(outcome.response));

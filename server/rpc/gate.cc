@@ -8,7 +8,6 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -199,7 +198,8 @@ absl::Status Gate::Admit(const Right& right, bool is_stream,
   const Caller& caller = context->caller;
   // Of changes, those of users: a module's are its work.
   if (admitted.ok() && (!IsChange(right) || !caller.module.empty())) return admitted;
-  auth::AuditRecord line = LineOf(right, caller);
+  auth::AuditRecord line = AuditLineOf(caller);
+  line.method = std::string(right.method);
   // What somebody sends who is not known is not read at all.
   if (!absl::IsUnauthenticated(admitted) && IsChange(right)) {
     CallSubject subject = SubjectOfCall(right.method, request());
@@ -207,9 +207,7 @@ absl::Status Gate::Admit(const Right& right, bool is_stream,
     line.hides = subject.hides;
   }
   if (!admitted.ok()) {
-    line.result = -EACCES;
-    line.refused = true;
-    line.error = std::string(admitted.message());
+    SetRefused(admitted, &line);
     parts_.audit->Write(line);
   } else if (is_stream) {
     parts_.audit->Write(line);  // that it began
@@ -217,16 +215,6 @@ absl::Status Gate::Admit(const Right& right, bool is_stream,
     context->audit = std::make_unique<auth::AuditRecord>(std::move(line));
   }
   return admitted;
-}
-
-auth::AuditRecord Gate::LineOf(const Right& right, const Caller& caller) {
-  auth::AuditRecord line;
-  line.time = absl::Now();
-  line.who = caller.name;
-  if (line.who.empty() && caller.peer != nullptr) line.who = caller.peer->name;
-  line.from = caller.from;
-  line.method = std::string(right.method);
-  return line;
 }
 
 absl::Status Gate::Decide(const Right& right, bool is_stream,

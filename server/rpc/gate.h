@@ -61,8 +61,6 @@ class Gate {
   static absl::Status MayCall(const Right& right, const Subject& subject, const Caller& caller);
   // Whether who was admitted to a stream would be, now.
   absl::Status StillMay(const Right& right, const Subject& subject, Caller caller) const;
-  // What is written of a call of `caller`.
-  static auth::AuditRecord LineOf(const Right& right, const Caller& caller);
   absl::Status Identify(CallContext* context) const;
 
   const Parts parts_;

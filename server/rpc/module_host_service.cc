@@ -1,7 +1,6 @@
 #include "server/rpc/module_host_service.h"
 
 #include <atomic>
-#include <cerrno>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -9,8 +8,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "server/log/log.h"
+#include "server/rpc/audited_calls.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
 #include "server/rpc/status.h"
@@ -248,15 +247,10 @@ class ModuleHostService::AttachReactor final : public AttachStream {
               bool told = false) {
     if (!told) log::Get("rpc").warn("module \"{}\" was refused: {}", name, why.ToString());
     if (absl::IsPermissionDenied(why) || absl::IsUnauthenticated(why)) {
-      auth::AuditRecord line;
-      line.time = absl::Now();
-      line.who = caller_.name;
-      line.from = caller_.from;
+      auth::AuditRecord line = AuditLineOf(caller_);
       line.method = "outpost.v1.ModuleHost.Attach";
       line.arguments = {{"name", name}};
-      line.result = -EACCES;
-      line.error = std::string(why.message());
-      line.refused = true;
+      SetRefused(why, &line);
       parts_.audit->Write(line);
     }
     link_->Close(why, reason);

@@ -77,6 +77,24 @@ def test_what_changes_something_is_written(manager: Manager) -> None:
     manager.check("config", "rm", "mgr/hello/place")
 
 
+def test_a_key_that_is_taken_is_written(manager: Manager) -> None:
+    stub = manager.stub(commands_pb2_grpc.CommandsStub)
+
+    def put(value: str) -> None:
+        words = ["config-key", "set", "audited", value]
+        stub.Run(
+            commands_pb2.CommandsRunRequest(words=words, idempotency_key="once"), timeout=DEADLINE
+        )
+
+    put("a")
+    before = len(entries(manager))
+    with pytest.raises(grpc.RpcError):
+        put("b")
+    (line,) = entries(manager)[before:]
+    assert line["command"] == "config-key set"
+    assert line["result"] == -errno.EINVAL
+
+
 def test_secrets_are_nowhere(manager: Manager) -> None:
     """Not the value of a secret option, not what an error says of it, not a key's."""
     session = manager.session(name="demo", options=_SECRETS).serve()
