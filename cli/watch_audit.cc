@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "cli/follow.h"
+#include "outpost/internal/audit_text.h"
+#include "outpost/internal/printable.h"
 
 namespace outpost::cli {
 namespace {
@@ -24,7 +26,7 @@ bool IsFollowingAudit(const std::vector<std::string>& words) {
 
 std::optional<Failure> FollowAudit(const Arguments& arguments, Client* client, Interrupt* interrupt,
                                    Output* output) {
-  bool json = false;  // they are JSON in any case
+  bool json = false;
   if (auto failure = StreamFormat(arguments, &json)) return failure;
   v1::TailAuditRequest request;
   request.set_follow(true);
@@ -53,7 +55,10 @@ std::optional<Failure> FollowAudit(const Arguments& arguments, Client* client, I
       // After a break, those that come after this one.
       request.clear_last();
       request.set_after(entry->number());
-      return output->Write(absl::StrCat(entry->entry_json(), "\n"));
+      return output->Write(
+          absl::StrCat(json ? entry->entry_json()
+                            : internal::Printable(internal::AuditText(entry->entry_json())),
+                       "\n"));
     });
   });
 }

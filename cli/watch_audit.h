@@ -19,8 +19,9 @@ namespace outpost::cli {
 // Whether `words` ask for the entries as they come.
 bool IsFollowingAudit(const std::vector<std::string>& words);
 
-// Shows the last entries (--last N; 20 without), and those that come, a JSON object a line,
-// until a signal comes. Also a manager that was away in between has those that were not shown.
+// Shows the last entries (--last N; 20 without), and those that come, a line each (--format json:
+// an object each), until a signal comes. Also a manager that was away in between has those that
+// were not shown.
 std::optional<Failure> FollowAudit(const Arguments& arguments, Client* client, Interrupt* interrupt,
                                    Output* output);
 

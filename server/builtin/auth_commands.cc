@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "outpost/internal/audit_text.h"
 #include "server/auth/peer.h"
 #include "server/builtin/pass_on.h"
 #include "server/builtin/render.h"
@@ -175,7 +176,11 @@ void AddAuditCommand(const auth::AuditLog* audit, command::Dispatcher* dispatche
         for (const std::string& line : lines) {
           data.push_back(json::parse(line, nullptr, /*allow_exceptions=*/false));
         }
-        done(Render(call.format, data, [&] { return absl::StrJoin(lines, "\n"); }));
+        done(Render(call.format, data, [&] {
+          return absl::StrJoin(lines, "\n", [](std::string* out, const std::string& line) {
+            absl::StrAppend(out, internal::AuditText(line));
+          });
+        }));
       });
 }
 

@@ -51,6 +51,7 @@ TEST(ProcessUsage, SeesProcessorTime) {
 }
 
 TEST(ProcessUsage, CountsThreads) {
+  std::thread([] {}).join();  // a sanitizer has a thread of its own from the first one on
   const auto before = ReadProcessUsage(getpid());
   ASSERT_TRUE(before);
   absl::Notification done;
@@ -119,7 +120,8 @@ TEST(ProcessUsage, ReadsAnotherProcess) {
   ASSERT_GT(child.pid(), 0);
   const auto usage = ReadProcessUsage(child.pid());
   ASSERT_TRUE(usage);
-  EXPECT_EQ(usage->threads, 1u);
+  EXPECT_GE(usage->threads, 1u);
+  EXPECT_LE(usage->threads, 2u) << "a sanitizer has one of its own";
   EXPECT_GT(usage->rss_bytes, 0u);
   EXPECT_GE(usage->open_files, 3u);
   EXPECT_LT(usage->cpu, absl::Seconds(5));

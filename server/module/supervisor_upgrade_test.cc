@@ -23,6 +23,9 @@ using Case = RecordingLink::Case;
 
 class UpgradeTest : public SupervisorTest {
  protected:
+  // Before what its callbacks write to.
+  ~UpgradeTest() override { manager.reset(); }
+
   void StartHello() {
     Install("hello");
     StartManager();

@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 from fixture import (
@@ -22,28 +21,18 @@ from fixture import (
     run_tests,
     until,
 )
-
-_MIB = 1 << 20
-
-
-def rss(manager: Manager) -> int:
-    """The manager's resident memory in bytes."""
-    assert manager.process is not None
-    pages = int(Path(f"/proc/{manager.process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE")
+from memory import MIB, Growth
 
 
 @contextlib.contextmanager
-def others_go_on(manager: Manager, growth: int = 64 * _MIB) -> Iterator[None]:
+def others_go_on(manager: Manager, growth: int = 64 * MIB) -> Iterator[None]:
     """Another module's commands are answered all the while; the manager's memory is bounded."""
-    before = rss(manager)
-    largest = before
+    grown = Growth(manager)
     over = threading.Event()
 
     def watch() -> None:
-        nonlocal largest
         while not over.wait(0.02):
-            largest = max(largest, rss(manager))
+            grown.look()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -53,12 +42,10 @@ def others_go_on(manager: Manager, growth: int = 64 * _MIB) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-    print(
-        f"the other module: {interval()}; the manager grew by {(largest - before) / _MIB:.1f} MiB"
-    )
+    print(f"the other module: {interval()}")
     assert interval().failures == []
     assert interval().answers > 0
-    assert largest - before < growth
+    grown.check(growth)
 
 
 def ask(manager: Manager, prefix: str, *, inbuf: int, times: int, timeout: float) -> list[str]:
@@ -86,7 +73,7 @@ def test_a_module_that_reads_nothing_from_its_stream() -> None:
         manager.install_program("mute", "/usr/bin/python3", TEST_MODULES / "mute/mute.py")
         pid = manager.settled("mute").pid
         manager.wait_for_state("mute", "RUNNING")
-        outcomes = ask(manager, "mute", inbuf=_MIB // 4, times=40, timeout=DEADLINE)
+        outcomes = ask(manager, "mute", inbuf=MIB // 4, times=40, timeout=DEADLINE)
         # All had been sent, and nobody waits longer than its heartbeats are waited for.
         assert len(outcomes) == 40
         for outcome in outcomes:
@@ -101,12 +88,12 @@ def test_a_module_that_reads_nothing_from_its_stream() -> None:
 
 def test_one_by_hand_that_reads_nothing() -> None:
     flags = ["--slow-reader-timeout", "1", "--heartbeat-interval", "20"]
-    with Manager("hello_cpp", flags=flags) as manager, others_go_on(manager, growth=256 * _MIB):
+    with Manager("hello_cpp", flags=flags) as manager, others_go_on(manager, growth=256 * MIB):
         session = manager.session(
             name="raw", commands=[{"signature": "raw"}], max_concurrency=1000
         ).serve()
         manager.wait_for_state("raw", "RUNNING")
-        outcomes = ask(manager, "raw", inbuf=_MIB, times=90, timeout=DEADLINE)
+        outcomes = ask(manager, "raw", inbuf=MIB, times=90, timeout=DEADLINE)
         # Those that come later find that there is no such command any more.
         assert {outcome.split()[0] for outcome in outcomes} <= {"EIO", "EINVAL"}, outcomes
         assert any("whether it did its work is not known" in outcome for outcome in outcomes)

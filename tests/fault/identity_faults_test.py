@@ -30,9 +30,9 @@ def audited(manager: Manager, words: str) -> dict[str, object]:
     found: dict[str, object] = {}
 
     def there() -> bool:
-        for line in manager.check("audit", "1000").splitlines():
-            if words in line:
-                found.update(json.loads(line))
+        for entry in json.loads(manager.check("audit", "1000", "--format", "json")):
+            if words in json.dumps(entry):
+                found.update(entry)
         return bool(found)
 
     until(f"an entry with {words}", there)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from fixture import TEST_MODULES, Manager, others_go_on, run_tests, until
+from memory import MIB, Growth
 from outpost.v1 import commands_pb2, commands_pb2_grpc, manager_pb2, manager_pb2_grpc
 
 _HEARTBEAT = ("--heartbeat-interval", "0.3")
@@ -301,14 +302,10 @@ def test_one_that_writes_while_there_is_no_manager(name: str, prefix: str) -> No
 @pytest.mark.parametrize("what", ["calls", "logs", "keys"])
 def test_a_flood(what: str) -> None:
     with start() as manager:
-        assert manager.process is not None
-        statm = Path(f"/proc/{manager.process.pid}/statm")
-        before = int(statm.read_text().split()[1])
+        grown = Growth(manager)
         with others_go_on(manager):
             assert manager.outpost("breaks", "flood", what) == (0, "done\n", "")
-        grown = (int(statm.read_text().split()[1]) - before) * os.sysconf("SC_PAGESIZE")
-        print(f"the manager has grown by {grown >> 20} MiB")
-        assert grown < 64 << 20
+        grown.check(64 * MIB)
         well_again(manager)
 
 
@@ -358,12 +355,10 @@ def test_a_module_that_is_killed_a_thousand_times() -> None:
         proc = Path(f"/proc/{manager.process.pid}")
         manager.outpost("module", "enable", "dies")
         files = len(list((proc / "fd").iterdir()))
-        rss = int((proc / "statm").read_text().split()[1])
+        grown = Growth(manager)
         until("a thousand deaths", lambda: manager.modules()["dies"].restarts >= 1000, deadline=120)
         assert manager.modules()["dies"].last_process.signal == signal.SIGKILL
-        grown = (int((proc / "statm").read_text().split()[1]) - rss) * os.sysconf("SC_PAGESIZE")
-        print(f"the manager has grown by {grown >> 10} KiB")
-        assert grown < 16 << 20
+        grown.check(16 * MIB)
         assert len(list((proc / "fd").iterdir())) < files + 16
 
 

@@ -16,10 +16,10 @@ import grpc
 import pytest
 from disks import FailingDisk, SmallDisk
 from fixture import DEADLINE, OUTPOSTD, Manager, Outcome, error_info, hammer, run_tests, until
+from memory import MIB, Growth
 from outpost.v1 import key_value_pb2, key_value_pb2_grpc
 
 _DAMAGED = 65
-_MIB = 1 << 20
 
 
 def put(manager: Manager, key: str, value: bytes) -> None:
@@ -51,13 +51,6 @@ def store(manager: Manager, *words: str | Path) -> Outcome:
         timeout=DEADLINE,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
-
-
-def rss(manager: Manager) -> int:
-    """The memory of the manager, in bytes."""
-    assert manager.process is not None
-    pages = Path(f"/proc/{manager.process.pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE")
 
 
 def health(manager: Manager) -> str:
@@ -94,7 +87,7 @@ def test_a_full_disk(manager: Manager) -> None:
         manager.start()
         with others_go_on(manager):
             # Half of the disk is somebody else's.
-            (disk.path / "ballast").write_bytes(bytes(_MIB))
+            (disk.path / "ballast").write_bytes(bytes(MIB))
             kept: dict[str, bytes] = {}
             with pytest.raises(grpc.RpcError) as caught:
                 for i in range(100):
@@ -120,12 +113,10 @@ def test_a_full_disk(manager: Manager) -> None:
             assert "[ERR] MGR_STORE_WRITE_FAILED: writes are refused: " in health(manager)
 
             # However much is refused, nothing of it stays in the memory.
-            before = rss(manager)
+            grown = Growth(manager)
             for _ in range(200):
                 refusal(manager, os.urandom(256 * 1024))
-            grown = rss(manager) - before
-            print(f"the manager has grown by {grown >> 10} KiB")
-            assert grown < 16 * _MIB
+            grown.check(16 * MIB)
 
             # The store can be read, but a copy of it has no place here.
             rc, out, err = store(manager, "check")

@@ -68,7 +68,8 @@ def test_what_changes_something_is_written(manager: Manager) -> None:
     shown = json.loads(manager.check("audit", "3", "--format", "json"))
     assert shown == [done, failed, called]
     lines = manager.check("audit", "--last", "2").splitlines()
-    assert [json.loads(line) for line in lines] == [failed, called]
+    assert " user/admin config set " in lines[0] and " -> EINVAL: " in lines[0]
+    assert " outpost.v1.Config.Set key=mgr/hello/place -> ok (uid " in lines[1]
     # And so does the file, in a moment.
     until(
         "the file to have it",
@@ -180,7 +181,9 @@ def test_who_may_not_be_a_module_is_written(manager: Manager) -> None:
 def test_it_is_followed_over_a_restart() -> None:
     with Manager("hello") as manager:
         manager.check("config", "set", "mgr/hello/place", "a")
-        following = manager.outpost_background("audit", "--follow", "--last", "1")
+        following = manager.outpost_background(
+            "audit", "--follow", "--last", "1", "--format", "json"
+        )
         first = json.loads(following.line())
         assert '"a"' in json.dumps(first)
         manager.check("config", "set", "mgr/hello/place", "b")
@@ -195,6 +198,9 @@ def test_it_is_followed_over_a_restart() -> None:
             numbers.append(third["n"])
         numbers.append(third["n"])
         assert numbers == list(range(first["n"], first["n"] + len(numbers)))
+        assert following.end(signal.SIGINT).rc == 0
+        following = manager.outpost_background("audit", "--follow", "--last", "1")
+        assert " value=c -> ok (uid " in following.line()
         assert following.end(signal.SIGINT).rc == 0
         rc, _, err = manager.outpost("audit", "--follow", "--last", "x")
         assert rc == errno.EINVAL and "audit [--last N] [--follow]" in err

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from fixture import DEADLINE, Manager, hammer, run_tests, until
+from memory import resident
 from outpost.v1 import notifications_pb2, notifications_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -213,9 +214,9 @@ def test_the_manager_tells_what_it_uses_and_does(manager: Exporter) -> None:
     assert manager.process is not None
     before = manager.scrape()
     assert before("outpost_manager_info", manager="x", version="outpost 0.1.0", source="sim") == 1
-    statm = Path(f"/proc/{manager.process.pid}/statm").read_text().split()
-    resident = int(statm[1]) * os.sysconf("SC_PAGESIZE")
-    assert before("outpost_manager_resident_memory_bytes") == pytest.approx(resident, rel=0.2)
+    assert before("outpost_manager_resident_memory_bytes") == pytest.approx(
+        resident(manager.process.pid), rel=0.2
+    )
     threads = len(list(Path(f"/proc/{manager.process.pid}/task").iterdir()))
     assert before("outpost_manager_threads") == pytest.approx(threads, abs=3)
     assert before("outpost_manager_open_fds") > 5
@@ -276,10 +277,9 @@ def test_commands_of_a_module_are_counted_by_how_they_ended(manager: Exporter) -
 def test_what_a_module_uses(manager: Exporter) -> None:
     samples = manager.scrape()
     pid = manager.modules()["hello"].pid
-    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
     hello = {"module": "hello"}
     assert samples("outpost_module_resident_memory_bytes", **hello) == pytest.approx(
-        resident, rel=0.2
+        resident(pid), rel=0.2
     )
     assert samples("outpost_module_threads", **hello) == pytest.approx(
         len(list(Path(f"/proc/{pid}/task").iterdir())), abs=2

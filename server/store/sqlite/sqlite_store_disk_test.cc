@@ -253,11 +253,11 @@ TEST(SqliteStoreDiskTest, AnIoErrorIsReportedWithSqlitesWordsAndTheStoreRecovers
   struct rlimit tight = before;
   tight.rlim_cur = std::filesystem::file_size(dir.File("state.db-wal"));
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
-  Told told(store->get());
+  std::optional<Told> told(store->get());
   absl::Status status = (*store)->WriteAndWait(Put("second", 10));
-  EXPECT_EQ(told.Await(0).code(), absl::StatusCode::kUnavailable) << told.Await(0);
+  EXPECT_EQ(told->Await(0).code(), absl::StatusCode::kUnavailable) << told->Await(0);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
-  EXPECT_TRUE(told.Await(1).ok()) << told.Await(1);
+  EXPECT_TRUE(told->Await(1).ok()) << told->Await(1);
 
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
   EXPECT_THAT(
@@ -266,6 +266,7 @@ TEST(SqliteStoreDiskTest, AnIoErrorIsReportedWithSqlitesWordsAndTheStoreRecovers
   EXPECT_EQ((*store)->Get("second"), std::nullopt);
   status = (*store)->WriteAndWait(Put("third", 10));
   EXPECT_TRUE(status.ok()) << status;
+  told.reset();
   store->reset();
   store = SqliteStore::Open(dir.File("state.db"));
   ASSERT_TRUE(store.ok()) << store.status();

@@ -1,6 +1,11 @@
-// What ThreadSanitizer has to be told about Debian's libraries, which are built
-// without it. Empty in other builds.
-#if defined(__SANITIZE_THREAD__)
+// What sanitizers have to be told about Debian's libraries, which are built without them.
+// Empty in other builds.
+#if defined(__SANITIZE_ADDRESS__)
+
+// A name that c-ares looks up is still there when a program ends.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libcares\n"; }
+
+#elif defined(__SANITIZE_THREAD__)
 
 #include <dlfcn.h>
 #include <grpc/grpc.h>
@@ -196,4 +201,4 @@ extern "C" grpc_event grpc_completion_queue_next(grpc_completion_queue* queue,
   return event;
 }
 
-#endif  // __SANITIZE_THREAD__
+#endif
