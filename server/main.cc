@@ -357,6 +357,7 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .max_message_bytes = settings.max_message_mib << 20,
        .max_calls_per_connection = settings.max_calls_per_connection,
        .dead_peer = absl::Seconds(settings.dead_peer_timeout),
+       .calls_per_second = static_cast<double>(settings.calls_per_second),
        .streams = &streams,
        .tls = {.listen = settings.listen_tls,
                .directory = settings.tls_dir,

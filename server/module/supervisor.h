@@ -98,9 +98,9 @@ struct SupervisorOptions {
   absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
   double registrations_per_second = 10;             // of one module; see RegistrationLimit
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
-  // What a module's process may write into the log: lines at once, and a second.
-  double output_burst = 10000;
-  double output_rate = 300;
+  // What a module may log, and its process write: lines at once, and a second.
+  double log_burst = 10000;
+  double log_rate = 1000;
 };
 
 // Why a session was refused, for the wire.
@@ -284,10 +284,8 @@ class Supervisor {
     std::string traceback;  // of that, where it came with one
     std::string refused;    // why its process was not let in, until it is or ends
     std::deque<std::string> output;
-    std::optional<log::RateLimit> output_limit;  // since its first line
-    bool left_out_is_told = false;               // soon, by a timer
-    std::string uri;                             // where it serves
-    bool in_health = false;                      // health tells of it
+    std::string uri;         // where it serves
+    bool in_health = false;  // health tells of it
     bool stopping = false;
     bool start_after_stop = false;
     std::string stop_reason;
@@ -331,9 +329,11 @@ class Supervisor {
                       const std::string& token) const;
   // The one of two that the module's process does not have.
   std::string OtherFifo(const Module& m) const;
-  // Whether a line of its output may go into the log; arranges for those that may not to
-  // be told of.
-  bool MayLogOutput(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // supervisor_logs.cc: what modules log
+  void HandleLog(const std::string& name, const v1::LogBatch& batch);
+  // How many of `lines` may go into the log; arranges for those that may not to be told of.
+  int MayLog(const std::string& name, int lines);
   void TellLeftOut(const std::string& name);
 
   // supervisor_records.cc: what the next manager must know of a process
@@ -500,6 +500,13 @@ class Supervisor {
   absl::flat_hash_map<std::string, std::vector<std::shared_ptr<Session>>> configured_
       ABSL_GUARDED_BY(configured_mu_);
   absl::flat_hash_map<std::string, uint64_t> option_changes_ ABSL_GUARDED_BY(configured_mu_);
+
+  struct LogLimit {
+    log::RateLimit lines;
+    bool is_told = false;  // that lines are left out: soon, by a timer
+  };
+  absl::Mutex log_mu_;
+  absl::flat_hash_map<std::string, LogLimit> log_limits_ ABSL_GUARDED_BY(log_mu_);
 };
 
 template <typename F>

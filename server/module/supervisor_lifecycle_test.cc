@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -302,10 +303,10 @@ TEST_F(LifecycleTest, DisableDuringARestartWins) {
   EXPECT_TRUE(told.WaitForNotificationWithTimeout(absl::Seconds(20)));
 }
 
-// Counts what the log gets of a module's output.
-class OutputCount {
+// Counts what the log gets of a module.
+class LogCount {
  public:
-  explicit OutputCount(const std::string& module)
+  explicit LogCount(const std::string& module)
       : listener_(log::History().Listen([this, module](const log::LinePtr& line) {
           absl::MutexLock lock(&mu_);
           if (line->source == module) ++kept_;
@@ -316,7 +317,7 @@ class OutputCount {
             left_out_ += left_out;
           }
         })) {}
-  ~OutputCount() { log::History().Unlisten(listener_); }
+  ~LogCount() { log::History().Unlisten(listener_); }
 
   // Waits until it has heard of so many; false after 20 s.
   bool AwaitTotal(int64_t lines) {
@@ -346,9 +347,9 @@ TEST_F(LifecycleTest, WhatItWritesIsBoundedAndHowManyLinesAreLeftOutIsTold) {
   ASSERT_TRUE(
       log::Configure({.file = "", .level = "info", .levels = {{"module", "warning"}}}).ok());
   Install("chatty", "seq 12000; exec sleep 600");
-  OutputCount count("chatty");
+  LogCount count("chatty");
   // However long it takes: no more lines than the burst.
-  StartManager([](auto& options) { options.output_rate = 0; });
+  StartManager([](auto& options) { options.log_rate = 0; });
   ASSERT_TRUE(manager->Enable("chatty").ok());
   NextProcess();
   EXPECT_TRUE(count.AwaitTotal(12000));
@@ -356,6 +357,37 @@ TEST_F(LifecycleTest, WhatItWritesIsBoundedAndHowManyLinesAreLeftOutIsTold) {
   EXPECT_EQ(count.left_out(), 2000);
   // For its crash report the end of it is kept.
   EXPECT_THAT((*manager)->Describe("chatty")->stderr_tail(), testing::Contains("12000"));
+}
+
+TEST_F(LifecycleTest, WhatItLogsIsBoundedAsWell) {
+  ASSERT_TRUE(
+      log::Configure({.file = "", .level = "info", .levels = {{"module", "warning"}}}).ok());
+  std::atomic<int> in_cluster_log = 0;
+  LogCount count("talker");
+  StartManager([&](auto& options) {
+    options.log_burst = 100;
+    options.log_rate = 0;
+    options.cluster_log = [&](const auto&) { ++in_cluster_log; };
+  });
+  FakeModule talker(*manager, "talker");
+  ASSERT_TRUE(talker.AttachAndServe());
+  v1::AttachRequest request;
+  for (int i = 0; i < 60; ++i) {
+    v1::LogRecord& record = *request.mutable_log()->add_records();
+    record.set_message("the same again");
+    record.set_channel("cluster");
+  }
+  for (int i = 0; i < 3; ++i) (*manager)->Handle(talker.session, request);
+  FakeModule other(*manager, "other");
+  ASSERT_TRUE(other.AttachAndServe());
+  LogCount of_other("other");
+  (*manager)->Handle(other.session, request);
+  EXPECT_TRUE(count.AwaitTotal(180));
+  EXPECT_EQ(count.kept(), 100);
+  EXPECT_EQ(count.left_out(), 80);
+  EXPECT_TRUE(of_other.AwaitTotal(60)) << "each has its own";
+  EXPECT_EQ(of_other.left_out(), 0);
+  EXPECT_EQ(in_cluster_log, 160);
 }
 
 TEST_F(LifecycleTest, StopEndsAllWithinItsBound) {

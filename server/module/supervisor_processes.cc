@@ -14,7 +14,6 @@ namespace outpost::module {
 namespace {
 
 constexpr size_t kOutputTail = 20;  // lines kept of each module
-constexpr absl::Duration kTellLeftOutAfter = absl::Seconds(1);
 
 }  // namespace
 
@@ -64,7 +63,6 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
   callbacks.on_output = [this, name, run](absl::string_view line) {
     // It is shown in proto3 strings, which must be UTF-8.
     std::string text = internal::ToUtf8(line);
-    bool keep = false;
     Locked([&] {
       mu_.AssertHeld();
       Module* writer = Find(name);
@@ -73,9 +71,8 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
       std::deque<std::string>& output = next ? writer->successor->output : writer->output;
       output.push_back(text);
       if (output.size() > kOutputTail) output.pop_front();
-      keep = MayLogOutput(*writer);
     });
-    if (!keep) return;
+    if (MayLog(name, 1) == 0) return;
     v1::LogRecord record;
     record.set_logger("output");
     record.set_message(std::move(text));
@@ -123,29 +120,6 @@ std::string Supervisor::OtherFifo(const Module& m) const {
   const std::string usual = absl::StrCat(options_.run_directory, "/", m.name, ".out");
   return m.output_fifo == usual ? absl::StrCat(options_.run_directory, "/", m.name, ".2.out")
                                 : usual;
-}
-
-bool Supervisor::MayLogOutput(Module& m) {
-  if (!m.output_limit) m.output_limit.emplace(options_.output_burst, options_.output_rate);
-  if (m.output_limit->Take(event::Moment::Now().steady)) return true;
-  if (!std::exchange(m.left_out_is_told, true)) {
-    parts_.timers->After(kTellLeftOutAfter, [this, name = m.name] { TellLeftOut(name); });
-  }
-  return false;
-}
-
-void Supervisor::TellLeftOut(const std::string& name) {
-  uint64_t left_out = 0;
-  Locked([&] {
-    mu_.AssertHeld();
-    Module* m = Find(name);
-    if (m == nullptr) return;
-    m->left_out_is_told = false;
-    left_out = m->output_limit->TakeRefused();
-  });
-  if (left_out == 0) return;
-  log::Get("module").warn("{}: {} lines of its output were left out: it writes over {} a second",
-                          name, left_out, options_.output_rate);
 }
 
 void Supervisor::StartProcess(Module& m) {

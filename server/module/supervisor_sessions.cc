@@ -21,13 +21,6 @@ constexpr int kMaxOptions = 4096;
 constexpr size_t kMaxInstance = 64;  // bytes
 constexpr int kMaxUnansweredPings = 3;
 
-void WriteLog(const std::string& module, const v1::LogBatch& batch) {
-  if (batch.dropped() > 0) {
-    log::Get("module").warn("{}: {} log lines were lost", module, batch.dropped());
-  }
-  for (const auto& record : batch.records()) log::Write(module, record);
-}
-
 }  // namespace
 
 std::vector<command::Declaration> Supervisor::Declarations(const v1::Register& registration) {
@@ -244,13 +237,7 @@ void Supervisor::SendConfigure(const std::string& name, const std::shared_ptr<Se
 }
 
 void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message) {
-  if (message.has_log()) {
-    WriteLog(session->name(), message.log());
-    for (const auto& record : message.log().records()) {
-      if (!record.channel().empty() && options_.cluster_log) options_.cluster_log(record);
-    }
-    return;
-  }
+  if (message.has_log()) return HandleLog(session->name(), message.log());
   Locked([&] {
     mu_.AssertHeld();
     Module* m = Find(session->name());

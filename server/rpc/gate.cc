@@ -88,8 +88,9 @@ std::unique_ptr<MethodHandler> RefusingHandler(RpcMethod::RpcType type,
 // hands on is still bytes.
 class GatedHandler final : public MethodHandler {
  public:
-  GatedHandler(const Gate* gate, const Right& right, RpcMethod::RpcType type, MethodHandler* inner)
-      : gate_(gate), right_(right), type_(type), inner_(inner) {}
+  GatedHandler(const Gate* gate, CallPace* pace, const Right& right, RpcMethod::RpcType type,
+               MethodHandler* inner)
+      : gate_(gate), pace_(pace), right_(right), type_(type), inner_(inner) {}
 
   void* Deserialize(grpc_call*, grpc_byte_buffer* request, grpc::Status*, void**) override {
     return request;
@@ -97,14 +98,22 @@ class GatedHandler final : public MethodHandler {
 
   void RunHandler(const HandlerParameter& param) override {
     auto* bytes = static_cast<grpc_byte_buffer*>(param.request);
+    auto* context = static_cast<CallContext*>(param.server_context);
     const absl::Status admitted = gate_->Admit(
-        right_, type_ != RpcMethod::NORMAL_RPC, [bytes] { return BytesOf(bytes); },
-        static_cast<CallContext*>(param.server_context));
-    if (admitted.ok()) return Run(inner_, bytes, param);
-    const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
-    // It has what the call needs in the call's own memory when RunHandler returns.
-    const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
-    Run(refusing.get(), bytes, param);
+        right_, type_ != RpcMethod::NORMAL_RPC, [bytes] { return BytesOf(bytes); }, context);
+    const Caller& caller = context->caller;
+    // All that `param` points to is there until the call has ended, which it has not begun.
+    if (!admitted.ok()) {
+      const std::string& name = caller.name.empty() ? caller.peer->name : caller.name;
+      return pace_->Run(name, /*is_dear=*/true, [this, bytes, param, admitted] {
+        const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
+        // It has what the call needs in the call's own memory when RunHandler returns.
+        const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
+        Run(refusing.get(), bytes, param);
+      });
+    }
+    if (caller.module.empty()) return Run(inner_, bytes, param);
+    pace_->Run(caller.name, IsChange(right_), [this, bytes, param] { Run(inner_, bytes, param); });
   }
 
  private:
@@ -120,6 +129,7 @@ class GatedHandler final : public MethodHandler {
   }
 
   const Gate* const gate_;
+  CallPace* const pace_;
   const Right& right_;
   const RpcMethod::RpcType type_;
   MethodHandler* const inner_;
@@ -276,7 +286,8 @@ absl::Status Gate::StillMay(const Right& right, const Subject& subject, Caller c
 
 absl::StatusOr<std::unique_ptr<GatedService>> GatedService::Create(const std::string& name,
                                                                    grpc::Service* service,
-                                                                   const Gate* gate) {
+                                                                   const Gate* gate,
+                                                                   CallPace* pace) {
   const google::protobuf::ServiceDescriptor* descriptor =
       google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
   if (descriptor == nullptr) {
@@ -293,7 +304,8 @@ absl::StatusOr<std::unique_ptr<GatedService>> GatedService::Create(const std::st
     const RpcMethod::RpcType type = TypeOf(method);
     gated->paths_.push_back(absl::StrCat("/", name, "/", method.name()));
     gated->AddMethod(new RpcServiceMethod(gated->paths_.back().c_str(), type, nullptr));
-    gated->MarkMethodCallback(i, new GatedHandler(gate, *right, type, Handlers::Of(service, i)));
+    gated->MarkMethodCallback(i,
+                              new GatedHandler(gate, pace, *right, type, Handlers::Of(service, i)));
   }
   return gated;
 }

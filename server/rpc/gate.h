@@ -24,6 +24,7 @@
 #include "server/auth/entities.h"
 #include "server/auth/peer.h"
 #include "server/module/supervisor.h"
+#include "server/rpc/call_pace.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/rights.h"
 
@@ -69,11 +70,11 @@ class Gate {
 // A service of which each method passes the gate first.
 class GatedService final : public grpc::Service {
  public:
-  // `service`, of the full name `name`, and `gate` outlive it. NOT_FOUND names an RPC
-  // that the table of rights has not.
+  // `service`, of the full name `name`, `gate`, and `pace`, which modules and whoever
+  // is refused are held to, outlive it. NOT_FOUND names an RPC that the table of rights has not.
   static absl::StatusOr<std::unique_ptr<GatedService>> Create(const std::string& name,
                                                               grpc::Service* service,
-                                                              const Gate* gate);
+                                                              const Gate* gate, CallPace* pace);
 
  private:
   GatedService() = default;

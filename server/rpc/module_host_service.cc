@@ -8,7 +8,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/event/moment.h"
 #include "server/log/log.h"
+#include "server/log/rate_limit.h"
 #include "server/rpc/audited_calls.h"
 #include "server/rpc/identity.h"
 #include "server/rpc/refused_stream.h"
@@ -19,10 +21,14 @@ namespace {
 
 using AttachStream = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>;
 
-// Who registers too often hears so when this is over: one that tries again as soon as it is
-// refused would keep the manager busy with refusing it. So many wait at most.
+// Who registers too often hears so when this is over, and so does whoever is refused where many
+// are: one that tries again as soon as it is refused would keep the manager busy with refusing
+// it. So many wait at most.
 constexpr absl::Duration kHold = absl::Seconds(1);
 constexpr int kMaxHeld = 1024;
+// How many are refused at once: at once, and a second.
+constexpr double kRefusedAtOnce = 20;
+constexpr double kRefusedASecond = 10;
 
 // The sending side of one stream: one write at a time, a bounded queue behind it.
 // It may outlive the stream; it is open, then closing (a status was given, no
@@ -157,6 +163,37 @@ absl::Status MayBe(const std::string& name, const Caller& caller) {
 
 }  // namespace
 
+// Who is refused, and when they hear of it.
+class ModuleHostService::Refusals {
+ public:
+  // Whether there have been many lately, of whatever module.
+  bool AreMany() {
+    absl::MutexLock lock(&mu_);
+    return !limit_.Take(event::Moment::Now().steady);
+  }
+  // False: too many wait. Else one more does, until EndWait.
+  bool BeginWait() {
+    absl::MutexLock lock(&mu_);
+    if (waiting_ == kMaxHeld) return false;
+    ++waiting_;
+    return true;
+  }
+  void EndWait() {
+    absl::MutexLock lock(&mu_);
+    --waiting_;
+  }
+
+ private:
+  absl::Mutex mu_;
+  log::RateLimit limit_ ABSL_GUARDED_BY(mu_){kRefusedAtOnce, kRefusedASecond};
+  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+ModuleHostService::ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub,
+                                     auth::AuditLog* audit, event::TimerQueue* timers,
+                                     bool relayed_tokens)
+    : parts_{supervisor, hub, audit, timers, relayed_tokens, std::make_shared<Refusals>()} {}
+
 class ModuleHostService::AttachReactor final : public AttachStream {
  public:
   AttachReactor(grpc::CallbackServerContext* context, const Parts& parts)
@@ -230,13 +267,10 @@ class ModuleHostService::AttachReactor final : public AttachStream {
 
   // Refuses later; false: too many wait.
   bool Hold(const module::Refusal& refusal) {
-    if (parts_.held->fetch_add(1) >= kMaxHeld) {
-      parts_.held->fetch_sub(1);
-      return false;
-    }
+    if (!parts_.refusals->BeginWait()) return false;
     waits_ = true;
-    parts_.timers->After(kHold, [link = link_, held = parts_.held, refusal] {
-      held->fetch_sub(1);
+    parts_.timers->After(kHold, [link = link_, refusals = parts_.refusals, refusal] {
+      refusals->EndWait();
       link->Close(refusal.status, refusal.reason);
     });
     return true;
@@ -253,7 +287,10 @@ class ModuleHostService::AttachReactor final : public AttachStream {
       SetRefused(why, &line);
       parts_.audit->Write(line);
     }
-    link_->Close(why, reason);
+    if (!parts_.refusals->AreMany() ||
+        !Hold({.status = why, .reason = std::string(reason), .told = true})) {
+      link_->Close(why, reason);
+    }
     return false;
   }
 

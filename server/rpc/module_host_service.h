@@ -4,7 +4,6 @@
 #ifndef OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_
 #define OUTPOST_SERVER_RPC_MODULE_HOST_SERVICE_H_
 
-#include <atomic>
 #include <memory>
 
 #include "outpost/v1/module_host.grpc.pb.h"
@@ -21,21 +20,20 @@ class ModuleHostService final : public v1::ModuleHost::CallbackService, public W
   // All outlive the service. `relayed_tokens`: who may do all may also bring a module's token
   // from another process than the module's.
   ModuleHostService(module::Supervisor* supervisor, notify::NotificationHub* hub,
-                    auth::AuditLog* audit, event::TimerQueue* timers, bool relayed_tokens = false)
-      : parts_{supervisor, hub, audit, timers, relayed_tokens} {}
+                    auth::AuditLog* audit, event::TimerQueue* timers, bool relayed_tokens = false);
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override;
 
  private:
+  class Refusals;
   struct Parts {
     module::Supervisor* supervisor;
     notify::NotificationHub* hub;
     auth::AuditLog* audit;
     event::TimerQueue* timers;
     bool relayed_tokens;
-    // How many wait for the refusal of a registration that came too soon.
-    std::shared_ptr<std::atomic<int>> held = std::make_shared<std::atomic<int>>(0);
+    std::shared_ptr<Refusals> refusals;
   };
   class AttachReactor;
 

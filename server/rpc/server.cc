@@ -66,7 +66,8 @@ Server::Server(ServerOptions options, Parts parts)
              .origin =
                  [this](const grpc::CallbackServerContext& context) { return OriginOf(context); },
              .is_revoked =
-                 [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); }}) {}
+                 [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); }}),
+      pace_(options_.calls_per_second) {}
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
 
@@ -142,7 +143,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetContextAllocator(MakeContextAllocator());
   for (const auto& [name, service] : services) {
-    auto gated = GatedService::Create(name, service, &server->gate_);
+    auto gated = GatedService::Create(name, service, &server->gate_, &server->pace_);
     if (!gated.ok()) return gated.status();
     builder.RegisterService(gated->get());
     server->services_.push_back(*std::move(gated));
@@ -171,6 +172,7 @@ void Server::SetServing(bool serving) {
 void Server::Shutdown(absl::Duration grace) {
   socket_.Stop();
   if (server_ == nullptr) return;
+  pace_.Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
 }
 

@@ -17,6 +17,7 @@
 #include "server/auth/certificate_peers.h"
 #include "server/auth/entities.h"
 #include "server/module/supervisor.h"
+#include "server/rpc/call_pace.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/unix_listener.h"
 
@@ -40,6 +41,7 @@ struct ServerOptions {
   // Without a sign of life (an answer to a ping) for so long, a connection is closed; also one
   // that does not come to be in that time.
   absl::Duration dead_peer = absl::Seconds(40);
+  double calls_per_second = 5000;        // of one caller; see CallPace
   const OpenStreams* streams = nullptr;  // null: they are not limited
   TlsOptions tls = {};
 };
@@ -82,6 +84,7 @@ class Server {
   const std::unique_ptr<auth::CertificatePeers> certificates_;
   UnixListener socket_;
   Gate gate_;
+  CallPace pace_;
   std::vector<std::unique_ptr<GatedService>> services_;
   std::vector<int> plaintext_ports_;
   std::vector<int> tls_ports_;

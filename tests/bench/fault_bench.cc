@@ -13,30 +13,22 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/table.h"
-#include "outpost/v1/commands.grpc.pb.h"
-#include "outpost/v1/manager.grpc.pb.h"
-#include "tests/bench/attached_session.h"
+#include "tests/bench/faults.h"
 #include "tests/bench/load.h"
 #include "tests/bench/module_costs.h"
 #include "tests/bench/rows.h"
@@ -47,7 +39,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kModulesAtOnce = 100;
 constexpr double kBar = 1.5;
 
 struct Settings {
@@ -56,226 +47,9 @@ struct Settings {
   int rounds = 5;
   std::string only;
   std::string command = "noop-cpp";
-  std::string flood;  // the socket of the manager that this process is to flood
+  std::string flood;   // what of: this process floods a manager
+  std::string socket;  // of that
 };
-
-// A fault that can be made to last.
-struct Fault {
-  std::string name;
-  std::string held;  // what keeps it from the others
-  std::function<void()> begin;
-  std::function<void()> end;
-  // What is done over and over while nothing is wrong, too: what the fault needs, and is not.
-  std::function<void()> always = nullptr;
-};
-
-// Does something over and over on a thread of its own, while it is there.
-class Beside {
- public:
-  explicit Beside(std::function<void()> act)
-      : thread_([this, act = std::move(act)] {
-          while (!over_) act();
-        }) {}
-  ~Beside() {
-    over_ = true;
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> over_ = false;
-  std::thread thread_;
-};
-
-// Runs a command, whatever comes of it.
-void Try(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& words,
-         absl::Duration timeout, size_t inbuf = 0) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  v1::CommandsRunRequest request;
-  request.mutable_words()->Assign(words.begin(), words.end());
-  if (inbuf > 0) {
-    request.set_has_inbuf(true);
-    request.set_inbuf(std::string(inbuf, 'x'));
-  }
-  v1::CommandsRunResponse response;
-  v1::Commands::NewStub(channel)->Run(&context, request, &response);
-}
-
-std::map<std::string, v1::ModuleInfo> Modules(const std::shared_ptr<grpc::Channel>& channel) {
-  grpc::ClientContext context;
-  v1::ListModulesResponse response;
-  const auto status = v1::Manager::NewStub(channel)->ListModules(&context, {}, &response);
-  if (!status.ok()) Die(absl::StrCat("ListModules: ", status.error_message()));
-  std::map<std::string, v1::ModuleInfo> modules;
-  for (auto& module : *response.mutable_modules()) modules[module.name()] = std::move(module);
-  return modules;
-}
-
-// What its limits are and who keeps them: "cpu-weight 20, cgroup v1".
-std::string Limits(const v1::ModuleInfo& module) {
-  std::string text;
-  for (const auto& measure : module.isolation()) {
-    if (measure.name() == "no-new-privileges") continue;
-    absl::StrAppend(&text, text.empty() ? "" : "; ", measure.name(), " ", measure.wanted(), ": ",
-                    measure.applied() ? measure.how() : "NOT APPLIED");
-  }
-  return text;
-}
-
-bool HasLimit(const v1::ModuleInfo& module, const std::string& name) {
-  return std::any_of(module.isolation().begin(), module.isolation().end(),
-                     [&](const auto& m) { return m.name() == name && m.applied(); });
-}
-
-// The modules that misbehave, and the faults that they have.
-class Faults {
- public:
-  Faults(const std::shared_ptr<grpc::Channel>& manager, const std::string& socket,
-         const std::string& directory)
-      : manager_(manager), socket_(socket), directory_(directory) {}
-
-  std::vector<Fault> All() {
-    const auto modules = Modules(manager_);
-    const std::string limits = Limits(modules.at("breaks"));
-    std::vector<Fault> all = {
-        {"serve spins in one thread", "a process of its own", Ask({"faulty-cpp", "spin"}),
-         Ask({"faulty-cpp", "well"})},
-        {"spins with every processor", limits, Ask({"breaks", "spin"}), Restart()},
-        {"notify is stuck", "its own subscription", Ask({"faulty-cpp", "deaf"}),
-         Ask({"faulty-cpp", "well"}),
-         // For it to block on, and to be told of without end. A change costs the simulator and the
-         // manager what it costs, whoever hears of it.
-         [this] {
-           for (const char* change : {"set", "unset"}) {
-             Try(manager_, {"osd", change, "noout"}, absl::Seconds(5));
-           }
-           absl::SleepFor(absl::Milliseconds(20));
-         }},
-        {"a handler never returns", "deadlines",
-         [this] {
-           for (int i = 0; i < 4; ++i) {
-             RunOnce(manager_, {"faulty-cpp", "hang"}, absl::Milliseconds(20));
-           }
-         },
-         Ask({"faulty-cpp", "well"})},
-        {"a handler throws, 100 times a second", "a process of its own",
-         [this] {
-           Begin([this] {
-             Try(manager_, {"breaks", "raise"}, absl::Seconds(5));
-             absl::SleepFor(absl::Milliseconds(10));
-           });
-         },
-         [this] { End(); }},
-        {"SIGSTOP", "heartbeats",
-         [this] {
-           Try(manager_, {"breaks", "stop"}, absl::Milliseconds(20));
-         },
-         Restart()},
-    };
-    for (const std::string what : {"calls", "logs", "keys"}) {
-      all.push_back(
-          {absl::StrCat("floods the manager with ", what), limits,
-           [this, what] {
-             Begin([this, what] { Try(manager_, {"breaks", "flood", what}, absl::Seconds(60)); });
-           },
-           [this] { End(); }});
-    }
-    all.push_back({"floods the manager with registrations", "--registrations-per-second",
-                   [this] {
-                     flooder_ = std::make_unique<Child>(
-                         std::vector<std::string>{fs::read_symlink("/proc/self/exe").string(),
-                                                  "--flood", socket_},
-                         directory_ + "/flood.log");
-                   },
-                   [this] { flooder_.reset(); }});
-    if (HasLimit(modules.at("breaks"), "pids")) {
-      all.push_back({"fork bomb", limits, Ask({"breaks", "fork"}), Restart()});
-    }
-    all.push_back({"killed again and again", "100 starts a second at most",
-                   [this] { Enable("dies"); }, [this] { Disable("dies"); }});
-    all.push_back({"reads nothing from its stream", "a bounded queue, deadlines",
-                   [this] { BeginMute(); },
-                   [this] {
-                     End();
-                     mute_->End();
-                     mute_.reset();
-                   }});
-    all.push_back({absl::StrCat(kModulesAtOnce, " modules start"), "",
-                   [this] {
-                     for (int i = 0; i < kModulesAtOnce; ++i) Enable(absl::StrCat("m", i));
-                   },
-                   [this] {
-                     // All at once: each takes the whole grace to end.
-                     std::vector<std::thread> threads;
-                     threads.reserve(kModulesAtOnce);
-                     for (int i = 0; i < kModulesAtOnce; ++i) {
-                       threads.emplace_back([this, i] { Disable(absl::StrCat("m", i)); });
-                     }
-                     for (std::thread& thread : threads) thread.join();
-                   }});
-    return all;
-  }
-
- private:
-  std::function<void()> Ask(std::vector<std::string> words) {
-    return [this, words = std::move(words)] { RunOnce(manager_, words); };
-  }
-  std::function<void()> Restart() {
-    return [this] {
-      RunOnce(manager_, {"module", "restart", "breaks"});
-      WaitForModule(manager_, "breaks");
-    };
-  }
-  void Begin(std::function<void()> act) { beside_ = std::make_unique<Beside>(std::move(act)); }
-  void End() { beside_.reset(); }
-
-  void Enable(const std::string& name) {
-    grpc::ClientContext context;
-    v1::EnableModuleRequest request;
-    request.set_name(name);
-    request.mutable_wait();  // not at all
-    v1::EnableModuleResponse response;
-    const auto status = v1::Manager::NewStub(manager_)->EnableModule(&context, request, &response);
-    if (!status.ok()) Die(absl::StrCat(name, ": ", status.error_message()));
-  }
-  void Disable(const std::string& name) { RunOnce(manager_, {"module", "disable", name}); }
-
-  void BeginMute() {
-    v1::Register registration = Registration("mute");
-    registration.set_max_concurrency(64);
-    registration.add_commands()->set_signature("mute");
-    mute_channel_ = Connect(socket_, 1);
-    mute_stub_ = v1::ModuleHost::NewStub(mute_channel_);
-    mute_ = std::make_unique<AttachedSession>(mute_stub_.get(), std::move(registration),
-                                              AttachedSession::Reads::kUntilItServes);
-    if (!mute_->AwaitServe()) Die("the session that reads nothing is refused");
-    Begin([this] { Try(manager_, {"mute"}, absl::Milliseconds(10), size_t{64} << 10); });
-  }
-
-  const std::shared_ptr<grpc::Channel> manager_;
-  const std::string socket_;
-  const std::string directory_;
-  std::unique_ptr<Beside> beside_;
-  std::unique_ptr<Child> flooder_;
-  std::shared_ptr<grpc::Channel> mute_channel_;
-  std::unique_ptr<v1::ModuleHost::Stub> mute_stub_;
-  std::unique_ptr<AttachedSession> mute_;
-};
-
-// Registers as fast as it can, until it is killed: under one name, and under many.
-[[noreturn]] void Flood(const std::string& socket) {
-  const auto channel = Connect(socket);
-  const auto stub = v1::ModuleHost::NewStub(channel);
-  for (int i = 0;; ++i) {
-    v1::Register registration = Registration(i % 2 == 0 ? "flood" : absl::StrCat("flood-", i));
-    for (int n = 0; n < 20; ++n) {
-      registration.add_commands()->set_signature(absl::StrCat(registration.name(), " ", n));
-    }
-    AttachedSession session(stub.get(), std::move(registration));
-    session.AwaitKey();
-    session.End();
-  }
-}
 
 struct FaultRow {
   std::string name;
@@ -353,31 +127,18 @@ bool ReportFaults(const std::vector<FaultRow>& rows, nlohmann::json& json) {
   return all_hold;
 }
 
-// Modules that are only installed: one that dies, and a hundred that could run at once.
-void Install(const fs::path& here, const std::string& path) {
-  fs::create_directories(path + "/dies");
-  std::ofstream(path + "/dies/module.toml")
-      << "argv = [\"/bin/sh\", \"-c\", \"kill -9 $$\"]\n[process]\nfirst-backoff = 0.01\n"
-         "max-backoff = 0.01\nstart-limit = 0\n";
-  const std::string program = (here / "tests/integration/modules/faulty_cpp/faulty_cpp").string();
-  for (int i = 0; i < kModulesAtOnce; ++i) {
-    const std::string name = absl::StrCat("m", i);
-    fs::create_directories(absl::StrCat(path, "/", name));
-    std::ofstream(absl::StrCat(path, "/", name, "/module.toml"))
-        << "argv = [\"" << program << "\"]\n[environment]\nFAULTY_PREFIX = \"" << name << "\"\n";
-  }
-}
-
 int Main(const Settings& settings) {
-  if (!settings.flood.empty()) Flood(settings.flood);
+  if (!settings.flood.empty()) Flood(settings.socket, settings.flood);
   char pattern[] = "/tmp/outpost-bench-XXXXXX";
   const std::string directory = mkdtemp(pattern);
   const fs::path here = fs::current_path();
-  Install(here, directory + "/modules");
+  InstallFaults(directory + "/modules");
   nlohmann::json json = nlohmann::json::array();
   bool all_hold = true;
   {
-    const Manager manager(here, directory + "/a", directory + "/a/data",
+    const std::unique_ptr<SmallDisk> disk = SmallDisk::Mount(directory + "/disk");
+    const Manager manager(here, directory + "/a",
+                          disk == nullptr ? directory + "/a/data" : directory + "/disk",
                           {"--module-path",     (here / "tests/bench/modules").string(),
                            "--module-path",     (here / "tests/integration/modules").string(),
                            "--module-path",     directory + "/modules",
@@ -387,11 +148,12 @@ int Main(const Settings& settings) {
                            "--log-level",       "warning",
                            "--module-setting",  "*.drain-timeout=0.2",
                            "--module-setting",  "breaks.cpu-weight=20",
-                           "--module-setting",  "breaks.pids=64"});
+                           "--module-setting",  "breaks.pids=64",
+                           "--module-setting",  "breaks.memory=128M"});
     for (const char* prefix : {"noop-cpp", "noop-py", "breaks", "faulty-cpp"}) {
       WaitForModule(manager.channel(), prefix);
     }
-    Faults faults(manager.channel(), manager.socket(), directory);
+    Faults faults(manager.channel(), manager.socket(), directory, disk.get());
     // The clock of the one who is watched runs on a connection of its own.
     const auto client = Connect(manager.socket(), 2);
     RunBlocking(client, {"/outpost.v1.Commands/Run", Always(Command(settings.command))},
@@ -431,7 +193,9 @@ int main(int argc, char** argv) {
   app.add_option("--only", settings.only, "only faults whose names have these words");
   app.add_option("--command", settings.command, "the command that is watched: noop-cpp, noop-py")
       ->capture_default_str();
-  app.add_option("--flood", settings.flood)->group("");  // what the bench starts beside itself
+  // What the bench starts beside itself.
+  app.add_option("--flood", settings.flood)->group("");
+  app.add_option("--socket", settings.socket)->group("");
   CLI11_PARSE(app, argc, argv);
   return outpost::bench::Main(settings);
 }

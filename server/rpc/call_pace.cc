@@ -1,0 +1,115 @@
+#include "server/rpc/call_pace.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "server/event/moment.h"
+#include "server/log/log.h"
+
+namespace outpost::rpc {
+namespace {
+
+// Who is known by no name of its own; nobody is called so.
+constexpr char kOthers[] = "";
+
+constexpr absl::Duration kTellAgain = absl::Minutes(1);
+
+absl::Duration Now() { return event::Moment::Now().steady; }
+
+}  // namespace
+
+void CallPace::Run(const std::string& caller, bool is_dear, absl::AnyInvocable<void()> call) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (!stopped_) {
+      const absl::Duration now = Now();
+      auto& [name, known] = Find(caller, now);
+      const absl::Duration wait = known.until - now - kBurst;
+      if (!known.waiting.empty() || wait > absl::ZeroDuration()) {
+        known.waiting.push_back({is_dear, std::move(call)});
+        if (known.waiting.size() == 1) Arm(name, wait);
+        if (now - known.told < kTellAgain) return;
+        known.told = now;
+        return log::Get("rpc").warn(
+            "{} makes more calls than {} a second (one that changes something, or is refused, "
+            "counts "
+            "as {}): further ones wait for their turn (--calls-per-second)",
+            name, per_second_, 1 + kDear);
+      }
+      Count(known, is_dear ? 1 + kDear : 1, now);
+    }
+  }
+  RunNow(caller, std::move(call));
+}
+
+void CallPace::Stop() {
+  std::vector<Waiting> left;
+  {
+    absl::MutexLock lock(&mu_);
+    stopped_ = true;
+    for (auto& [name, caller] : callers_) {
+      std::move(caller.waiting.begin(), caller.waiting.end(), std::back_inserter(left));
+      caller.waiting.clear();
+    }
+  }
+  timers_.Stop();
+  for (Waiting& waiting : left) waiting.call();
+}
+
+size_t CallPace::waiting() const {
+  absl::MutexLock lock(&mu_);
+  size_t count = 0;
+  for (const auto& [name, caller] : callers_) count += caller.waiting.size();
+  return count;
+}
+
+std::pair<const std::string, CallPace::Caller>& CallPace::Find(const std::string& name,
+                                                               absl::Duration now) {
+  if (callers_.size() >= kMaxNames && !callers_.contains(name)) {
+    absl::erase_if(callers_, [now](const auto& entry) {
+      return entry.second.waiting.empty() && entry.second.until <= now;
+    });
+    if (callers_.size() >= kMaxNames) return *callers_.try_emplace(kOthers).first;
+  }
+  return *callers_.try_emplace(name).first;
+}
+
+void CallPace::Count(Caller& caller, double calls, absl::Duration now) const {
+  caller.until = std::max(caller.until, now) + absl::Seconds(calls / per_second_);
+}
+
+void CallPace::Arm(const std::string& name, absl::Duration after) {
+  timers_.After(after, [this, name] { RunDue(name); });
+}
+
+void CallPace::RunDue(const std::string& name) {
+  while (true) {
+    Waiting next;
+    {
+      absl::MutexLock lock(&mu_);
+      const auto found = callers_.find(name);
+      if (found == callers_.end() || found->second.waiting.empty()) return;
+      Caller& caller = found->second;
+      const absl::Duration now = Now();
+      if (const absl::Duration wait = caller.until - now - kBurst; wait > absl::ZeroDuration()) {
+        return Arm(name, wait);
+      }
+      next = std::move(caller.waiting.front());
+      caller.waiting.pop_front();
+      Count(caller, next.is_dear ? 1 + kDear : 1, now);
+    }
+    RunNow(name, std::move(next.call));
+  }
+}
+
+void CallPace::RunNow(const std::string& caller, absl::AnyInvocable<void()> call) {
+  const absl::Duration began = Now();
+  call();
+  const absl::Duration ended = Now();
+  if (ended - began < kWork) return;
+  absl::MutexLock lock(&mu_);
+  Count(Find(caller, ended).second, absl::FDivDuration(ended - began, kWork), ended);
+}
+
+}  // namespace outpost::rpc

@@ -1,0 +1,113 @@
+// Whose calls wait, and that each runs once, in its order.
+#include "server/rpc/call_pace.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "server/event/moment.h"
+
+namespace outpost::rpc {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr double kNearlyNever = 0.001;  // calls a second: what waits does so until it is stopped
+constexpr absl::Duration kDeadline = absl::Seconds(20);
+
+// What was run, in the order of that.
+class Runs {
+ public:
+  absl::AnyInvocable<void()> Call(int number) {
+    return [this, number] {
+      absl::MutexLock lock(&mu_);
+      run_.push_back(number);
+    };
+  }
+  std::vector<int> all() const {
+    absl::MutexLock lock(&mu_);
+    return run_;
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  std::vector<int> run_ ABSL_GUARDED_BY(mu_);
+};
+
+TEST(CallPaceTest, WhoIsBeyondItsShareWaitsAndNobodyElseDoes) {
+  Runs runs;
+  CallPace pace(kNearlyNever);
+  for (int i = 0; i < 4; ++i) pace.Run("hasty", false, runs.Call(i));
+  EXPECT_EQ(pace.waiting(), 3u);
+  pace.Run("other", true, runs.Call(10));
+  EXPECT_THAT(runs.all(), ElementsAre(0, 10));
+  pace.Stop();
+  EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3)) << "in the order in which they came";
+  pace.Run("hasty", false, runs.Call(4));
+  EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3, 4)) << "at once";
+}
+
+TEST(CallPaceTest, WhatWaitsBeginsInItsTurn) {
+  Runs runs;
+  absl::Notification last;
+  const absl::Duration began = event::Moment::Now().steady;
+  CallPace pace(100);  // so that a change is worth a tenth of a second
+  for (int i = 0; i < 5; ++i) pace.Run("hasty", true, runs.Call(i));
+  absl::Duration ended;
+  pace.Run("hasty", false, [&] {
+    ended = event::Moment::Now().steady;
+    last.Notify();
+  });
+  ASSERT_TRUE(last.WaitForNotificationWithTimeout(kDeadline));
+  EXPECT_THAT(runs.all(), ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_GE(ended - began, absl::Milliseconds(400)) << "five changes, less the burst";
+  EXPECT_EQ(pace.waiting(), 0u);
+}
+
+TEST(CallPaceTest, TheTimeThatACallTakesCounts) {
+  Runs runs;
+  CallPace pace(20);  // a burst of two
+  pace.Run("quick", false, runs.Call(0));
+  pace.Run("quick", false, runs.Call(1));
+  EXPECT_EQ(pace.waiting(), 0u);
+  pace.Run("heavy", false, [] {
+    const absl::Duration until = event::Moment::Now().steady + absl::Milliseconds(20);
+    while (event::Moment::Now().steady < until) {
+    }
+  });
+  pace.Run("heavy", false, runs.Call(2));
+  EXPECT_EQ(pace.waiting(), 1u) << "for what two hundred calls are worth";
+}
+
+TEST(CallPaceTest, NamesWithoutEndShareOnePace) {
+  Runs runs;
+  CallPace pace(kNearlyNever);
+  for (size_t i = 0; i < CallPace::kMaxNames; ++i) {
+    pace.Run(absl::StrCat("m", i), false, [] {});
+  }
+  EXPECT_EQ(pace.waiting(), 0u);
+  pace.Run("one", false, runs.Call(1));
+  pace.Run("another", false, runs.Call(2));
+  EXPECT_THAT(runs.all(), ElementsAre(1));
+  EXPECT_EQ(pace.waiting(), 1u);
+}
+
+TEST(CallPaceTest, WhatWaitsRunsWhenItGoes) {
+  Runs runs;
+  {
+    CallPace pace(kNearlyNever);
+    for (int i = 0; i < 3; ++i) pace.Run("hasty", false, runs.Call(i));
+  }
+  EXPECT_THAT(runs.all(), ElementsAre(0, 1, 2));
+}
+
+}  // namespace
+}  // namespace outpost::rpc
