@@ -63,9 +63,8 @@ bool Interrupt::WaitToRead(int fd) const {
 
 void Interrupt::WaitFor(absl::Duration duration) const {
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(
-                              +[](const int* signal) { return *signal != 0; }, &signal_),
-                          duration);
+  came_.AwaitFor(&mutex_, duration,
+                 [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return signal_ != 0; });
 }
 
 void Interrupt::Take() {
@@ -77,6 +76,7 @@ void Interrupt::Take() {
     if (ending_) return;
     if (signal_ != 0) _exit(SignalFailure(received).exit_status);
     signal_ = received;
+    came_.SignalAll();
     eventfd_write(event_, 1);
     if (context_ != nullptr) context_->TryCancel();
   }

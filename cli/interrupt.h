@@ -20,6 +20,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::cli {
 
@@ -62,6 +63,7 @@ class Interrupt {
 
   const int event_;  // an eventfd: can be read while signal_ is not 0
   mutable absl::Mutex mutex_;
+  mutable internal::SteadyCondVar came_;  // a signal
   int signal_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;

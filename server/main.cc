@@ -41,6 +41,7 @@
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
 #include "server/instance_lock.h"
+#include "server/log/library_log.h"
 #include "server/log/log.h"
 #include "server/manager_events.h"
 #include "server/manager_health.h"
@@ -113,6 +114,7 @@ void ServeUntilSignal(const sigset_t& signals, auth::AuditLog* audit) {
 
 absl::Status Run(const Settings& settings, const sigset_t& signals) {
   if (auto status = log::Configure(LogSettings(settings)); !status.ok()) return status;
+  log::CaptureLibraryLogs();
   for (const std::string& directory : {settings.data_dir, settings.run_dir}) {
     if (auto status = MakePrivateDirectory(directory); !status.ok()) return status;
   }
@@ -357,7 +359,6 @@ absl::Status Run(const Settings& settings, const sigset_t& signals) {
        .max_message_bytes = settings.max_message_mib << 20,
        .max_calls_per_connection = settings.max_calls_per_connection,
        .dead_peer = absl::Seconds(settings.dead_peer_timeout),
-       .calls_per_second = static_cast<double>(settings.calls_per_second),
        .streams = &streams,
        .tls = {.listen = settings.listen_tls,
                .directory = settings.tls_dir,

@@ -100,8 +100,6 @@ module::SupervisorOptions SupervisorOptionsOf(const Settings& settings,
   options.policy.shutdown_grace = absl::Seconds(settings.shutdown_grace);
   options.module_settings = settings.module_settings;
   options.registrations_per_second = settings.registrations_per_second;
-  options.log_rate = settings.log_lines_per_second;
-  options.log_burst = 10.0 * settings.log_lines_per_second;
   options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   return options;
 }

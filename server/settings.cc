@@ -142,12 +142,6 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option("--registrations-per-second", s.registrations_per_second,
                  "how often a module may register, after ten times as many at once")
       ->capture_default_str();
-  app.add_option("--calls-per-second", s.calls_per_second,
-                 "calls that a module may make; further ones wait; a change counts as ten")
-      ->capture_default_str();
-  app.add_option("--log-lines-per-second", s.log_lines_per_second,
-                 "lines that a module may log and write, after ten times as many at once")
-      ->capture_default_str();
   app.add_option("--max-streams", s.max_streams,
                  "how many watches, subscriptions and the like may be open")
       ->capture_default_str();
@@ -347,8 +341,6 @@ absl::Status Validate(const Settings& s) {
   for (const auto& [flag, count] :
        {std::pair("--max-sessions", s.max_sessions), std::pair("--max-streams", s.max_streams),
         std::pair("--registrations-per-second", s.registrations_per_second),
-        std::pair("--calls-per-second", s.calls_per_second),
-        std::pair("--log-lines-per-second", s.log_lines_per_second),
         std::pair("--max-streams-per-peer", s.max_streams_per_peer),
         std::pair("--max-calls-per-connection", s.max_calls_per_connection)}) {
     if (count >= 1) continue;

@@ -49,8 +49,6 @@ struct Settings {
   int max_message_mib = 65;
   int max_sessions = 4096;
   int registrations_per_second = 10;  // of one module
-  int calls_per_second = 5000;        // of one module
-  int log_lines_per_second = 1000;    // of one module
   int max_streams = 16384;
   int max_streams_per_peer = 1024;
   int max_calls_per_connection = 10000;

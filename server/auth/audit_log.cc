@@ -17,6 +17,8 @@ using nlohmann::json;
 constexpr size_t kMaxRefused = 1024;  // callers whose refusals are counted
 // How long lines wait for others, to be written with them.
 constexpr absl::Duration kGather = absl::Milliseconds(20);
+// How long it takes until it is told again how many are lost.
+constexpr absl::Duration kTellAgain = absl::Seconds(5);
 
 std::string LineOf(uint64_t number, const AuditRecord& record, uint64_t untold) {
   const auto dump = [](const auto& value) {
@@ -87,6 +89,7 @@ AuditLog::~AuditLog() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
+    changed_.SignalAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -112,6 +115,7 @@ void AuditLog::Write(const AuditRecord& record) {
       ++lost_;
     } else {
       waiting_.push_back(std::move(line));
+      if (waiting_.size() == 1) changed_.Signal();
     }
   }
   absl::MutexLock lock(&listeners_mu_);
@@ -121,6 +125,7 @@ void AuditLog::Write(const AuditRecord& record) {
 void AuditLog::Reopen() {
   absl::MutexLock lock(&mu_);
   reopen_ = true;
+  changed_.Signal();
 }
 
 std::vector<std::string> AuditLog::Last(size_t count) const {
@@ -163,7 +168,9 @@ void AuditLog::Unlisten(uint64_t id) {
 }
 
 void AuditLog::Run() {
-  uint64_t told = 0;
+  uint64_t told = 0;  // of those that were lost
+  std::string why;
+  absl::Time tell_again = absl::InfiniteFuture();  // by internal::SteadyNow; infinite: nothing to
   bool ends = false;
   while (!ends) {
     std::string lines;
@@ -174,9 +181,11 @@ void AuditLog::Run() {
       const auto something = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
         return !waiting_.empty() || reopen_ || stop_;
       };
-      mu_.Await(absl::Condition(&something));
-      // What comes in a moment is written in the same call.
-      mu_.AwaitWithTimeout(absl::Condition(&stop_), kGather);
+      const auto stop = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stop_; };
+      if (changed_.AwaitUntil(&mu_, tell_again, something)) {
+        // What comes in a moment is written in the same call.
+        changed_.AwaitFor(&mu_, kGather, stop);
+      }
       count = waiting_.size();
       for (const std::string& line : waiting_) absl::StrAppend(&lines, line, "\n");
       waiting_.clear();
@@ -189,21 +198,29 @@ void AuditLog::Run() {
       if (!status.ok()) log::Get("auth").error("{}", std::string(status.message()));
     }
     if (count > 0) status = file_.Append(lines);
+    if (!status.ok()) why = std::string(status.message());
+    const bool writes = count > 0 && status.ok();
     uint64_t lost = 0;
     {
       absl::MutexLock lock(&mu_);
       if (!status.ok()) lost_ += count;
       lost = lost_;
-      if (status.ok() && count > 0) lost_ = 0;
+      if (writes) lost_ = 0;
     }
-    if (lost != told && !status.ok()) {
-      if (told == 0) log::Get("auth").error("{}; lines are lost", std::string(status.message()));
-      told = lost;
-      on_trouble_(lost, std::string(status.message()));
-    } else if (lost > 0 && status.ok() && count > 0) {
+    if (writes && lost > 0) {
       log::Get("auth").error("{} lines of the audit log were lost", lost);
       told = 0;
+      tell_again = absl::InfiniteFuture();
       on_trouble_(0, "");
+    } else if (lost != told && !why.empty()) {
+      // The first loss at once, and then how many there are by now, but not with each of them.
+      const absl::Time now = internal::SteadyNow();
+      if (told > 0 && tell_again == absl::InfiniteFuture()) tell_again = now + kTellAgain;
+      if (told > 0 && now < tell_again) continue;
+      if (told == 0) log::Get("auth").error("{}; lines are lost", why);
+      told = lost;
+      tell_again = absl::InfiniteFuture();
+      on_trouble_(lost, why);
     }
   }
 }

@@ -33,6 +33,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "nlohmann/json.hpp"
+#include "outpost/internal/steady_wait.h"
 #include "server/auth/audit_file.h"
 #include "server/log/rate_limit.h"
 
@@ -110,6 +111,7 @@ class AuditLog {
   AuditFile file_;  // of the thread
 
   mutable absl::Mutex mu_;
+  internal::SteadyCondVar changed_;                // for the thread: there is something to do
   uint64_t next_number_ ABSL_GUARDED_BY(mu_) = 1;  // the last remembered line has the one before
   std::deque<std::string> remembered_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> waiting_ ABSL_GUARDED_BY(mu_);

@@ -1,4 +1,5 @@
 // status, version.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace {
 using command::BuiltinCall;
 using command::ResultCallback;
 using nlohmann::json;
+
+constexpr size_t kModulesOfAState = 10;  // that `status` names
 
 // A structure, parsed; null where there is none.
 json Structure(const cluster::ClusterState& cluster, absl::string_view name) {
@@ -96,9 +99,12 @@ std::string StatusText(const Subjects& s, const json& status, const health::Repo
                     osd["epoch"].get<int>(), "\n    data: ", osd["pools"].get<int>(), " pools");
   }
   absl::StrAppend(&text, "\n\n  modules:");
-  for (const auto& [state, names] : status["modules"].items()) {
-    absl::StrAppend(&text, "\n    ", state, ": ",
-                    absl::StrJoin(names.get<std::vector<std::string>>(), ", "));
+  for (const auto& [state, of_state] : status["modules"].items()) {
+    auto names = of_state.get<std::vector<std::string>>();
+    const size_t more = names.size() - std::min(names.size(), kModulesOfAState);
+    names.resize(names.size() - more);
+    absl::StrAppend(&text, "\n    ", state, ": ", absl::StrJoin(names, ", "),
+                    more == 0 ? "" : absl::StrCat(" and ", more, " more"));
   }
   if (status["modules"].empty()) absl::StrAppend(&text, " none installed");
   if (const std::string progress = ProgressText(events, /*in_status=*/true); !progress.empty()) {

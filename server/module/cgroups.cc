@@ -207,6 +207,9 @@ std::vector<WantedLimit> Cgroups::Prepare(const std::string& name, const Process
          {{"cpu.shares", absl::StrCat(std::max<uint64_t>(2, limits.cpu_weight * 1024 / 100))}},
          {{"cpu.weight", absl::StrCat(limits.cpu_weight)}}});
   }
+  if (limits.cpu_idle) {
+    settings.push_back({"cpu", "cpu-weight", "idle", {{"cpu.idle", "1"}}, {{"cpu.idle", "1"}}});
+  }
   if (limits.cpu_quota > 0) {
     const auto quota = static_cast<uint64_t>(limits.cpu_quota * kPeriod);
     settings.push_back(

@@ -78,6 +78,17 @@ TEST_F(CgroupsTest, Version2LimitsWhatItsControllersCan) {
   EXPECT_TRUE(groups.WasOutOfMemory("hello.1"));
 }
 
+TEST_F(CgroupsTest, WhatRunsOnlyWhenNothingElseWould) {
+  TellVersion2("cpu", "cpu");
+  Make("v2/service/outpost.hello.1", {"cpu.idle", "cgroup.procs"});
+  Cgroups groups(scratch_.File("proc"));
+  const auto limits = groups.Prepare("hello.1", {.cpu_idle = true});
+  ASSERT_THAT(limits, SizeIs(1));
+  EXPECT_EQ(limits[0].wanted, "idle");
+  EXPECT_EQ(limits[0].how, "cgroup v2");
+  EXPECT_EQ(Read("v2/service/outpost.hello.1/cpu.idle"), "1");
+}
+
 TEST_F(CgroupsTest, Version2GivesControllersToTheGroupsBelow) {
   TellVersion2("memory", "");
   Make("v2/service/outpost.hello.1", {"memory.max"});

@@ -79,6 +79,7 @@ std::string ToText(const LaunchSpec& spec) {
                {"kept", spec.kept},
                {"memory", spec.limits.memory_bytes},
                {"cpu_weight", spec.limits.cpu_weight},
+               {"cpu_idle", spec.limits.cpu_idle},
                {"pids", spec.limits.pids},
                {"open_files", spec.limits.open_files},
                {"no_new_privileges", spec.sandbox.no_new_privileges},
@@ -110,6 +111,7 @@ std::optional<LaunchSpec> ParseLaunchSpec(absl::string_view text) {
   }
   spec.limits.memory_bytes = Get<uint64_t>(parsed, "memory", 0);
   spec.limits.cpu_weight = Get<uint64_t>(parsed, "cpu_weight", 0);
+  spec.limits.cpu_idle = Get(parsed, "cpu_idle", false);
   spec.limits.pids = Get<uint64_t>(parsed, "pids", 0);
   spec.limits.open_files = Get<uint64_t>(parsed, "open_files", 0);
   spec.sandbox.no_new_privileges = Get(parsed, "no_new_privileges", true);

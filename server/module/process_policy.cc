@@ -81,6 +81,18 @@ absl::Status SetMemory(const std::string& word, ProcessPolicy& policy) {
   return absl::OkStatus();
 }
 
+absl::Status SetCpuWeight(const std::string& word, ProcessPolicy& policy) {
+  policy.limits.cpu_idle = word == "idle";
+  policy.limits.cpu_weight = 0;
+  if (policy.limits.cpu_idle) return absl::OkStatus();
+  uint64_t weight = 0;
+  if (!absl::SimpleAtoi(word, &weight) || weight < 1 || weight > 10'000) {
+    return NotA(word, "a number from 1 to 10000, or idle");
+  }
+  policy.limits.cpu_weight = weight;
+  return absl::OkStatus();
+}
+
 absl::Status SetQuota(const std::string& word, ProcessPolicy& policy) {
   double processors = 0;
   if (!absl::SimpleAtod(word, &processors) || !(processors >= 0.01) || processors > 4096) {
@@ -104,12 +116,15 @@ const std::map<std::string, Setter>& Setters() {
       {"drain-timeout", Seconds(&ProcessPolicy::drain_timeout)},
       {"shutdown-grace", Seconds(&ProcessPolicy::shutdown_grace)},
       {"memory", SetMemory},
-      {"cpu-weight",
-       Number([](ProcessPolicy& p) -> uint64_t& { return p.limits.cpu_weight; }, 1, 10'000)},
+      {"cpu-weight", SetCpuWeight},
       {"cpu-quota", SetQuota},
       {"pids", Number([](ProcessPolicy& p) -> uint64_t& { return p.limits.pids; }, 1, 4'194'304)},
       {"open-files",
        Number([](ProcessPolicy& p) -> uint64_t& { return p.limits.open_files; }, 16, 1 << 30)},
+      {"calls-per-second",
+       Number([](ProcessPolicy& p) -> uint64_t& { return p.rates.calls; }, 1, 1'000'000)},
+      {"log-lines-per-second",
+       Number([](ProcessPolicy& p) -> uint64_t& { return p.rates.log_lines; }, 1, 1'000'000)},
       {"no-new-privileges", Flag(&ProcessSandbox::no_new_privileges)},
       {"user",
        [](const std::string& word, ProcessPolicy& policy) {

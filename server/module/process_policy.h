@@ -17,10 +17,13 @@
 //     drain-timeout        seconds to finish what is in hand
 //     shutdown-grace       seconds to end before SIGTERM, and again before SIGKILL
 //     memory               bytes, "64M": over that it is killed
-//     cpu-weight           its share against others, 1 to 10000; 100 is that of all others
+//     cpu-weight           its share against others, 1 to 10000; 100 is that of all others; or
+//                          idle: only what nobody else wants
 //     cpu-quota            processors that it may use, 0.5
 //     pids                 processes and threads
 //     open-files           file descriptors
+//     calls-per-second     calls that it may make, after a tenth of that at once (CallPace)
+//     log-lines-per-second lines that it may log and write, after ten times as many at once
 //     no-new-privileges    whether set-user-id programs give it nothing
 //     user                 the user to run as
 //     read-only            whether it sees the file system read-only, but for `writable`
@@ -49,11 +52,18 @@ enum class RestartPolicy { kAlways, kOnFailure, kNever };
 // "always", "on-failure", "never".
 absl::string_view RestartPolicyName(RestartPolicy policy);
 
+// How often a module may call the manager, and write to its log.
+struct ModuleRates {
+  uint64_t calls = 5000;      // a second
+  uint64_t log_lines = 1000;  // a second
+};
+
 // What a process may use; 0: no limit.
 struct ProcessLimits {
   uint64_t memory_bytes = 0;
   uint64_t cpu_weight = 0;
-  double cpu_quota = 0;  // processors
+  bool cpu_idle = false;  // instead of a weight: it runs when nothing else would
+  double cpu_quota = 0;   // processors
   uint64_t pids = 0;
   uint64_t open_files = 0;
 };
@@ -81,6 +91,7 @@ struct ProcessPolicy {
   absl::Duration drain_timeout = absl::Seconds(5);
   absl::Duration shutdown_grace = absl::Seconds(5);
   ProcessLimits limits;
+  ModuleRates rates;
   ProcessSandbox sandbox;
 };
 

@@ -48,6 +48,11 @@ TEST(ProcessPolicyTest, SettingsAreTyped) {
   EXPECT_THAT(policy.sandbox.writable, ElementsAre("/a", "/b"));
   EXPECT_TRUE(Apply({.key = "writable", .words = {"/c"}}, &policy).ok());
   EXPECT_THAT(policy.sandbox.writable, ElementsAre("/c")) << "the stronger place says it all";
+  EXPECT_TRUE(Apply({.key = "cpu-weight", .words = {"idle"}}, &policy).ok());
+  EXPECT_TRUE(policy.limits.cpu_idle);
+  EXPECT_EQ(policy.limits.cpu_weight, 0u);
+  EXPECT_TRUE(Apply({.key = "cpu-weight", .words = {"7"}}, &policy).ok());
+  EXPECT_FALSE(policy.limits.cpu_idle);
 }
 
 TEST(ProcessPolicyTest, WhatDoesNotFitIsNamed) {
@@ -58,6 +63,7 @@ TEST(ProcessPolicyTest, WhatDoesNotFitIsNamed) {
   EXPECT_EQ(Error("max-backoff", "nan"),
             "max-backoff: \"nan\" is not a number of seconds greater than 0");
   EXPECT_EQ(Error("pids", "-1"), "pids: \"-1\" is not a number from 1 to 4194304");
+  EXPECT_EQ(Error("cpu-weight", "0"), "cpu-weight: \"0\" is not a number from 1 to 10000, or idle");
   EXPECT_EQ(Error("seccomp", "2"), "seccomp: \"2\" is not true or false");
   EXPECT_EQ(Error("writable", "tmp"), "writable: \"tmp\" is not an absolute path");
   for (const std::string word : {"", "M", "1000", "99999999999999999999", "16777216T", "-1G"}) {

@@ -77,6 +77,12 @@ Measure WithoutGroup(const WantedLimit& limit, const LaunchSpec& spec) {
     return Done(limit.name, limit.wanted, SetLimit(RLIMIT_NPROC, spec.limits.pids),
                 "RLIMIT_NPROC: of all that its user runs" + no_group);
   }
+  if (limit.name == "cpu-weight" && spec.limits.cpu_idle) {
+    const sched_param none = {};
+    return Done(limit.name, limit.wanted,
+                sched_setscheduler(0, SCHED_IDLE, &none) == 0 ? "" : Errno("sched_setscheduler"),
+                "SCHED_IDLE: of each thread" + no_group);
+  }
   if (limit.name == "cpu-weight") {
     // Each step of niceness is worth a factor of 1.25.
     const double steps =

@@ -33,6 +33,7 @@
 #include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/metrics/request_counters.h"
+#include "server/module/process_policy.h"
 
 namespace outpost::module {
 
@@ -111,6 +112,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // the session.
   const std::optional<auth::Caps>& asked() const { return asked_; }
   void set_asked(std::optional<auth::Caps> asked) { asked_ = std::move(asked); }
+  // How often it may call, and log. Set as `asked` is.
+  const ModuleRates& rates() const { return rates_; }
+  void set_rates(const ModuleRates& rates) { rates_ = rates; }
 
   // Ends the stream; the requests in hand end with ABORTED.
   void Close(const absl::Status& status, absl::string_view reason);
@@ -175,6 +179,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const std::string key_;
   std::optional<auth::Caps> asked_;
+  ModuleRates rates_;
   const v1::Register registration_;
   const std::shared_ptr<SessionLink> link_;
   event::TimerQueue* const timers_;

@@ -98,9 +98,6 @@ struct SupervisorOptions {
   absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
   double registrations_per_second = 10;             // of one module; see RegistrationLimit
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
-  // What a module may log, and its process write: lines at once, and a second.
-  double log_burst = 10000;
-  double log_rate = 1000;
 };
 
 // Why a session was refused, for the wire.
@@ -331,9 +328,9 @@ class Supervisor {
   std::string OtherFifo(const Module& m) const;
 
   // supervisor_logs.cc: what modules log
-  void HandleLog(const std::string& name, const v1::LogBatch& batch);
+  void HandleLog(const Session& session, const v1::LogBatch& batch);
   // How many of `lines` may go into the log; arranges for those that may not to be told of.
-  int MayLog(const std::string& name, int lines);
+  int MayLog(const std::string& name, int lines, const ModuleRates& rates);
   void TellLeftOut(const std::string& name);
 
   // supervisor_records.cc: what the next manager must know of a process
@@ -502,6 +499,7 @@ class Supervisor {
   absl::flat_hash_map<std::string, uint64_t> option_changes_ ABSL_GUARDED_BY(configured_mu_);
 
   struct LogLimit {
+    uint64_t per_second;
     log::RateLimit lines;
     bool is_told = false;  // that lines are left out: soon, by a timer
   };

@@ -348,13 +348,13 @@ TEST_F(LifecycleTest, WhatItWritesIsBoundedAndHowManyLinesAreLeftOutIsTold) {
       log::Configure({.file = "", .level = "info", .levels = {{"module", "warning"}}}).ok());
   Install("chatty", "seq 12000; exec sleep 600");
   LogCount count("chatty");
-  // However long it takes: no more lines than the burst.
-  StartManager([](auto& options) { options.log_rate = 0; });
+  StartManager([](auto& options) { options.policy.rates.log_lines = 10; });
   ASSERT_TRUE(manager->Enable("chatty").ok());
   NextProcess();
   EXPECT_TRUE(count.AwaitTotal(12000));
-  EXPECT_EQ(count.kept(), 10000);
-  EXPECT_EQ(count.left_out(), 2000);
+  EXPECT_GE(count.kept(), 100) << "what may come at once";
+  EXPECT_GT(count.left_out(), 0);
+  EXPECT_EQ(count.kept() + count.left_out(), 12000);
   // For its crash report the end of it is kept.
   EXPECT_THAT((*manager)->Describe("chatty")->stderr_tail(), testing::Contains("12000"));
 }
@@ -365,8 +365,7 @@ TEST_F(LifecycleTest, WhatItLogsIsBoundedAsWell) {
   std::atomic<int> in_cluster_log = 0;
   LogCount count("talker");
   StartManager([&](auto& options) {
-    options.log_burst = 100;
-    options.log_rate = 0;
+    options.policy.rates.log_lines = 1;
     options.cluster_log = [&](const auto&) { ++in_cluster_log; };
   });
   FakeModule talker(*manager, "talker");
@@ -383,11 +382,12 @@ TEST_F(LifecycleTest, WhatItLogsIsBoundedAsWell) {
   LogCount of_other("other");
   (*manager)->Handle(other.session, request);
   EXPECT_TRUE(count.AwaitTotal(180));
-  EXPECT_EQ(count.kept(), 100);
-  EXPECT_EQ(count.left_out(), 80);
-  EXPECT_TRUE(of_other.AwaitTotal(60)) << "each has its own";
-  EXPECT_EQ(of_other.left_out(), 0);
-  EXPECT_EQ(in_cluster_log, 160);
+  EXPECT_GE(count.kept(), 10) << "what may come at once";
+  EXPECT_GT(count.left_out(), 0);
+  EXPECT_EQ(count.kept() + count.left_out(), 180);
+  EXPECT_TRUE(of_other.AwaitTotal(60));
+  EXPECT_GE(of_other.kept(), 10) << "each has its own";
+  EXPECT_EQ(in_cluster_log, count.kept() + of_other.kept());
 }
 
 TEST_F(LifecycleTest, StopEndsAllWithinItsBound) {

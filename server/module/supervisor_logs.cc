@@ -10,14 +10,16 @@ namespace {
 
 constexpr absl::Duration kTellLeftOutAfter = absl::Seconds(1);
 constexpr size_t kMaxLogLimits = 4096;
+constexpr double kBurstSeconds = 10;
 
 }  // namespace
 
-void Supervisor::HandleLog(const std::string& name, const v1::LogBatch& batch) {
+void Supervisor::HandleLog(const Session& session, const v1::LogBatch& batch) {
+  const std::string& name = session.name();
   if (batch.dropped() > 0) {
     log::Get("module").warn("{}: {} log lines were lost", name, batch.dropped());
   }
-  const int may = MayLog(name, batch.records_size());
+  const int may = MayLog(name, batch.records_size(), session.rates());
   for (int i = 0; i < may; ++i) {
     const v1::LogRecord& record = batch.records(i);
     log::Write(name, record);
@@ -25,7 +27,7 @@ void Supervisor::HandleLog(const std::string& name, const v1::LogBatch& batch) {
   }
 }
 
-int Supervisor::MayLog(const std::string& name, int lines) {
+int Supervisor::MayLog(const std::string& name, int lines, const ModuleRates& rates) {
   const absl::Duration now = event::Moment::Now().steady;
   int may = 0;
   bool tell = false;
@@ -36,9 +38,11 @@ int Supervisor::MayLog(const std::string& name, int lines) {
       absl::erase_if(log_limits_,
                      [now](const auto& entry) { return entry.second.lines.IsFull(now); });
     }
-    LogLimit& limit =
-        log_limits_.try_emplace(name, LogLimit{.lines = {options_.log_burst, options_.log_rate}})
-            .first->second;
+    const auto per_second = static_cast<double>(rates.log_lines);
+    const LogLimit whole = {.per_second = rates.log_lines,
+                            .lines = {kBurstSeconds * per_second, per_second}};
+    LogLimit& limit = log_limits_.try_emplace(name, whole).first->second;
+    if (limit.per_second != rates.log_lines) limit = whole;
     for (int i = 0; i < lines; ++i) may += limit.lines.Take(now) ? 1 : 0;
     tell = may < lines && !std::exchange(limit.is_told, true);
   }
@@ -48,17 +52,19 @@ int Supervisor::MayLog(const std::string& name, int lines) {
 
 void Supervisor::TellLeftOut(const std::string& name) {
   uint64_t left_out = 0;
+  uint64_t per_second = 0;
   {
     absl::MutexLock lock(&log_mu_);
     const auto limit = log_limits_.find(name);
     if (limit == log_limits_.end()) return;
     limit->second.is_told = false;
     left_out = limit->second.lines.TakeRefused();
+    per_second = limit->second.per_second;
   }
   if (left_out == 0) return;
   log::Get("module").warn(
-      "{}: {} lines were left out: it logs more than {} a second (--log-lines-per-second)", name,
-      left_out, options_.log_rate);
+      "{}: {} lines were left out: it logs more than {} a second (log-lines-per-second)", name,
+      left_out, per_second);
 }
 
 }  // namespace outpost::module

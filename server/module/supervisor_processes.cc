@@ -63,6 +63,7 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
   callbacks.on_output = [this, name, run](absl::string_view line) {
     // It is shown in proto3 strings, which must be UTF-8.
     std::string text = internal::ToUtf8(line);
+    ModuleRates rates;
     Locked([&] {
       mu_.AssertHeld();
       Module* writer = Find(name);
@@ -71,8 +72,9 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
       std::deque<std::string>& output = next ? writer->successor->output : writer->output;
       output.push_back(text);
       if (output.size() > kOutputTail) output.pop_front();
+      rates = writer->policy.rates;
     });
-    if (MayLog(name, 1) == 0) return;
+    if (MayLog(name, 1, rates) == 0) return;
     v1::LogRecord record;
     record.set_logger("output");
     record.set_message(std::move(text));

@@ -190,6 +190,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     m.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
                                 parts_.timers, m.requests);
     if (m.installed) m.session->set_asked(m.installed->caps);
+    m.session->set_rates(m.policy.rates);
     {
       absl::MutexLock lock(&route_mu_);
       by_key_[m.session->key()] = m.session;
@@ -237,7 +238,7 @@ void Supervisor::SendConfigure(const std::string& name, const std::shared_ptr<Se
 }
 
 void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::AttachRequest& message) {
-  if (message.has_log()) return HandleLog(session->name(), message.log());
+  if (message.has_log()) return HandleLog(*session, message.log());
   Locked([&] {
     mu_.AssertHeld();
     Module* m = Find(session->name());

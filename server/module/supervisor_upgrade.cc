@@ -177,6 +177,7 @@ std::shared_ptr<Session> Supervisor::AttachSuccessor(Module& m, v1::Register reg
   next.session = Session::Create(NewSecret(), std::move(registration), std::move(link),
                                  parts_.timers, m.requests);
   next.session->set_asked(next.installed.caps);
+  next.session->set_rates(m.policy.rates);
   {
     absl::MutexLock lock(&route_mu_);
     by_key_[next.session->key()] = next.session;

@@ -19,12 +19,13 @@ absl::Duration Now() { return event::Moment::Now().steady; }
 
 }  // namespace
 
-void CallPace::Run(const std::string& caller, bool is_dear, absl::AnyInvocable<void()> call) {
+void CallPace::Run(const std::string& caller, double per_second, bool is_dear,
+                   absl::AnyInvocable<void()> call) {
   {
     absl::MutexLock lock(&mu_);
     if (!stopped_) {
       const absl::Duration now = Now();
-      auto& [name, known] = Find(caller, now);
+      auto& [name, known] = Find(caller, per_second, now);
       const absl::Duration wait = known.until - now - kBurst;
       if (!known.waiting.empty() || wait > absl::ZeroDuration()) {
         known.waiting.push_back({is_dear, std::move(call)});
@@ -34,13 +35,13 @@ void CallPace::Run(const std::string& caller, bool is_dear, absl::AnyInvocable<v
         return log::Get("rpc").warn(
             "{} makes more calls than {} a second (one that changes something, or is refused, "
             "counts "
-            "as {}): further ones wait for their turn (--calls-per-second)",
-            name, per_second_, 1 + kDear);
+            "as {}): further ones wait for their turn (calls-per-second)",
+            name, per_second, 1 + kDear);
       }
       Count(known, is_dear ? 1 + kDear : 1, now);
     }
   }
-  RunNow(caller, std::move(call));
+  RunNow(caller, per_second, std::move(call));
 }
 
 void CallPace::Stop() {
@@ -65,27 +66,31 @@ size_t CallPace::waiting() const {
 }
 
 std::pair<const std::string, CallPace::Caller>& CallPace::Find(const std::string& name,
+                                                               double per_second,
                                                                absl::Duration now) {
   if (callers_.size() >= kMaxNames && !callers_.contains(name)) {
     absl::erase_if(callers_, [now](const auto& entry) {
       return entry.second.waiting.empty() && entry.second.until <= now;
     });
-    if (callers_.size() >= kMaxNames) return *callers_.try_emplace(kOthers).first;
   }
-  return *callers_.try_emplace(name).first;
+  const bool has_place = callers_.size() < kMaxNames || callers_.contains(name);
+  auto& found = *callers_.try_emplace(has_place ? name : kOthers).first;
+  found.second.per_second = per_second;
+  return found;
 }
 
-void CallPace::Count(Caller& caller, double calls, absl::Duration now) const {
-  caller.until = std::max(caller.until, now) + absl::Seconds(calls / per_second_);
+void CallPace::Count(Caller& caller, double calls, absl::Duration now) {
+  caller.until = std::max(caller.until, now) + absl::Seconds(calls / caller.per_second);
 }
 
 void CallPace::Arm(const std::string& name, absl::Duration after) {
-  timers_.After(after, [this, name] { RunDue(name); });
+  timers_.After(std::max(after, kTurn), [this, name] { RunDue(name); });
 }
 
 void CallPace::RunDue(const std::string& name) {
   while (true) {
     Waiting next;
+    double per_second = 0;
     {
       absl::MutexLock lock(&mu_);
       const auto found = callers_.find(name);
@@ -97,19 +102,21 @@ void CallPace::RunDue(const std::string& name) {
       }
       next = std::move(caller.waiting.front());
       caller.waiting.pop_front();
+      per_second = caller.per_second;
       Count(caller, next.is_dear ? 1 + kDear : 1, now);
     }
-    RunNow(name, std::move(next.call));
+    RunNow(name, per_second, std::move(next.call));
   }
 }
 
-void CallPace::RunNow(const std::string& caller, absl::AnyInvocable<void()> call) {
+void CallPace::RunNow(const std::string& caller, double per_second,
+                      absl::AnyInvocable<void()> call) {
   const absl::Duration began = Now();
   call();
   const absl::Duration ended = Now();
   if (ended - began < kWork) return;
   absl::MutexLock lock(&mu_);
-  Count(Find(caller, ended).second, absl::FDivDuration(ended - began, kWork), ended);
+  Count(Find(caller, per_second, ended).second, absl::FDivDuration(ended - began, kWork), ended);
 }
 
 }  // namespace outpost::rpc

@@ -31,15 +31,21 @@ class CallPace {
  public:
   static constexpr size_t kMaxNames = 4096;
   static constexpr absl::Duration kBurst = absl::Milliseconds(100);  // of the rate, at once
+  // Who waits does so at least for this long, and has then what that is worth at once: a few calls
+  // in a row disturb the others less than one by one.
+  static constexpr absl::Duration kTurn = absl::Milliseconds(5);
   static constexpr absl::Duration kWork = absl::Microseconds(100);
   static constexpr double kDear = 9;
 
-  // `calls_per_second`: of one caller; above 0.
-  explicit CallPace(double calls_per_second) : per_second_(calls_per_second) {}
+  CallPace() = default;
   ~CallPace() { Stop(); }
+  CallPace(const CallPace&) = delete;
+  CallPace& operator=(const CallPace&) = delete;
 
-  // Runs `call` of `caller` now or, on another thread, when it is its turn.
-  void Run(const std::string& caller, bool is_dear, absl::AnyInvocable<void()> call);
+  // Runs `call` of `caller`, who may make so many `per_second` (above 0), now or, on another
+  // thread, when it is its turn.
+  void Run(const std::string& caller, double per_second, bool is_dear,
+           absl::AnyInvocable<void()> call);
   // Runs all that waits; nobody is held back from then on.
   void Stop();
 
@@ -52,6 +58,7 @@ class CallPace {
     absl::AnyInvocable<void()> call;
   };
   struct Caller {
+    double per_second = 0;
     // When all that was let in would have come, had it come at the rate.
     absl::Duration until = -absl::InfiniteDuration();
     std::deque<Waiting> waiting;
@@ -59,17 +66,16 @@ class CallPace {
   };
 
   // The name by which a caller is known here, and it.
-  std::pair<const std::string, Caller>& Find(const std::string& name, absl::Duration now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Count(Caller& caller, double calls, absl::Duration now) const;
+  std::pair<const std::string, Caller>& Find(const std::string& name, double per_second,
+                                             absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void Count(Caller& caller, double calls, absl::Duration now);
   // Lets the first that waits of `name` begin when it may.
   void Arm(const std::string& name, absl::Duration after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Begins what may begin now of `name`.
   void RunDue(const std::string& name);
   // Runs what was let in, and counts the time that it takes.
-  void RunNow(const std::string& caller, absl::AnyInvocable<void()> call);
+  void RunNow(const std::string& caller, double per_second, absl::AnyInvocable<void()> call);
 
-  const double per_second_;
   mutable absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<std::string, Caller> callers_ ABSL_GUARDED_BY(mu_);

@@ -44,14 +44,15 @@ class Runs {
 
 TEST(CallPaceTest, WhoIsBeyondItsShareWaitsAndNobodyElseDoes) {
   Runs runs;
-  CallPace pace(kNearlyNever);
-  for (int i = 0; i < 4; ++i) pace.Run("hasty", false, runs.Call(i));
+  CallPace pace;
+  const double rate = kNearlyNever;
+  for (int i = 0; i < 4; ++i) pace.Run("hasty", rate, false, runs.Call(i));
   EXPECT_EQ(pace.waiting(), 3u);
-  pace.Run("other", true, runs.Call(10));
+  pace.Run("other", rate, true, runs.Call(10));
   EXPECT_THAT(runs.all(), ElementsAre(0, 10));
   pace.Stop();
   EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3)) << "in the order in which they came";
-  pace.Run("hasty", false, runs.Call(4));
+  pace.Run("hasty", rate, false, runs.Call(4));
   EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3, 4)) << "at once";
 }
 
@@ -59,10 +60,11 @@ TEST(CallPaceTest, WhatWaitsBeginsInItsTurn) {
   Runs runs;
   absl::Notification last;
   const absl::Duration began = event::Moment::Now().steady;
-  CallPace pace(100);  // so that a change is worth a tenth of a second
-  for (int i = 0; i < 5; ++i) pace.Run("hasty", true, runs.Call(i));
+  CallPace pace;
+  const double rate = 100;  // so that a change is worth a tenth of a second
+  for (int i = 0; i < 5; ++i) pace.Run("hasty", rate, true, runs.Call(i));
   absl::Duration ended;
-  pace.Run("hasty", false, [&] {
+  pace.Run("hasty", rate, false, [&] {
     ended = event::Moment::Now().steady;
     last.Notify();
   });
@@ -74,28 +76,30 @@ TEST(CallPaceTest, WhatWaitsBeginsInItsTurn) {
 
 TEST(CallPaceTest, TheTimeThatACallTakesCounts) {
   Runs runs;
-  CallPace pace(20);  // a burst of two
-  pace.Run("quick", false, runs.Call(0));
-  pace.Run("quick", false, runs.Call(1));
+  CallPace pace;
+  const double rate = 20;  // a burst of two
+  pace.Run("quick", rate, false, runs.Call(0));
+  pace.Run("quick", rate, false, runs.Call(1));
   EXPECT_EQ(pace.waiting(), 0u);
-  pace.Run("heavy", false, [] {
+  pace.Run("heavy", rate, false, [] {
     const absl::Duration until = event::Moment::Now().steady + absl::Milliseconds(20);
     while (event::Moment::Now().steady < until) {
     }
   });
-  pace.Run("heavy", false, runs.Call(2));
+  pace.Run("heavy", rate, false, runs.Call(2));
   EXPECT_EQ(pace.waiting(), 1u) << "for what two hundred calls are worth";
 }
 
 TEST(CallPaceTest, NamesWithoutEndShareOnePace) {
   Runs runs;
-  CallPace pace(kNearlyNever);
+  CallPace pace;
+  const double rate = kNearlyNever;
   for (size_t i = 0; i < CallPace::kMaxNames; ++i) {
-    pace.Run(absl::StrCat("m", i), false, [] {});
+    pace.Run(absl::StrCat("m", i), rate, false, [] {});
   }
   EXPECT_EQ(pace.waiting(), 0u);
-  pace.Run("one", false, runs.Call(1));
-  pace.Run("another", false, runs.Call(2));
+  pace.Run("one", rate, false, runs.Call(1));
+  pace.Run("another", rate, false, runs.Call(2));
   EXPECT_THAT(runs.all(), ElementsAre(1));
   EXPECT_EQ(pace.waiting(), 1u);
 }
@@ -103,8 +107,9 @@ TEST(CallPaceTest, NamesWithoutEndShareOnePace) {
 TEST(CallPaceTest, WhatWaitsRunsWhenItGoes) {
   Runs runs;
   {
-    CallPace pace(kNearlyNever);
-    for (int i = 0; i < 3; ++i) pace.Run("hasty", false, runs.Call(i));
+    CallPace pace;
+    const double rate = kNearlyNever;
+    for (int i = 0; i < 3; ++i) pace.Run("hasty", rate, false, runs.Call(i));
   }
   EXPECT_THAT(runs.all(), ElementsAre(0, 1, 2));
 }

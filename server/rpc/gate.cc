@@ -105,15 +105,17 @@ class GatedHandler final : public MethodHandler {
     // All that `param` points to is there until the call has ended, which it has not begun.
     if (!admitted.ok()) {
       const std::string& name = caller.name.empty() ? caller.peer->name : caller.name;
-      return pace_->Run(name, /*is_dear=*/true, [this, bytes, param, admitted] {
-        const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
-        // It has what the call needs in the call's own memory when RunHandler returns.
-        const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
-        Run(refusing.get(), bytes, param);
-      });
+      return pace_->Run(
+          name, caller.calls_per_second, /*is_dear=*/true, [this, bytes, param, admitted] {
+            const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
+            // It has what the call needs in the call's own memory when RunHandler returns.
+            const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
+            Run(refusing.get(), bytes, param);
+          });
     }
     if (caller.module.empty()) return Run(inner_, bytes, param);
-    pace_->Run(caller.name, IsChange(right_), [this, bytes, param] { Run(inner_, bytes, param); });
+    pace_->Run(caller.name, caller.calls_per_second, IsChange(right_),
+               [this, bytes, param] { Run(inner_, bytes, param); });
   }
 
  private:
@@ -189,6 +191,7 @@ absl::Status Gate::Identify(CallContext* context) const {
     caller.module = session->name();
     caller.name = absl::StrCat("module/", session->name());
     caller.asked = session->asked();
+    caller.calls_per_second = static_cast<double>(session->rates().calls);
   }
   std::optional<auth::Caps> caps = parts_.entities->CapsOf(caller.name);
   if (!caps) {

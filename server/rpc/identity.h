@@ -28,6 +28,7 @@ struct Caller {
   std::string name;    // "module/<name>" or "user/<name>"
   auth::Caps caps;
   std::optional<auth::Caps> asked;         // of a module: no more than its manifest asks for
+  double calls_per_second = 5000;          // that a module may make
   std::shared_ptr<const auth::Peer> peer;  // of the connection
   std::string address;                     // for networks in caps; empty: this host
   std::string from;                        // for people: "uid 0, pid 17", "ipv4:10.1.2.3:4711"

@@ -21,12 +21,12 @@ namespace {
 
 using AttachStream = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>;
 
-// Who registers too often hears so when this is over, and so does whoever is refused where many
-// are: one that tries again as soon as it is refused would keep the manager busy with refusing
+// Who registers too often hears so when this is over, and so does who may not, where many may
+// not: one that tries again as soon as it is refused would keep the manager busy with refusing
 // it. So many wait at most.
 constexpr absl::Duration kHold = absl::Seconds(1);
 constexpr int kMaxHeld = 1024;
-// How many are refused at once: at once, and a second.
+// How many who may not hear so at once: in a row, and then a second.
 constexpr double kRefusedAtOnce = 20;
 constexpr double kRefusedASecond = 10;
 
@@ -163,7 +163,7 @@ absl::Status MayBe(const std::string& name, const Caller& caller) {
 
 }  // namespace
 
-// Who is refused, and when they hear of it.
+// Who may not be the module that they say, and when they hear of it.
 class ModuleHostService::Refusals {
  public:
   // Whether there have been many lately, of whatever module.
@@ -286,11 +286,11 @@ class ModuleHostService::AttachReactor final : public AttachStream {
       line.arguments = {{"name", name}};
       SetRefused(why, &line);
       parts_.audit->Write(line);
+      // Other refusals count as registrations.
+      if (parts_.refusals->AreMany() && Hold({why, std::string(reason), /*told=*/true}))
+        return false;
     }
-    if (!parts_.refusals->AreMany() ||
-        !Hold({.status = why, .reason = std::string(reason), .told = true})) {
-      link_->Close(why, reason);
-    }
+    link_->Close(why, reason);
     return false;
   }
 

@@ -66,8 +66,7 @@ Server::Server(ServerOptions options, Parts parts)
              .origin =
                  [this](const grpc::CallbackServerContext& context) { return OriginOf(context); },
              .is_revoked =
-                 [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); }}),
-      pace_(options_.calls_per_second) {}
+                 [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); }}) {}
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
 

@@ -41,7 +41,6 @@ struct ServerOptions {
   // Without a sign of life (an answer to a ping) for so long, a connection is closed; also one
   // that does not come to be in that time.
   absl::Duration dead_peer = absl::Seconds(40);
-  double calls_per_second = 5000;        // of one caller; see CallPace
   const OpenStreams* streams = nullptr;  // null: they are not limited
   TlsOptions tls = {};
 };

@@ -1,6 +1,7 @@
 // fault_bench: what faults of one module do to the commands of another.
 //
 //     fault_bench [--json FILE] [--seconds S] [--rounds N] [--only WORDS] [--command PREFIX]
+//                 [--flag FLAG]
 //
 // Starts an outpostd with a module that does nothing, whose command is run over and over,
 // and modules that break in the way that they are told to. For each fault, windows in which
@@ -47,8 +48,9 @@ struct Settings {
   int rounds = 5;
   std::string only;
   std::string command = "noop-cpp";
-  std::string flood;   // what of: this process floods a manager
-  std::string socket;  // of that
+  std::vector<std::string> flags;  // more of outpostd
+  std::string flood;               // what of: this process floods a manager
+  std::string socket;              // of that
 };
 
 struct FaultRow {
@@ -137,19 +139,22 @@ int Main(const Settings& settings) {
   bool all_hold = true;
   {
     const std::unique_ptr<SmallDisk> disk = SmallDisk::Mount(directory + "/disk");
+    std::vector<std::string> flags = {
+        "--module-path",     (here / "tests/bench/modules").string(),
+        "--module-path",     (here / "tests/integration/modules").string(),
+        "--module-path",     directory + "/modules",
+        "--initial-modules", "noop_cpp,noop_py,breaks,faulty_cpp",
+        "--python-path",     (here / "sdk/python").string(),
+        "--shutdown-grace",  "0.5",
+        "--log-level",       "warning",
+        "--module-setting",  "*.drain-timeout=0.2",
+        "--module-setting",  "breaks.cpu-weight=idle",
+        "--module-setting",  "breaks.pids=64",
+        "--module-setting",  "breaks.memory=128M",
+        "--module-setting",  absl::StrCat("breaks.calls-per-second=", kCallsPerSecond)};
+    flags.insert(flags.end(), settings.flags.begin(), settings.flags.end());
     const Manager manager(here, directory + "/a",
-                          disk == nullptr ? directory + "/a/data" : directory + "/disk",
-                          {"--module-path",     (here / "tests/bench/modules").string(),
-                           "--module-path",     (here / "tests/integration/modules").string(),
-                           "--module-path",     directory + "/modules",
-                           "--initial-modules", "noop_cpp,noop_py,breaks,faulty_cpp",
-                           "--python-path",     (here / "sdk/python").string(),
-                           "--shutdown-grace",  "0.5",
-                           "--log-level",       "warning",
-                           "--module-setting",  "*.drain-timeout=0.2",
-                           "--module-setting",  "breaks.cpu-weight=20",
-                           "--module-setting",  "breaks.pids=64",
-                           "--module-setting",  "breaks.memory=128M"});
+                          disk == nullptr ? directory + "/a/data" : directory + "/disk", flags);
     for (const char* prefix : {"noop-cpp", "noop-py", "breaks", "faulty-cpp"}) {
       WaitForModule(manager.channel(), prefix);
     }
@@ -193,6 +198,9 @@ int main(int argc, char** argv) {
   app.add_option("--only", settings.only, "only faults whose names have these words");
   app.add_option("--command", settings.command, "the command that is watched: noop-cpp, noop-py")
       ->capture_default_str();
+  app.add_option(
+      "--flag", settings.flags,
+      "another flag of outpostd: --flag=--module-setting=breaks.pids=9; may be repeated");
   // What the bench starts beside itself.
   app.add_option("--flood", settings.flood)->group("");
   app.add_option("--socket", settings.socket)->group("");

@@ -131,9 +131,11 @@ class Faults::Modules {
          },
          Restart()},
     };
+    const std::string held =
+        absl::StrCat("calls-per-second ", kCallsPerSecond, "; log-lines-per-second; ", limits);
     for (const std::string what : {"calls", "logs", "keys"}) {
       all.push_back(
-          {absl::StrCat("floods the manager with ", what), limits,
+          {absl::StrCat("floods the manager with ", what), held,
            [this, what] {
              Begin([this, what] { Try(manager_, {"breaks", "flood", what}, absl::Seconds(60)); });
            },
@@ -143,7 +145,8 @@ class Faults::Modules {
                             "--registrations-per-second"));
     all.push_back(ByAnother("tokens", "attaches with a token that is not its own",
                             "a refusal that comes after a second"));
-    all.push_back(ByAnother("sessions", "calls with the key of no session", "--calls-per-second"));
+    all.push_back(
+        ByAnother("sessions", "calls with the key of no session", "a refusal counts as ten calls"));
     if (HasLimit(modules.at("breaks"), "pids")) {
       all.push_back({"fork bomb", limits, Ask({"breaks", "fork"}), Restart()});
     }
@@ -163,7 +166,8 @@ class Faults::Modules {
                      [this] {
                        disk_->Fill();
                        Begin([this] {
-                         Try(manager_, {"config-key", "set", "no-place", std::string(60'000, 'x')},
+                         Try(manager_,
+                             {"config-key", "set", "mgr/breaks/no-place", std::string(60'000, 'x')},
                              absl::Seconds(5));
                          absl::SleepFor(absl::Milliseconds(10));
                        });
@@ -224,7 +228,7 @@ class Faults::Modules {
   void AwaitWrites() {
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
     v1::CommandsRunRequest request;
-    for (const char* word : {"config-key", "set", "place", "x"}) request.add_words(word);
+    for (const char* word : {"config-key", "set", "mgr/breaks/place", "x"}) request.add_words(word);
     while (absl::Now() < deadline) {
       grpc::ClientContext context;
       v1::CommandsRunResponse response;

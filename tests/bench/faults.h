@@ -66,6 +66,9 @@ struct Fault {
 // module path.
 void InstallFaults(const std::string& path);
 
+// How often the module `breaks` may call.
+inline constexpr int kCallsPerSecond = 300;
+
 // All there are, of a manager that runs the modules `breaks` and `faulty_cpp`.
 class Faults {
  public:

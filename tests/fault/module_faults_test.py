@@ -164,9 +164,15 @@ def test_a_leak_of_files() -> None:
         well_again(manager)
 
 
-def test_spinning_with_every_processor() -> None:
-    with start("cpu-weight=20") as manager:
-        print(isolation(manager, "cpu-weight"))
+@pytest.mark.parametrize("weight", ["20", "idle"])
+def test_spinning_with_every_processor(weight: str) -> None:
+    with start(f"cpu-weight={weight}") as manager:
+        measure = isolation(manager, "cpu-weight")
+        print(measure)
+        assert measure.applied and measure.wanted == weight
+        if measure.how.startswith("SCHED_IDLE"):
+            pid = manager.modules()["breaks"].pid
+            assert os.sched_getscheduler(pid) == os.SCHED_IDLE
         manager.check("breaks", "spin")
         with others_go_on(manager):
             assert manager.outpost("status").rc == 0

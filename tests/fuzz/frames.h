@@ -3,6 +3,8 @@
 #ifndef OUTPOST_TESTS_FUZZ_FRAMES_H_
 #define OUTPOST_TESTS_FUZZ_FRAMES_H_
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +14,8 @@ namespace outpost::fuzz {
 
 template <typename Message>
 std::vector<Message> ParseFrames(const uint8_t* data, size_t size) {
+  // It would tell of each string that is no UTF-8.
+  [[maybe_unused]] static const auto silent = google::protobuf::SetLogHandler(nullptr);
   std::vector<Message> messages;
   while (size >= 2) {
     const size_t length = std::min<size_t>(data[0] | data[1] << 8, size - 2);

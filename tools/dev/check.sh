@@ -149,13 +149,16 @@ format() {
   "$venv/bin/buf" format --write proto
 }
 
-# The C++ tests in builds with ASan and UBSan, and with TSan. Each compiles nearly
+# The C++ tests, and those of faults, in builds with ASan and UBSan, and with TSan. Each compiles nearly
 # all there is once more, which is why it is not part of every test.
 check_sanitizers() {
   local sanitizer
   for sanitizer in asan tsan; do
     bazel_tests "tests with $sanitizer" --config=$sanitizer --build_tests_only \
       --test_lang_filters=cc --test_tag_filters=-no-$sanitizer //...
+    # These are not in C++, but the programs that they try hard are.
+    bazel_tests "fault tests with $sanitizer" --config=$sanitizer --build_tests_only \
+      --test_tag_filters=-no-$sanitizer //tests/fault/...
   done
 }
 
