@@ -27,7 +27,7 @@ struct ClusterCommand {
   std::string service_id;    // "0"; empty for "mon": whichever answers
   std::string command_json;  // {"prefix": …, arguments…}
   std::string inbuf;
-  absl::Time deadline = absl::InfiniteFuture();
+  absl::Time deadline = absl::InfiniteFuture();  // by internal::SteadyNow
 };
 
 class Source {

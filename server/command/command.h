@@ -63,8 +63,8 @@ struct Invocation {
   std::string prefix;        // "osd status"
   std::string command_json;  // {"prefix": …, arguments…}, typed
   std::optional<std::string> inbuf;
-  absl::Time deadline = absl::InfiniteFuture();
-  std::string caller;       // "client", "module/<name>": for display
+  absl::Time deadline = absl::InfiniteFuture();  // by internal::SteadyNow
+  std::string caller;                            // "client", "module/<name>": for display
   std::string parent_call;  // the call id of what the caller works on; may be empty
   // What a module knows it by that runs it once only, as its process does that has this
   // `instance`; see module_host.proto. Both empty: it is simply run.

@@ -33,8 +33,8 @@ struct Request {
   std::vector<std::string> words;
   std::string command_json;  // used when not empty
   std::optional<std::string> inbuf;
-  std::string format;  // empty: the command's own
-  absl::Time deadline = absl::InfiniteFuture();
+  std::string format;                            // empty: the command's own
+  absl::Time deadline = absl::InfiniteFuture();  // by internal::SteadyNow
   std::string caller;
   std::string parent_call;
   // As in Invocation; of modules' commands only.

@@ -50,9 +50,9 @@ struct RemoteCall {
   std::string method;
   std::string args_json;
   std::string kwargs_json;
-  std::string parent_call;  // empty: none
-  std::string caller;       // "client", "module/<name>"
-  absl::Time deadline = absl::InfiniteFuture();
+  std::string parent_call;                       // empty: none
+  std::string caller;                            // "client", "module/<name>"
+  absl::Time deadline = absl::InfiniteFuture();  // by internal::SteadyNow
 };
 
 // What came of it: the module's answer, or why there is none, with the reason

@@ -9,6 +9,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/module/supervisor_fixture.h"
 
 namespace outpost::module {
@@ -125,7 +126,7 @@ TEST_F(CallRouterTest, AModuleThatCannotAnswerIsAResultWithItsErrno) {
 
   const auto module = Module("m");
   Command late;
-  router_->RunCommand("m", Hello(absl::Now() + absl::Milliseconds(20)), late.Callback());
+  router_->RunCommand("m", Hello(internal::SteadyNow() + absl::Milliseconds(20)), late.Callback());
   EXPECT_EQ(late.Get().retval, -ETIMEDOUT);
   EXPECT_EQ(late.Get().err, "command \"hello\": module m did not answer in time");
 
@@ -223,7 +224,7 @@ TEST_F(CallRouterTest, TheDeadlineOfTheParentIsThatOfTheChild) {
   const auto module = Module("m");
   Command parent;
   Remote child;
-  router_->RunCommand("m", Hello(absl::Now() + absl::Seconds(30)), parent.Callback());
+  router_->RunCommand("m", Hello(internal::SteadyNow() + absl::Seconds(30)), parent.Callback());
   router_->Call(Call("m", "x", module->link->Next(Case::kRunCommand).run_command().call_id()),
                 child.Callback());
   const v1::Call sent = module->link->Next(Case::kCall).call();

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/event/proto_time.h"
 
 namespace outpost::module {
@@ -24,7 +25,7 @@ void SetRequest(v1::AttachResponse& message, RequestId id, absl::Time deadline) 
     if (bounded) timeout = message.mutable_call()->mutable_timeout();
   }
   if (timeout != nullptr) {
-    *timeout = event::ToProto(std::max(deadline - absl::Now(), absl::ZeroDuration()));
+    *timeout = event::ToProto(std::max(deadline - internal::SteadyNow(), absl::ZeroDuration()));
   }
 }
 
@@ -34,7 +35,7 @@ bool IsOver(absl::Time deadline, metrics::Clock::time_point came) {
   constexpr absl::Duration kOnTheWay = absl::Milliseconds(50);
   constexpr double kRounded = 0.02;  // of the whole time
   if (deadline == absl::InfiniteFuture()) return false;
-  const absl::Duration left = deadline - absl::Now();
+  const absl::Duration left = deadline - internal::SteadyNow();
   const absl::Duration passed = absl::FromChrono(metrics::Clock::now() - came);
   return left <= kOnTheWay + kRounded * (left + passed);
 }
@@ -127,7 +128,7 @@ RequestId Session::Start(v1::AttachResponse message, std::string who, absl::Time
 
 event::TimerQueue::TimerId Session::TimerFor(RequestId id, absl::Time deadline) {
   if (deadline == absl::InfiniteFuture()) return 0;
-  return timers_->After(deadline - absl::Now(), [weak = weak_from_this(), id] {
+  return timers_->After(deadline - internal::SteadyNow(), [weak = weak_from_this(), id] {
     if (auto self = weak.lock()) self->Abandon(id, absl::DeadlineExceededError(""));
   });
 }

@@ -89,9 +89,9 @@ class Session : public std::enable_shared_from_this<Session> {
   size_t max_concurrency() const;
 
   // Sends a RunCommand or Call (`id` is filled in here; so is what is left of
-  // the time as `timeout`). `who` names the request in errors: "command \"hello\"".
-  // `only_instance`, where it is not empty: a process with another Register.instance is not
-  // given it (ABORTED), also when it waits for the next one.
+  // the time until `deadline`, by internal::SteadyNow, as `timeout`). `who` names the request in
+  // errors: "command \"hello\"". `only_instance`, where it is not empty: a process with another
+  // Register.instance is not given it (ABORTED), also when it waits for the next one.
   RequestId Start(v1::AttachResponse request, std::string who, absl::Time deadline,
                   AnswerCallback callback, std::string only_instance = "");
 

@@ -11,6 +11,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/module/recording_link.h"
 #include "server/module/session.h"
 
@@ -97,7 +98,7 @@ TEST_F(ParkingTest, ALinkThatTakesNothingMoreWasNotSentAnything) {
 
 TEST_F(ParkingTest, DeadlinesAndCancellationsReachItWhereverItWaits) {
   Start("sent");
-  Start("hurried", absl::Now() + absl::Milliseconds(50));
+  Start("hurried", internal::SteadyNow() + absl::Milliseconds(50));
   const RequestId patient = Start("patient");
   const RequestId parked = Start("parked");
   first_->Park("ended");

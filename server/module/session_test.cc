@@ -13,6 +13,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/module/recording_link.h"
 
 namespace outpost::module {
@@ -155,7 +156,7 @@ TEST_F(SessionTest, ConcurrencyZeroMeansOne) {
 TEST_F(SessionTest, TheModuleIsToldHowLongTheCallerWaits) {
   Open(2);
   Outcome bounded, unbounded;
-  Start(bounded, absl::Now() + absl::Seconds(60));
+  Start(bounded, internal::SteadyNow() + absl::Seconds(60));
   Start(unbounded);
   const auto first = link_->Next(Case::kRunCommand);
   EXPECT_LE(first.run_command().timeout().seconds(), 60);
@@ -167,7 +168,7 @@ TEST_F(SessionTest, TheModuleIsToldHowLongTheCallerWaits) {
 TEST_F(SessionTest, ADeadlineEndsTheRequestAndItsSlotStaysTakenUntilTheModuleAnswers) {
   Open(1);
   Outcome late, next;
-  const RequestId id = Start(late, absl::Now() + absl::Milliseconds(30));
+  const RequestId id = Start(late, internal::SteadyNow() + absl::Milliseconds(30));
   const RequestId next_id = Start(next);
   link_->Next(Case::kRunCommand);
   ASSERT_TRUE(late.Wait());
@@ -215,8 +216,8 @@ TEST_F(SessionTest, CancelTellsTheModuleOnlyWhatItHas) {
 TEST_F(SessionTest, WhoGivesUpAtHisDeadlineHasRunOutOfTime) {
   Open(2);
   Outcome late, early;
-  session_->Cancel(Start(late, absl::Now() + absl::Milliseconds(20)));
-  session_->Cancel(Start(early, absl::Now() + absl::Seconds(20)));
+  session_->Cancel(Start(late, internal::SteadyNow() + absl::Milliseconds(20)));
+  session_->Cancel(Start(early, internal::SteadyNow() + absl::Seconds(20)));
   ASSERT_TRUE(late.Wait() && early.Wait());
   EXPECT_EQ(late.status,
             absl::DeadlineExceededError("command \"hello\": module hello did not answer in time"));
@@ -278,7 +279,7 @@ TEST_F(SessionTest, EachRequestIsCountedByHowItEnded) {
   session_->HandleAnswer(first, CommandAnswer(first));
   const RequestId second = Start(bad);
   session_->HandleAnswer(second, CommandAnswer(second, -5));
-  const RequestId running = Start(late, absl::Now() + absl::Milliseconds(20));
+  const RequestId running = Start(late, internal::SteadyNow() + absl::Milliseconds(20));
   session_->Cancel(Start(dropped));
   ASSERT_TRUE(late.Wait());
   Start(lost);
@@ -376,7 +377,7 @@ TEST_F(SessionTest, ACallbackMayStartTheNextRequest) {
 TEST_F(SessionTest, AFiredDeadlineOfASessionThatIsGoneDoesNothing) {
   Open(1);
   auto outcome = std::make_shared<Outcome>();
-  Start(*outcome, absl::Now() + absl::Milliseconds(20));
+  Start(*outcome, internal::SteadyNow() + absl::Milliseconds(20));
   session_->Lost("is gone");
   session_.reset();
   absl::Notification later;
@@ -398,8 +399,8 @@ TEST_F(SessionTest, EveryCallbackRunsExactlyOnceHoweverTheyRace) {
     std::atomic<bool> end = false;
     std::thread starter([&] {
       for (int i = 0; i < kRequests; ++i) {
-        const absl::Time deadline =
-            i % 3 == 0 ? absl::Now() + absl::Microseconds(i * 10) : absl::InfiniteFuture();
+        const absl::Time deadline = i % 3 == 0 ? internal::SteadyNow() + absl::Microseconds(i * 10)
+                                               : absl::InfiniteFuture();
         ids[i] = session_->Start(Command("x"), "x", deadline, [&, i](auto) {
           if (++calls[i] == 1) all.DecrementCount();
         });

@@ -190,7 +190,7 @@ class Supervisor {
   std::string InstanceOf(absl::string_view name) const;
 
   // Calls back with the session of `name` as soon as it takes commands: at once,
-  // or, while the module is starting, when it does, at most until `deadline`
+  // or, while the module is starting, when it does, at most until `deadline`, by SteadyNow
   // (and at most 10 s). Errors: FAILED_PRECONDITION (unknown, or not enabled),
   // UNAVAILABLE (starting again later, or does not start), INTERNAL (has failed
   // and stays so); messages say which and why.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/event/moment.h"
 #include "server/module/supervisor.h"
 #include "server/text/nearest.h"
@@ -183,8 +184,8 @@ void Supervisor::WhenRunning(const std::string& name, absl::Time deadline,
     const uint64_t id = next_waiter_++;
     Held& held = m->held[id];
     held.callback = std::move(callback);
-    held.timer =
-        parts_.timers->After(std::min(deadline - absl::Now(), kLongestHold), [this, name, id] {
+    held.timer = parts_.timers->After(
+        std::min(deadline - internal::SteadyNow(), kLongestHold), [this, name, id] {
           Locked([&] {
             mu_.AssertHeld();
             Module* late = Find(name);

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/event/stepped_clock.h"
 #include "server/module/supervisor_fixture.h"
 
@@ -187,7 +188,8 @@ TEST_F(SessionsTest, AServeThatFailsIsStartedAgainAndOneThatReturnsIsNot) {
   EXPECT_FALSE((*manager)->IsRunning("hello"));
   ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_BACKOFF));
   EXPECT_EQ(manager->Info("hello").reason(), "serve() failed: KeyError: 'x'");
-  EXPECT_EQ(WhenRunning("hello", absl::Now()).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(WhenRunning("hello", internal::SteadyNow()).status().code(),
+            absl::StatusCode::kUnavailable);
   FakeModule next(*manager, "hello", NextProcess().token);
   EXPECT_TRUE(next.AttachAndServe());
   EXPECT_THAT(manager->HealthDetail("MGR_MODULE_ERROR"), IsEmpty());
@@ -256,7 +258,7 @@ TEST_F(SessionsTest, WhyAModuleDoesNotTakeCommands) {
   EXPECT_THAT(std::string(WhyNot("crashy").message()), soon) << "whoever sets the clock";
   event::StepWallClock(absl::ZeroDuration());
   ASSERT_TRUE(manager->Enable("hello").ok());
-  EXPECT_EQ(WhyNot("hello", absl::Now() + absl::Milliseconds(30)),
+  EXPECT_EQ(WhyNot("hello", internal::SteadyNow() + absl::Milliseconds(30)),
             absl::UnavailableError("module 'hello' is still starting"));
   (*manager)->Stop();
   EXPECT_EQ(WhyNot("hello"), absl::UnavailableError("module 'hello': the manager stops"));
@@ -291,7 +293,7 @@ TEST_F(SessionsTest, ARestartHoldsCommandsAndADisableDoesNot) {
     EXPECT_TRUE(session.ok()) << session.status();
     delivered.Notify();
   });
-  EXPECT_EQ(WhyNot("hello", absl::Now() + absl::Milliseconds(10)),
+  EXPECT_EQ(WhyNot("hello", internal::SteadyNow() + absl::Milliseconds(10)),
             absl::UnavailableError("module 'hello' is being restarted"));
   module->link->Next(Case::kDrain);
   module->SendDrained();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/internal/utf8.h"
 #include "server/event/proto_time.h"
 #include "server/rpc/audited_calls.h"
@@ -20,7 +21,7 @@
 namespace outpost::rpc {
 namespace {
 
-// How much a timer and the wall clock may differ on when a deadline is.
+// How much sooner a client may find that a deadline has come.
 constexpr absl::Duration kClockTick = absl::Milliseconds(10);
 
 constexpr size_t kMaxInbuf = size_t{64} << 20;  // bytes
@@ -185,7 +186,8 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     // The client ends the call at this moment, too, and the module may have seen that its
     // time is over: it is to be the same, whoever is first.
     const int error = -outcome.result.retval;
-    if ((error == ETIMEDOUT || error == ECANCELED) && deadline - absl::Now() < kClockTick) {
+    if ((error == ETIMEDOUT || error == ECANCELED) &&
+        deadline - internal::SteadyNow() < kClockTick) {
       return reactor->Finish(ToGrpc(absl::DeadlineExceededError(outcome.result.err)));
     }
     Fill(std::move(outcome.result), response->mutable_result());
@@ -231,7 +233,7 @@ grpc::ServerUnaryReactor* CommandsService::SendClusterCommand(
   const Caller& caller = CallerOf(*context);
   absl::Time deadline = DeadlineOf(*context);
   if (request->has_timeout()) {
-    deadline = std::min(deadline, absl::Now() + event::FromProto(request->timeout()));
+    deadline = std::min(deadline, internal::SteadyNow() + event::FromProto(request->timeout()));
   }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   parts_.source->RunCommand(

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/auth/audit_log.h"
 
 namespace outpost::rpc {
@@ -103,11 +104,13 @@ absl::StatusOr<std::string> MeantModule(const Caller& caller, const std::string&
 }
 
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
-  const auto deadline = context.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
-  // For two seconds after the wall clock was set absl::Now() may not know of that, as gRPC does: by
-  // one clock of the two alone the time that is left is right.
-  return absl::Now() + absl::FromChrono(deadline - std::chrono::system_clock::now());
+  // As gRPC has it: by a clock that is not set.
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return absl::InfiniteFuture();
+  }
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  return internal::SteadyNow() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
 }
 
 }  // namespace outpost::rpc

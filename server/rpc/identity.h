@@ -82,7 +82,7 @@ absl::StatusOr<std::string> CallingModule(const grpc::CallbackServerContext& con
 // caller. INVALID_ARGUMENT: neither. PERMISSION_DENIED: a module names another.
 absl::StatusOr<std::string> MeantModule(const Caller& caller, const std::string& named);
 
-// When the call's deadline is; InfiniteFuture where it has none.
+// When the call's deadline is, by internal::SteadyNow; InfiniteFuture where it has none.
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context);
 
 }  // namespace outpost::rpc

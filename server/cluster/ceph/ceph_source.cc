@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/ceph/ceph_structures.h"
 #include "server/cluster/ceph/command_json.h"
 #include "server/cluster/ceph/daemon_poller.h"
@@ -161,7 +162,7 @@ void CephSource::WriteLog(const v1::LogRecord& line) {
        .service_id = "",
        .command_json = command.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
        .inbuf = "",
-       .deadline = absl::Now() + options_.command_timeout},
+       .deadline = internal::SteadyNow() + options_.command_timeout},
       [this, complain, text = *std::move(text)](const command::Result& result) {
         log_lines_.Sent(text, result.retval == 0);
         if (result.retval != 0) return complain(result.err);

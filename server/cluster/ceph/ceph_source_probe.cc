@@ -27,6 +27,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/ceph/ceph_source.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/source.h"
@@ -112,7 +113,8 @@ class Probe {
       answer["connected"] = connection.connected;
       answer["reason"] = connection.reason;
     } else {
-      const absl::Time deadline = absl::Now() + absl::Seconds(request.value("timeout_s", 60.0));
+      const absl::Time deadline =
+          internal::SteadyNow() + absl::Seconds(request.value("timeout_s", 60.0));
       source_.RunCommand({request.value("type", "mon"), request.value("id", ""),
                           request.at("run").dump(), request.value("inbuf", ""), deadline},
                          [this, answer](const command::Result& result) mutable {

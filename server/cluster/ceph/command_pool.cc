@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::cluster::ceph {
 namespace {
@@ -44,7 +45,7 @@ CommandPool::CommandPool(size_t threads, size_t max_waiting, Run run)
 CommandPool::~CommandPool() { Stop(); }
 
 void CommandPool::Submit(std::string lane, ClusterCommand command, command::ResultCallback done) {
-  const absl::Duration left = command.deadline - absl::Now();
+  const absl::Duration left = command.deadline - internal::SteadyNow();
   if (left <= absl::ZeroDuration()) {
     done(TimedOut(command));
     return;

@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/source.h"
 #include "server/command/command.h"
 
@@ -76,7 +77,7 @@ class Answer {
 };
 
 ClusterCommand Command(const std::string& name, absl::Duration timeout = absl::InfiniteDuration()) {
-  return {"mon", "", name, "", absl::Now() + timeout};
+  return {"mon", "", name, "", internal::SteadyNow() + timeout};
 }
 
 class CommandPoolTest : public testing::Test {

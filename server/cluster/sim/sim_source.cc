@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/sim/sim_commands.h"
 #include "server/cluster/sim/sim_structures.h"
 #include "server/event/moment.h"
@@ -159,7 +160,7 @@ void SimSource::Tick() {
 
 void SimSource::Obey(Waiting waiting) {
   const ClusterCommand& command = waiting.command;
-  if (absl::Now() >= command.deadline) {
+  if (internal::SteadyNow() >= command.deadline) {
     waiting.done(Fail(ETIMEDOUT, "the command's deadline passed before its turn came"));
     return;
   }

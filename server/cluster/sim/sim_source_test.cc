@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "outpost/internal/steady_wait.h"
 #include "server/cluster/cluster_state.h"
 #include "server/cluster/sim/sim_structures.h"
 #include "server/event/moment.h"
@@ -299,8 +300,9 @@ TEST_F(SimSourceTest, TheQueueIsBounded) {
 TEST_F(SimSourceTest, ACommandWhoseTurnComesTooLateIsNotRun) {
   Start(Still());
   Answer answer;
-  source_->RunCommand({"mon", "", R"({"prefix":"osd set","key":"noout"})", "", absl::Now()},
-                      answer.Callback());
+  source_->RunCommand(
+      {"mon", "", R"({"prefix":"osd set","key":"noout"})", "", internal::SteadyNow()},
+      answer.Callback());
   EXPECT_EQ(answer.Wait().retval, -ETIMEDOUT);
   EXPECT_THAT(Get("osd_map")["flags_set"], testing::Not(testing::Contains("noout")));
 }
