@@ -7,6 +7,7 @@ import errno
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,18 @@ def replay(manager: Manager, name: str, token: str) -> grpc.RpcError:
     with pytest.raises(grpc.RpcError) as caught:
         list(stream)
     return caught.value
+
+
+def test_tokens_are_tried_again_and_again() -> None:
+    """Those that are refused hear so later, where there are many."""
+    with Manager("hello_cpp", "hello") as manager, others_go_on(manager):
+        begin = time.monotonic()
+        for attempt in range(60):
+            error = replay(manager, "hello", f"guess {attempt}")
+            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert error_info(error).reason == "BAD_TOKEN"
+        assert time.monotonic() - begin > 1
+        assert manager.outpost("hello").rc == 0
 
 
 def test_a_token_is_replayed(tmp_path: Path) -> None:

@@ -315,6 +315,20 @@ def test_a_flood(what: str) -> None:
         well_again(manager)
 
 
+def test_calls_beyond_its_share_wait() -> None:
+    with start("calls-per-second=500") as manager, others_go_on(manager):
+        begin = time.monotonic()
+        assert manager.outpost("breaks", "flood", "calls") == (0, "done\n", "")
+        assert time.monotonic() - begin > 1.5  # a thousand calls, less what is let in at once
+        manager.wait_for_log("module/breaks makes more calls than 500 a second")
+
+
+def test_lines_beyond_its_share_are_left_out() -> None:
+    with start("log-lines-per-second=100") as manager, others_go_on(manager):
+        assert manager.outpost("breaks", "flood", "logs") == (0, "done\n", "")
+        manager.wait_for_log(r"breaks: \d+ lines were left out: it logs more than 100 a second")
+
+
 def test_the_view_of_the_file_system(tmp_path: Path) -> None:
     allowed, denied = tmp_path / "allowed", tmp_path / "denied"
     allowed.mkdir()

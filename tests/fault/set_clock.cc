@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;  // ns
@@ -38,7 +40,13 @@ int64_t Ahead() {
 
 long Call(long number, long a, long b, long c, long d, long e, long f) {
   using Syscall = long (*)(long, ...);
-  static const auto original = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
+  // Not a static that is made once: whoever waited for that would do so by syscall().
+  static std::atomic<Syscall> found = nullptr;
+  Syscall original = found.load(std::memory_order_relaxed);
+  if (original == nullptr) {
+    original = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
+    found.store(original, std::memory_order_relaxed);
+  }
   return original(number, a, b, c, d, e, f);
 }
 
