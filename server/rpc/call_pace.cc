@@ -19,7 +19,7 @@ absl::Duration Now() { return event::Moment::Now().steady; }
 
 }  // namespace
 
-void CallPace::Run(const std::string& caller, double per_second, bool is_dear,
+void CallPace::Run(const std::string& caller, double per_second, double cost,
                    absl::AnyInvocable<void()> call) {
   {
     absl::MutexLock lock(&mu_);
@@ -28,17 +28,17 @@ void CallPace::Run(const std::string& caller, double per_second, bool is_dear,
       auto& [name, known] = Find(caller, per_second, now);
       const absl::Duration wait = known.until - now - kBurst;
       if (!known.waiting.empty() || wait > absl::ZeroDuration()) {
-        known.waiting.push_back({is_dear, std::move(call)});
+        known.waiting.push_back({cost, std::move(call)});
         if (known.waiting.size() == 1) Arm(name, wait);
         if (now - known.told < kTellAgain) return;
         known.told = now;
         return log::Get("rpc").warn(
-            "{} makes more calls than {} a second (one that changes something, or is refused, "
-            "counts "
-            "as {}): further ones wait for their turn (calls-per-second)",
-            name, per_second, 1 + kDear);
+            "{} makes more calls than {} a second (one that changes something counts as {}, one "
+            "that "
+            "is refused as {}): further ones wait for their turn (calls-per-second)",
+            name, per_second, kChange, kRefused);
       }
-      Count(known, is_dear ? 1 + kDear : 1, now);
+      Count(known, cost, now);
     }
   }
   RunNow(caller, per_second, std::move(call));
@@ -103,7 +103,7 @@ void CallPace::RunDue(const std::string& name) {
       next = std::move(caller.waiting.front());
       caller.waiting.pop_front();
       per_second = caller.per_second;
-      Count(caller, next.is_dear ? 1 + kDear : 1, now);
+      Count(caller, next.cost, now);
     }
     RunNow(name, per_second, std::move(next.call));
   }

@@ -2,8 +2,8 @@
 // later, in the order in which they came, as if they had come later. The log tells of a caller
 // that is held back, once a minute.
 //
-// A call counts as one; as one more for each kWork that the manager works on it before it lets go
-// of its thread; and a dear one, which is written to a disk or a log, as kDear more.
+// A call counts as what it is said to cost, and as one more for each kWork that the manager works
+// on it before it lets go of its thread.
 //
 // **Thread safety.** All methods may be called from any thread, but for the destructor.
 //
@@ -35,7 +35,11 @@ class CallPace {
   // in a row disturb the others less than one by one.
   static constexpr absl::Duration kTurn = absl::Milliseconds(5);
   static constexpr absl::Duration kWork = absl::Microseconds(100);
-  static constexpr double kDear = 9;
+  // What a call costs that only reads; one that changes something, which is written to the disk;
+  // and one that is refused.
+  static constexpr double kRead = 1;
+  static constexpr double kChange = 10;
+  static constexpr double kRefused = 50;
 
   CallPace() = default;
   ~CallPace() { Stop(); }
@@ -44,7 +48,7 @@ class CallPace {
 
   // Runs `call` of `caller`, who may make so many `per_second` (above 0), now or, on another
   // thread, when it is its turn.
-  void Run(const std::string& caller, double per_second, bool is_dear,
+  void Run(const std::string& caller, double per_second, double cost,
            absl::AnyInvocable<void()> call);
   // Runs all that waits; nobody is held back from then on.
   void Stop();
@@ -54,7 +58,7 @@ class CallPace {
 
  private:
   struct Waiting {
-    bool is_dear;
+    double cost;
     absl::AnyInvocable<void()> call;
   };
   struct Caller {

@@ -46,13 +46,13 @@ TEST(CallPaceTest, WhoIsBeyondItsShareWaitsAndNobodyElseDoes) {
   Runs runs;
   CallPace pace;
   const double rate = kNearlyNever;
-  for (int i = 0; i < 4; ++i) pace.Run("hasty", rate, false, runs.Call(i));
+  for (int i = 0; i < 4; ++i) pace.Run("hasty", rate, CallPace::kRead, runs.Call(i));
   EXPECT_EQ(pace.waiting(), 3u);
-  pace.Run("other", rate, true, runs.Call(10));
+  pace.Run("other", rate, CallPace::kChange, runs.Call(10));
   EXPECT_THAT(runs.all(), ElementsAre(0, 10));
   pace.Stop();
   EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3)) << "in the order in which they came";
-  pace.Run("hasty", rate, false, runs.Call(4));
+  pace.Run("hasty", rate, CallPace::kRead, runs.Call(4));
   EXPECT_THAT(runs.all(), ElementsAre(0, 10, 1, 2, 3, 4)) << "at once";
 }
 
@@ -62,9 +62,9 @@ TEST(CallPaceTest, WhatWaitsBeginsInItsTurn) {
   const absl::Duration began = event::Moment::Now().steady;
   CallPace pace;
   const double rate = 100;  // so that a change is worth a tenth of a second
-  for (int i = 0; i < 5; ++i) pace.Run("hasty", rate, true, runs.Call(i));
+  for (int i = 0; i < 5; ++i) pace.Run("hasty", rate, CallPace::kChange, runs.Call(i));
   absl::Duration ended;
-  pace.Run("hasty", rate, false, [&] {
+  pace.Run("hasty", rate, CallPace::kRead, [&] {
     ended = event::Moment::Now().steady;
     last.Notify();
   });
@@ -78,15 +78,15 @@ TEST(CallPaceTest, TheTimeThatACallTakesCounts) {
   Runs runs;
   CallPace pace;
   const double rate = 20;  // a burst of two
-  pace.Run("quick", rate, false, runs.Call(0));
-  pace.Run("quick", rate, false, runs.Call(1));
+  pace.Run("quick", rate, CallPace::kRead, runs.Call(0));
+  pace.Run("quick", rate, CallPace::kRead, runs.Call(1));
   EXPECT_EQ(pace.waiting(), 0u);
-  pace.Run("heavy", rate, false, [] {
+  pace.Run("heavy", rate, CallPace::kRead, [] {
     const absl::Duration until = event::Moment::Now().steady + absl::Milliseconds(20);
     while (event::Moment::Now().steady < until) {
     }
   });
-  pace.Run("heavy", rate, false, runs.Call(2));
+  pace.Run("heavy", rate, CallPace::kRead, runs.Call(2));
   EXPECT_EQ(pace.waiting(), 1u) << "for what two hundred calls are worth";
 }
 
@@ -95,11 +95,11 @@ TEST(CallPaceTest, NamesWithoutEndShareOnePace) {
   CallPace pace;
   const double rate = kNearlyNever;
   for (size_t i = 0; i < CallPace::kMaxNames; ++i) {
-    pace.Run(absl::StrCat("m", i), rate, false, [] {});
+    pace.Run(absl::StrCat("m", i), rate, CallPace::kRead, [] {});
   }
   EXPECT_EQ(pace.waiting(), 0u);
-  pace.Run("one", rate, false, runs.Call(1));
-  pace.Run("another", rate, false, runs.Call(2));
+  pace.Run("one", rate, CallPace::kRead, runs.Call(1));
+  pace.Run("another", rate, CallPace::kRead, runs.Call(2));
   EXPECT_THAT(runs.all(), ElementsAre(1));
   EXPECT_EQ(pace.waiting(), 1u);
 }
@@ -109,7 +109,7 @@ TEST(CallPaceTest, WhatWaitsRunsWhenItGoes) {
   {
     CallPace pace;
     const double rate = kNearlyNever;
-    for (int i = 0; i < 3; ++i) pace.Run("hasty", rate, false, runs.Call(i));
+    for (int i = 0; i < 3; ++i) pace.Run("hasty", rate, CallPace::kRead, runs.Call(i));
   }
   EXPECT_THAT(runs.all(), ElementsAre(0, 1, 2));
 }

@@ -106,7 +106,7 @@ class GatedHandler final : public MethodHandler {
     if (!admitted.ok()) {
       const std::string& name = caller.name.empty() ? caller.peer->name : caller.name;
       return pace_->Run(
-          name, caller.calls_per_second, /*is_dear=*/true, [this, bytes, param, admitted] {
+          name, caller.calls_per_second, CallPace::kRefused, [this, bytes, param, admitted] {
             const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
             // It has what the call needs in the call's own memory when RunHandler returns.
             const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
@@ -114,7 +114,8 @@ class GatedHandler final : public MethodHandler {
           });
     }
     if (caller.module.empty()) return Run(inner_, bytes, param);
-    pace_->Run(caller.name, caller.calls_per_second, IsChange(right_),
+    pace_->Run(caller.name, caller.calls_per_second,
+               IsChange(right_) ? CallPace::kChange : CallPace::kRead,
                [this, bytes, param] { Run(inner_, bytes, param); });
   }
 

@@ -145,8 +145,8 @@ class Faults::Modules {
                             "--registrations-per-second"));
     all.push_back(ByAnother("tokens", "attaches with a token that is not its own",
                             "a refusal that comes after a second"));
-    all.push_back(
-        ByAnother("sessions", "calls with the key of no session", "a refusal counts as ten calls"));
+    all.push_back(ByAnother("sessions", "calls with the key of no session",
+                            "a refusal counts as fifty calls, of 5,000 a second"));
     if (HasLimit(modules.at("breaks"), "pids")) {
       all.push_back({"fork bomb", limits, Ask({"breaks", "fork"}), Restart()});
     }
