@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
@@ -81,7 +82,8 @@ std::string AuditText(const std::string& entry_json) {
   std::vector<std::string> more = {Member(entry, "from")};
   if (more.back().empty()) more.clear();
   if (const auto seconds = entry.find("seconds"); seconds != entry.end() && seconds->is_number()) {
-    more.push_back(absl::StrFormat("%.3g s", seconds->get<double>()));
+    more.push_back(absl::FormatDuration(
+        absl::Microseconds(static_cast<int64_t>(std::lround(seconds->get<double>() * 1e6)))));
   }
   if (entry.contains("refusals_not_written")) {
     more.push_back(absl::StrCat("and ", Member(entry, "refusals_not_written"),

@@ -18,7 +18,7 @@ TEST(AuditTextTest, ACommand) {
                 R"("result":0,"seconds":0.002})"),
       MatchesRegex(R"(2026-0[12]-[0-9T:]+\.123[+-][0-9]{4} user/alice config set )"
                    R"(name=mgr/hello/place value="New York" n=3 -> ok )"
-                   R"(\(uid 1000, pid 77, 0.002 s\))"));
+                   R"(\(uid 1000, pid 77, 2ms\))"));
 }
 
 TEST(AuditTextTest, WhatItCameTo) {
