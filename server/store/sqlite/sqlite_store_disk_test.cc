@@ -325,15 +325,15 @@ class DamagedUnderIt {
 
 TEST(SqliteStoreDiskTest, APageThatIsDamagedUnderItIsWrittenAnewWithAllElse) {
   DamagedUnderIt damaged;
-  Told told(&damaged.store());
+  std::optional<Told> told(&damaged.store());
   for (int i = 0; i < 100; ++i) {
     const absl::Status status = damaged.store().WriteAndWait(Put(damaged.Key(i), 1200, 'w'));
     ASSERT_TRUE(status.ok()) << status;
   }
-  EXPECT_TRUE(told.Await(0).ok()) << told.Await(0);
-  EXPECT_THAT(told.repaired(), AllOf(HasSubstr("found damaged"), HasSubstr(damaged.kept())));
+  EXPECT_TRUE(told->Await(0).ok()) << told->Await(0);
+  EXPECT_THAT(told->repaired(), AllOf(HasSubstr("found damaged"), HasSubstr(damaged.kept())));
   EXPECT_TRUE(std::filesystem::exists(damaged.kept()));
-  damaged.store().OnWriting({});
+  told.reset();
   damaged.Reopen();
   EXPECT_EQ(damaged.store().stats().keys, size_t{DamagedUnderIt::kKeys});
   EXPECT_EQ(damaged.store().Get(damaged.Key(0)), std::string(1200, 'w'));
