@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -154,6 +155,29 @@ TEST_F(AuditLogTest, AFullDiskLosesLinesAndSaysSo) {
   log_.reset();
   EXPECT_THAT(Content(path_), HasSubstr("\"after\""));
   EXPECT_THAT(Content(path_), testing::Not(HasSubstr("\"lost\"")));
+}
+
+TEST_F(AuditLogTest, LossesAreNotToldOfOneByOne) {
+  Open();
+  log_->Write(Record("before"));
+  log_.reset();
+  Open();
+  rlimit old;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  rlimit full = old;
+  full.rlim_cur = std::filesystem::file_size(path_) + 10;
+  signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  log_->Write(Record("lost"));
+  AwaitTrouble(1);
+  // For many times as long as lines wait for others.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  while (std::chrono::steady_clock::now() < until) log_->Write(Record("lost"));
+  {
+    absl::MutexLock lock(&mu_);
+    EXPECT_THAT(troubles_, testing::SizeIs(1));
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
 }
 
 TEST_F(AuditLogTest, IsRotated) {

@@ -1,10 +1,10 @@
 #include "server/rpc/call_pace.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <vector>
 
-#include "server/event/moment.h"
 #include "server/log/log.h"
 
 namespace outpost::rpc {
@@ -15,7 +15,9 @@ constexpr char kOthers[] = "";
 
 constexpr absl::Duration kTellAgain = absl::Minutes(1);
 
-absl::Duration Now() { return event::Moment::Now().steady; }
+absl::Duration Now() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 }  // namespace
 
@@ -33,9 +35,8 @@ void CallPace::Run(const std::string& caller, double per_second, double cost,
         if (now - known.told < kTellAgain) return;
         known.told = now;
         return log::Get("rpc").warn(
-            "{} makes more calls than {} a second (one that changes something counts as {}, one "
-            "that "
-            "is refused as {}): further ones wait for their turn (calls-per-second)",
+            "{} makes more calls than {} a second (a change counts as {}, one that is refused as "
+            "{}): further ones wait for their turn (calls-per-second)",
             name, per_second, kChange, kRefused);
       }
       Count(known, cost, now);

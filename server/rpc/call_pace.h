@@ -47,7 +47,7 @@ class CallPace {
   CallPace& operator=(const CallPace&) = delete;
 
   // Runs `call` of `caller`, who may make so many `per_second` (above 0), now or, on another
-  // thread, when it is its turn.
+  // thread, when it is its turn. `cost`: how many calls it counts as.
   void Run(const std::string& caller, double per_second, double cost,
            absl::AnyInvocable<void()> call);
   // Runs all that waits; nobody is held back from then on.

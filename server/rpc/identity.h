@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "server/auth/caps.h"
 #include "server/auth/peer.h"
+#include "server/module/process_policy.h"
 
 namespace outpost::auth {
 struct AuditRecord;
@@ -27,8 +28,9 @@ struct Caller {
   std::string module;  // empty: a user
   std::string name;    // "module/<name>" or "user/<name>"
   auth::Caps caps;
-  std::optional<auth::Caps> asked;         // of a module: no more than its manifest asks for
-  double calls_per_second = 5000;          // that a module may make
+  std::optional<auth::Caps> asked;  // of a module: no more than its manifest asks for
+  // That a module may make.
+  double calls_per_second = static_cast<double>(module::ModuleRates().calls);
   std::shared_ptr<const auth::Peer> peer;  // of the connection
   std::string address;                     // for networks in caps; empty: this host
   std::string from;                        // for people: "uid 0, pid 17", "ipv4:10.1.2.3:4711"

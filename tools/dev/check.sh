@@ -149,8 +149,8 @@ format() {
   "$venv/bin/buf" format --write proto
 }
 
-# The C++ tests, and those of faults, in builds with ASan and UBSan, and with TSan. Each compiles nearly
-# all there is once more, which is why it is not part of every test.
+# The C++ tests, and those of faults, in builds with ASan and UBSan, and with TSan. Each
+# compiles nearly all there is once more, which is why it is not part of every test.
 check_sanitizers() {
   local sanitizer
   for sanitizer in asan tsan; do
