@@ -71,10 +71,12 @@ class Subject:
         for background in self._by_hand:
             background.kill()
         pid = self.pid() if self.manager.process and self.manager.process.poll() is None else 0
-        self.manager.close()
-        self.tap.close()
-        if pid and Path(f"/proc/{pid}").exists():
-            os.kill(pid, signal.SIGKILL)
+        try:
+            self.manager.close()
+        finally:
+            self.tap.close()
+            if pid and Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
 
     def enable(self) -> None:
         """Start the module, and wait until it runs."""

@@ -149,7 +149,7 @@ def test_a_client_without_rights(cluster: CephCluster) -> None:
         # What it was given counts when it connects the next time.
         everything = ("mon", "allow *", "osd", "allow *", "mgr", "allow *")
         ceph(cluster, "auth", "caps", name, *everything)
-        assert manager.stop() == 0
+        manager.stop()
         manager.restart()
         until("the manager to be connected", lambda: connected(manager))
         until("the counters", lambda: len(sampled(manager)) == 3)
@@ -326,7 +326,7 @@ def test_monitors_that_hang(manager: Manager, cluster: CephCluster) -> None:
         thread = threading.Thread(target=lambda: manager.outpost("osd", "tree"))
         thread.start()
         begin = time.monotonic()
-        assert manager.stop() == 0
+        manager.stop()
         assert time.monotonic() - begin < 15
         thread.join()
     finally:

@@ -3,6 +3,9 @@
     with Manager("hello", "status") as manager:
         assert manager.outpost("hello") == (0, "Hello, world!\n", "")
 
+A manager that a test has not killed must end with status 0, and when it is asked to. So a leak or
+a race that a sanitizer finds when the program ends fails the test, as does one that crashes.
+
 Programs are found in Bazel's runfiles, which are the working directory of a test; to run a test
 file by hand, set OUTPOST_RUNFILES to a directory that is laid out like them.
 
@@ -167,6 +170,7 @@ class Manager:
         self.log_path = self.directory / "outpostd.err"
         self.address = f"unix:{self.run_directory}/outpost.sock"
         self.process: subprocess.Popen[bytes] | None = None
+        self._was_ended = False  # by the test, which knows how
         self._channel: grpc.Channel | None = None
         self._background: list[Background] = []
         for name in (*modules, *installed):
@@ -199,7 +203,7 @@ class Manager:
         try:
             self.start()
         except BaseException:
-            self.close()
+            self._clean_up()
             raise
         return self
 
@@ -209,7 +213,8 @@ class Manager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        fault = self._clean_up()
+        assert not fault or error is not None, fault
 
     def argv(self) -> list[str]:
         argv = [
@@ -228,6 +233,7 @@ class Manager:
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start outpostd, and do not wait until it answers."""
+        self._was_ended = False
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -274,17 +280,17 @@ class Manager:
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
-    def stop(self) -> int:
-        """End outpostd in an orderly way; returns its exit status."""
+    def stop(self) -> None:
+        """End outpostd in an orderly way, as it must be able to."""
         self._disconnect()
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=DEADLINE)
+        fault = self._terminate()
+        assert not fault, fault
 
     def kill9(self) -> None:
         """Kill outpostd, as a crash would; its modules live on."""
         self._disconnect()
         assert self.process is not None
+        self._was_ended = True
         self.process.kill()
         self.process.wait(timeout=DEADLINE)
 
@@ -295,21 +301,38 @@ class Manager:
 
     def close(self) -> None:
         """End everything that was started, print the log, and remove the files."""
+        fault = self._clean_up()
+        assert not fault, fault
+
+    def _terminate(self) -> str:
+        """End outpostd, if it runs; returns what was wrong with how it has ended, if anything."""
+        if self.process is None or self._was_ended:
+            return ""
+        self._was_ended = True
+        if (status := self.process.poll()) is not None:
+            return f"outpostd has ended by itself, with status {status}"
+        self.process.terminate()
+        try:
+            status = self.process.wait(timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return f"outpostd has not ended within {DEADLINE:g} s of SIGTERM"
+        return f"outpostd has ended with status {status} after SIGTERM" if status != 0 else ""
+
+    def _clean_up(self) -> str:
+        """What close() does; returns what was wrong with how outpostd has ended, if anything."""
         for background in self._background:
             background.kill()
         self._disconnect()
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=DEADLINE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        fault = self._terminate()
         for pid in self.module_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        print(f"--- the manager's log:\n{self.log()}---")  # pytest shows it for a failed test
+        # pytest shows it for a failed test
+        print(f"--- the manager's log:\n{self.log()}--- {fault}")
         shutil.rmtree(self.directory, ignore_errors=True)
+        return fault
 
     def _disconnect(self) -> None:
         if self._channel is not None:

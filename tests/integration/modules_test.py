@@ -297,7 +297,7 @@ def test_what_is_enabled_is_kept() -> None:
     with Manager("hello", "hello_cpp", installed=["probe"]) as manager:
         manager.check("module", "enable", "probe")
         manager.check("module", "disable", "hello")
-        assert manager.stop() == 0
+        manager.stop()
         assert manager.module_processes() == set()
         manager.restart()
         assert {name: manager.state(name) for name in manager.modules()} == {
@@ -341,7 +341,7 @@ def test_modules_outlive_the_manager() -> None:
         assert manager.outpost("hello") == (0, "Hello, Mars!\n", "")
         assert manager.modules()["hello"].restarts == 1
         manager.check("module", "disable", "probe")
-        assert manager.stop() == 0
+        manager.stop()
         assert manager.module_processes() == set()
 
 
