@@ -46,6 +46,7 @@ std::string LineOf(uint64_t number, const AuditRecord& record, uint64_t untold) 
                         : record.error.substr(0, AuditLog::kMaxLine / 4);
   }
   if (record.refused) line["refused"] = true;
+  if (record.replayed) line["replayed"] = true;
   if (untold > 0) line["refusals_not_written"] = untold;
   if (record.took > absl::ZeroDuration()) {
     line["seconds"] = static_cast<double>(absl::ToInt64Microseconds(record.took)) / 1e6;

@@ -55,8 +55,9 @@ struct AuditRecord {
   int result = 0;                      // 0, or a negative errno
   std::string error;                   // why it failed, or was refused
   absl::Duration took = absl::ZeroDuration();
-  bool refused = false;  // nothing was done
-  bool hides = false;    // an argument is not shown: nor is an error, which could tell it
+  bool refused = false;   // nothing was done
+  bool replayed = false;  // nor here: told again was what an earlier run had come to
+  bool hides = false;     // an argument is not shown: nor is an error, which could tell it
 };
 
 class AuditLog {

@@ -197,16 +197,18 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     reactor->Finish(grpc::Status::OK);
   };
   if (!request->idempotency_key().empty()) {
-    parts_.keyed_runs->Run(request->idempotency_key(), std::move(run),
-                           [reactor, response, note, answer](command::KeyedRuns::Outcome outcome) {
-                             if (!outcome.status.ok()) {
-                               const grpc::Status status = ToGrpc(outcome.status, outcome.reason);
-                               note(-ErrnoOf(status), status.error_message());
-                               return reactor->Finish(status);
-                             }
-                             response->set_replayed(outcome.replayed);
-                             answer(std::move(outcome.response));
-                           });
+    parts_.keyed_runs->Run(
+        request->idempotency_key(), std::move(run),
+        [reactor, response, record, note, answer](command::KeyedRuns::Outcome outcome) {
+          if (!outcome.status.ok()) {
+            const grpc::Status status = ToGrpc(outcome.status, outcome.reason);
+            note(-ErrnoOf(status), status.error_message());
+            return reactor->Finish(status);
+          }
+          response->set_replayed(outcome.replayed);
+          if (record->has_value()) (*record)->replayed = outcome.replayed;
+          answer(std::move(outcome.response));
+        });
     return reactor;
   }
   // The reactor may be gone when Run returns.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
 from pathlib import Path
@@ -120,6 +122,26 @@ def test_where_nobody_knows_what_came_of_it_it_is_not_run_again(tmp_path: Path) 
         assert error_info(error).reason == "OUTCOME_UNKNOWN"
         assert "it is not run again" in error.details()
         assert gate.times() == 0
+
+
+def test_the_audit_tells_a_result_that_is_told_again_from_a_run() -> None:
+    with Manager("slow") as manager:
+        for words, result in (
+            (("config", "set", "mgr", "mgr/slow/log_level", "info"), 0),
+            (("config", "set", "mgr", "mgr/slow/log_level", "loud"), -errno.EINVAL),
+        ):
+            for _ in range(2):
+                run(manager, f"k{result}", *words)
+            first, again = json.loads(manager.check("audit", "2", "--format", "json"))
+            assert first["arguments"] == again["arguments"]
+            assert (first["result"], again["result"]) == (result, result)
+            assert "replayed" not in first and again["replayed"] is True
+        lines = manager.check("audit", "4").splitlines()
+        assert [("not run again" in line) for line in lines] == [False, True, False, True]
+        # That nothing is told again, as the key is another command's, is no replay.
+        refusal(manager, "k0", "config", "set", "mgr", "mgr/slow/log_level", "debug")
+        [other] = json.loads(manager.check("audit", "1", "--format", "json"))
+        assert "replayed" not in other and "idempotency key" in other["error"]
 
 
 def test_keys_that_are_wrong() -> None:

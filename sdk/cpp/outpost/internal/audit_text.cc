@@ -85,6 +85,9 @@ std::string AuditText(const std::string& entry_json) {
     more.push_back(absl::FormatDuration(
         absl::Microseconds(static_cast<int64_t>(std::lround(seconds->get<double>() * 1e6)))));
   }
+  if (entry.value("replayed", ordered_json(false)) == true) {
+    more.push_back("not run again: what came of the same request before");
+  }
   if (entry.contains("refusals_not_written")) {
     more.push_back(absl::StrCat("and ", Member(entry, "refusals_not_written"),
                                 " refusals that were not written"));

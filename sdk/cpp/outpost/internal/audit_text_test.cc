@@ -30,6 +30,13 @@ TEST(AuditTextTest, WhatItCameTo) {
   EXPECT_THAT(AuditText(R"({"who":"user/a","command":"c","result":3})"), EndsWith("-> 3"));
 }
 
+TEST(AuditTextTest, WhatWasToldAgain) {
+  EXPECT_THAT(AuditText(R"({"who":"user/a","command":"c","result":0,"replayed":true})"),
+              EndsWith("-> ok (not run again: what came of the same request before)"));
+  EXPECT_THAT(AuditText(R"({"who":"user/a","command":"c","result":0,"replayed":"x"})"),
+              EndsWith("-> ok"));
+}
+
 TEST(AuditTextTest, ARefusal) {
   EXPECT_THAT(AuditText(R"({"time":"then","who":"module/m","from":"ipv4:10.0.0.1:4711",)"
                         R"("method":"outpost.v1.Config.Set","arguments":{"key":"a"},"result":-13,)"
