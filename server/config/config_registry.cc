@@ -103,18 +103,43 @@ absl::Status ConfigRegistry::DeclareModule(absl::string_view module, const Descr
   return absl::OkStatus();
 }
 
-void ConfigRegistry::ForgetStranger(absl::string_view module) {
-  const std::string name(module);
+bool ConfigRegistry::ForgetStranger(absl::string_view module) {
   absl::MutexLock publish(&publish_mu_);
   const SchemasPtr schemas = declared_.Find(module);
-  if (schemas == nullptr || schemas->size() > OptionsOfEveryModule().size() ||
-      store_.Get(absl::StrCat(kDeclarations, name)) ||
-      !store_.List(absl::StrCat(kStoredValues, "mgr/", name, "/")).empty()) {
-    return;
+  if (schemas == nullptr || IsSomethingSet(module)) return false;
+  if (schemas->size() > OptionsOfEveryModule().size() ||
+      store_.Get(absl::StrCat(kDeclarations, module))) {
+    return true;
   }
-  declared_.Forget(name);
+  Forget(std::string(module));
+  return false;
+}
+
+void ConfigRegistry::ForgetOptionsOf(absl::string_view stranger) {
+  absl::MutexLock publish(&publish_mu_);
+  if (IsSomethingSet(stranger)) return;
+  Forget(std::string(stranger));
+  const std::string key = absl::StrCat(kDeclarations, stranger);
+  store_.Write({{}, {{key, std::nullopt}}}, [key](const absl::Status& status) {
+    if (!status.ok()) log::Get("config").warn("{} was not removed: {}", key, status.ToString());
+  });
+}
+
+std::vector<std::string> ConfigRegistry::DeclaredModules() const {
+  std::vector<std::string> names;
+  for (const auto& [name, schemas] : declared_.All()) names.push_back(name);
+  return names;
+}
+
+bool ConfigRegistry::IsSomethingSet(absl::string_view module) const {
+  return !store_.List(absl::StrCat(kStoredValues, "mgr/", module, "/")).empty();
+}
+
+void ConfigRegistry::Forget(const std::string& module) {
+  declared_.Forget(module);
   absl::MutexLock lock(&published_mu_);
-  published_.erase(published_.lower_bound({name, ""}), published_.lower_bound({name + '\0', ""}));
+  published_.erase(published_.lower_bound({module, ""}),
+                   published_.lower_bound({module + '\0', ""}));
 }
 
 void ConfigRegistry::WarnOfFile(absl::string_view module, const OptionSchemas& schemas) const {

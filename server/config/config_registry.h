@@ -93,8 +93,16 @@ class ConfigRegistry {
   absl::Status DeclareModule(absl::string_view module, const Descriptors& descriptors,
                              bool stranger = false);
 
-  // A stranger has gone: forgets it, unless it has options of its own or something is set of it.
-  void ForgetStranger(absl::string_view module);
+  // A stranger has gone: forgets it, unless it has options of its own or something is set of
+  // it. Returns whether options of its own are all that is in the way.
+  bool ForgetStranger(absl::string_view module);
+
+  // The same of one with options of its own, which it has to declare again; unless something
+  // is set of it.
+  void ForgetOptionsOf(absl::string_view stranger);
+
+  // The modules whose options are known, in the order of their names.
+  std::vector<std::string> DeclaredModules() const;
 
   // The effective value; of a key with a manager id, as it is on that manager.
   // INVALID_ARGUMENT: not a key. NOT_FOUND: not declared; the message has the nearest.
@@ -176,6 +184,9 @@ class ConfigRegistry {
               store::StateStore::WriteDone done);
   v1::OptionValue Result(const Assignment& assignment) const;
 
+  // Whether anything is set in the store under a key of `module`.
+  bool IsSomethingSet(absl::string_view module) const;
+  void Forget(const std::string& module) ABSL_EXCLUSIVE_LOCKS_REQUIRED(publish_mu_);
   // What `change` of the store means for effective values.
   void Apply(const store::Change& change);
   // Finds out whether the option's value is another now, and tells the listeners.

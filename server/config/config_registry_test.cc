@@ -329,19 +329,28 @@ TEST_F(ConfigRegistryTest, NothingStaysOfAStrangerThatHadNothing) {
   declare("passing", {});
   EXPECT_EQ(Get("mgr/passing/log_to_file"), "false from default");
   EXPECT_FALSE(store_->Get("schema/passing").has_value());
-  registry_->ForgetStranger("passing");
+  EXPECT_FALSE(registry_->ForgetStranger("passing"));
   EXPECT_THAT(Get("mgr/passing/log_to_file"), HasSubstr("NOT_FOUND"));
   EXPECT_THAT(registry_->EffectiveValues("passing"), IsEmpty());
 
   // What is set of one stays, and what it has declared.
   declare("set", {});
   ASSERT_EQ(Text(Set("mgr/set/log_to_file", "true")), "true from module");
-  registry_->ForgetStranger("set");
+  EXPECT_FALSE(registry_->ForgetStranger("set"));
+  EXPECT_EQ(Get("mgr/set/log_to_file"), "true from module");
+  registry_->ForgetOptionsOf("set");
   EXPECT_EQ(Get("mgr/set/log_to_file"), "true from module");
   declare("own", Descriptors({Option("port", v1::OPTION_TYPE_INT, "1")}));
-  registry_->ForgetStranger("own");
+  EXPECT_TRUE(registry_->ForgetStranger("own"));
   EXPECT_EQ(Get("mgr/own/port"), "1 from default");
-  registry_->ForgetStranger("never heard of");
+  EXPECT_THAT(registry_->DeclaredModules(), Contains("own"));
+  EXPECT_FALSE(registry_->ForgetStranger("never heard of"));
+  registry_->ForgetOptionsOf("own");
+  EXPECT_THAT(Get("mgr/own/port"), HasSubstr("NOT_FOUND"));
+  EXPECT_THAT(registry_->DeclaredModules(), Not(Contains("own")));
+  // Writes are done in their order.
+  ASSERT_TRUE(store_->WriteAndWait({{}, {{"after", std::nullopt}}}).ok());
+  EXPECT_FALSE(store_->Get("schema/own").has_value());
 }
 
 TEST_F(ConfigRegistryTest, SettingsAreWhatIsStoredForEveryManager) {

@@ -135,6 +135,11 @@ absl::Status Supervisor::Start(const std::vector<std::string>& initial_modules) 
                  absl::StrCat("not installed in ", absl::StrJoin(options_.module_path, ":")));
       }
     }
+    for (const std::string& name : parts_.config->DeclaredModules()) {
+      if (Find(name) == nullptr && parts_.config->ForgetStranger(name)) {
+        BoundOptionsOfStrangers(name);
+      }
+    }
     started_ = true;
     ReportHealth();
     return absl::OkStatus();

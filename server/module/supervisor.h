@@ -376,6 +376,8 @@ class Supervisor {
   uint64_t OptionChanges(const std::string& name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Stopped(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetStranger(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of strangers that have gone the options of the last few are kept.
+  void BoundOptionsOfStrangers(const std::string& newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whether it is a module (null: none yet) of which nothing is known but by its session.
   static bool IsStranger(const Module* m);
 
@@ -472,6 +474,8 @@ class Supervisor {
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_run_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, Module, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
+  // Of which nothing but options is known, the last at the end.
+  std::deque<std::string> gone_strangers_ ABSL_GUARDED_BY(mu_);
   Deferred deferred_ ABSL_GUARDED_BY(mu_);
   event::TimerQueue::TimerId health_timer_ ABSL_GUARDED_BY(mu_) = 0;
   absl::BitGen random_ ABSL_GUARDED_BY(mu_);

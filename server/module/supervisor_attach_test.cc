@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "server/module/supervisor_fixture.h"
 
 namespace outpost::module {
@@ -69,6 +70,54 @@ TEST_F(AttachTest, NothingStaysOfNamesWithoutEnd) {
   EXPECT_EQ(manager->config().List("", /*only_set=*/false).size(), options);
   // Events of modules that were started by hand share a bound.
   EXPECT_EQ(manager->store().List("").size() - manager->store().List("events/").size(), keys);
+}
+
+TEST_F(AttachTest, OptionsOfNamesWithoutEndAreBounded) {
+  const auto configure = [](SupervisorOptions& options) {
+    options.registrations_per_second = 1000;
+  };
+  const auto come_and_go = [&](const std::string& name, const std::string& token = "") {
+    FakeModule module(*manager, name, token);
+    module.registration.add_options()->set_name("color");
+    ASSERT_TRUE(module.AttachAndServe()) << module.refusal.status;
+    module.Detach();
+  };
+  const auto knows = [&](const std::string& name) {
+    return manager->config().Get(absl::StrCat("mgr/", name, "/color")).ok();
+  };
+  Install("own");
+  StartManager(configure);
+  ASSERT_TRUE(manager->Enable("own").ok());
+  come_and_go("own", NextProcess().token);
+  ASSERT_TRUE(manager->Disable("own").ok());
+  come_and_go("set");
+  absl::Notification set;
+  manager->config().Set("mgr/set/color", "red", "client", [&](const auto& value) {
+    EXPECT_TRUE(value.ok()) << value.status();
+    set.Notify();
+  });
+  set.WaitForNotification();
+  come_and_go("first");
+  for (int i = 1; i < 100; ++i) come_and_go(absl::StrCat("passing", i));
+  come_and_go("first");  // it is the last now
+  EXPECT_TRUE(knows("passing1"));
+  come_and_go("one_more");
+  EXPECT_FALSE(knows("passing1"));
+  for (const char* name : {"own", "set", "first", "passing2"}) EXPECT_TRUE(knows(name)) << name;
+  // In the store as well, where writes are done in their order; and for what the next manager
+  // finds.
+  (*manager)->Stop();
+  manager.reset();
+  StartManager(configure);
+  EXPECT_FALSE(knows("passing1"));
+  EXPECT_TRUE(knows("first"));
+  ASSERT_TRUE(manager->store().WriteAndWait({{}, {{"after", std::nullopt}}}).ok());
+  EXPECT_THAT(manager->store().List("schema/"), SizeIs(102));
+  for (int i = 0; i < 100; ++i) come_and_go(absl::StrCat("later", i));
+  for (const char* name : {"own", "set", "later0"}) EXPECT_TRUE(knows(name)) << name;
+  EXPECT_FALSE(knows("first"));
+  ASSERT_TRUE(manager->store().WriteAndWait({{}, {{"after", std::nullopt}}}).ok());
+  EXPECT_THAT(manager->store().List("schema/"), SizeIs(102));
 }
 
 TEST_F(AttachTest, AnOperatorMayDisableWhatWasStartedByHandAndLetItInAgain) {

@@ -18,7 +18,8 @@
 namespace outpost::module {
 namespace {
 
-constexpr size_t kReasonLine = 300;  // bytes of what it wrote last that a reason has
+constexpr size_t kMaxGoneStrangers = 100;  // whose options are kept
+constexpr size_t kReasonLine = 300;        // bytes of what it wrote last that a reason has
 
 // What tells best of all that a process wrote why it has ended: its last line; of a report of
 // Python's faulthandler, which ends with a list of libraries, where the thread was.
@@ -278,10 +279,22 @@ void Supervisor::ForgetStranger(const std::string& name) {
   }
   parts_.commands->RemoveCommands({command::Provider::Kind::kModule, name});
   // What it has declared counts again when it comes to the next manager.
-  if (!shutting_down_) parts_.config->ForgetStranger(name);
+  const bool has_options = !shutting_down_ && parts_.config->ForgetStranger(name);
   const bool in_health = m->in_health;
   modules_.erase(name);
   if (in_health) ReportHealth();
+  if (has_options) BoundOptionsOfStrangers(name);
+}
+
+void Supervisor::BoundOptionsOfStrangers(const std::string& newest) {
+  std::erase(gone_strangers_, newest);
+  gone_strangers_.push_back(newest);
+  while (gone_strangers_.size() > kMaxGoneStrangers) {
+    // It may have been installed since, or have come back.
+    const std::string oldest = std::move(gone_strangers_.front());
+    gone_strangers_.pop_front();
+    if (Find(oldest) == nullptr) parts_.config->ForgetOptionsOf(oldest);
+  }
 }
 
 bool Supervisor::IsStranger(const Module* m) {
