@@ -162,12 +162,19 @@ check_sanitizers() {
   done
 }
 
+# What takes a while, and no notice of what runs beside it.
+compile_and_lint() {
+  step "the C++ SDK in another workspace" outside_workspace
+  lint
+}
+
 check_test() {
   install_packages
   case ${1:-} in
     '')
       install_tools
       bazel_tests "tests" //...
+      fuzz_begin "${fuzzers[@]}"
       conformance_steps
       say "what the documents tell"
       step "ceph-mgr-parity.md" tools/check_parity.py docs/ceph-mgr-parity.md \
@@ -176,9 +183,7 @@ check_test() {
       step "reporting-daemons.md" run_document docs/reporting-daemons.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
-      step "the C++ SDK in another workspace" outside_workspace
-      fuzz 60 once "${fuzzers[@]}" # ./dev fuzz runs them for longer
-      lint
+      fuzz 60 once compile_and_lint "${fuzzers[@]}" # ./dev fuzz runs them for longer
       ;;
     --sanitizers) check_sanitizers ;;
     *) bazel_tests "tests" "$@" ;;

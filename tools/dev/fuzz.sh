@@ -16,10 +16,22 @@ fuzz_sources() {
   [[ -e $list && $new == "$(<"$list")" ]] || echo "$new" >"$list"
 }
 
+fuzz_make=(make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory)
+
 fuzz_build() {
   local name
   for name in "$@"; do fuzz_sources "$name" || return 1; done
-  make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory NAMES="$*"
+  "${fuzz_make[@]}" NAMES="$*"
+}
+
+# Begins to make fuzzers, with the processors' time that what follows leaves. What goes wrong is
+# told when they are wanted (fuzz), as they are made again then.
+fuzz_begin() {
+  local name
+  for name in "$@"; do fuzz_sources "$name" || return 0; done
+  nice -n 19 "${fuzz_make[@]}" NAMES="$*" >.tools/log/fuzzers-begun.log 2>&1 &
+  fuzz_maker=$!
+  trap 'kill "$fuzz_maker" 2>/dev/null || true' EXIT
 }
 
 # Runs one fuzzer for some seconds, from the corpus that is kept.
@@ -49,22 +61,38 @@ fuzz_result() {
   [[ $(<"$directory/status") == 0 ]] && echo "$2" >"$directory/passed"
 }
 
-# Runs fuzzers, as many at once as there are processors. once: not those that have
-# run so long, as they are now.
-# fuzz SECONDS once|again NAMES…
+# Runs fuzzers that are made into files, as many at once as there are processors.
+# fuzz_pool SECONDS NAMES…
+fuzz_pool() {
+  local seconds=$1
+  shift
+  (($#)) || return 0
+  export -f fuzz_run fuzz_apart
+  printf '%s\n' "$@" | xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
+}
+
+# Runs fuzzers, as many at once as there are processors; beside those at the end that leave a
+# processor free, a command. once: not those that have run so long, as they are now.
+# fuzz SECONDS once|again COMMAND NAMES…
 fuzz() {
-  local seconds=$1 again=$2 name left=()
-  shift 2
+  local seconds=$1 again=$2 beside=$3 name left=() full pool
+  shift 3
   say "fuzzers, $seconds s each"
+  if [[ -n ${fuzz_maker-} ]]; then
+    wait "$fuzz_maker" || true
+    trap - EXIT
+  fi
   step "fuzzers are made" fuzz_build "$@"
   for name in "$@"; do
     [[ $again == once ]] && fuzz_has_passed "$name" "$seconds" || left+=("$name")
     rm -f ".tools/fuzz/$name/"{log,status}
   done
-  ((${#left[@]})) || return 0
-  export -f fuzz_run fuzz_apart
-  printf '%s\n' "${left[@]}" |
-    xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
+  full=$((${#left[@]} - ${#left[@]} % $(nproc)))
+  fuzz_pool "$seconds" "${left[@]:0:full}"
+  fuzz_pool "$seconds" "${left[@]:full}" &
+  pool=$!
+  "$beside"
+  wait "$pool"
   for name in "${left[@]}"; do step "fuzz $name" fuzz_result "$name" "$seconds"; done
 }
 
@@ -77,6 +105,6 @@ check_fuzz() {
     shift
   fi
   (($#)) || set -- "${fuzzers[@]}"
-  fuzz "$seconds" again "$@"
+  fuzz "$seconds" again : "$@"
   report
 }
