@@ -7,15 +7,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "outpost/v1/commands.grpc.pb.h"
 
@@ -25,7 +29,46 @@ namespace outpost::bench {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// All children: those that have no end yet when this process exits, have it then.
+class Living {
+ public:
+  static Living& All() {
+    static Living living;
+    return living;
+  }
+  void Add(pid_t pid) {
+    absl::MutexLock lock(&mu_);
+    pids_.insert(pid);
+  }
+  void Remove(pid_t pid) {
+    absl::MutexLock lock(&mu_);
+    pids_.erase(pid);
+  }
+  Living(const Living&) = delete;
+  Living& operator=(const Living&) = delete;
+
+ private:
+  Living() = default;
+  ~Living() {
+    absl::MutexLock lock(&mu_);
+    for (const pid_t pid : pids_) kill(pid, SIGTERM);
+    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
+  }
+
+  absl::Mutex mu_;
+  std::set<pid_t> pids_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
 void Die(const std::string& words) {
+  static std::atomic<bool> dying = false;
+  // What others miss while all is being ended is of no interest.
+  if (dying.exchange(true)) {
+    while (true) pause();
+  }
   std::fprintf(stderr, "bench: %s\n", words.c_str());
   std::exit(1);
 }
@@ -51,6 +94,7 @@ Child::Child(std::vector<std::string> argv, const std::string& log, const std::s
       posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) Die(absl::StrCat(argv[0], ": ", strerrordesc_np(error)));
+  Living::All().Add(pid_);
 }
 
 Child::~Child() { End(); }
@@ -58,6 +102,7 @@ Child::~Child() { End(); }
 int Child::End() {
   const pid_t pid = std::exchange(pid_, 0);
   int status = 0;
+  if (pid != 0) Living::All().Remove(pid);
   if (pid == 0 || kill(pid, SIGTERM) != 0 || waitpid(pid, &status, 0) != pid) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

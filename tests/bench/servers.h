@@ -20,7 +20,7 @@ namespace outpost::bench {
 // Ends the process with a word on stderr: what a measurement needs is not there.
 [[noreturn]] void Die(const std::string& words);
 
-// A process that ends with its owner.
+// A process that ends with its owner, and at the latest when this process exits.
 class Child {
  public:
   // `preload`: a library to load first; empty: none.
