@@ -10,7 +10,7 @@
 // what it costs that a module registers, what one costs that is only there, and how soon one
 // serves. Exits with 1 where a row misses its bar.
 #include <grpcpp/grpcpp.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -29,9 +29,12 @@
 #include "absl/synchronization/mutex.h"
 #include "nlohmann/json.hpp"
 #include "outpost/table.h"
-#include "tests/bench/faults.h"
+#include "tests/bench/fault.h"
 #include "tests/bench/load.h"
 #include "tests/bench/module_costs.h"
+#include "tests/bench/module_faults.h"
+#include "tests/bench/namespaces.h"
+#include "tests/bench/peer_faults.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/servers.h"
 
@@ -49,8 +52,7 @@ struct Settings {
   std::string only;
   std::string command = "noop-cpp";
   std::vector<std::string> flags;  // more of outpostd
-  std::string flood;               // what of: this process floods a manager
-  std::string socket;              // of that
+  Flood flood;                     // with a `what`: this process does that, and nothing else
 };
 
 struct FaultRow {
@@ -58,6 +60,7 @@ struct FaultRow {
   std::string held;
   double idle_p50 = 0, idle_p99 = 0, fault_p50 = 0, fault_p99 = 0;  // microseconds
   double ratio_p50 = 0, ratio_p99 = 0;
+  double times = 0;  // in a window; 0: it is not counted
 };
 
 double Median(std::vector<double> values) {
@@ -68,31 +71,44 @@ double Median(std::vector<double> values) {
 FaultRow Measure(const Settings& settings, const std::shared_ptr<grpc::Channel>& client,
                  const Fault& fault) {
   const Call call = {"/outpost.v1.Commands/Run", Always(Command(settings.command))};
-  const auto window = [&] { return RunBlocking(client, call, absl::Seconds(settings.seconds)); };
-  std::optional<Beside> always;
-  if (fault.always) always.emplace(fault.always);
-  std::vector<double> idle50, idle99, fault50, fault99, ratio50, ratio99;
-  for (int round = 0; round < settings.rounds; ++round) {
-    const Timing idle = window();
-    fault.begin();
-    const Timing broken = window();
-    fault.end();
-    idle50.push_back(idle.Quantile(0.5));
-    idle99.push_back(idle.Quantile(0.99));
-    fault50.push_back(broken.Quantile(0.5));
-    fault99.push_back(broken.Quantile(0.99));
-    ratio50.push_back(fault50.back() / idle50.back());
-    ratio99.push_back(fault99.back() / idle99.back());
+  const auto window = [&] {
+    return RunBlocking(fault.client ? fault.client() : client, call,
+                       absl::Seconds(settings.seconds));
+  };
+  if (fault.before) fault.before();
+  if (fault.client) window();  // the first of a manager is that of caches
+  FaultRow row = {.name = fault.name, .held = fault.held};
+  std::vector<double> idle50, idle99, fault50, fault99, ratio50, ratio99, times;
+  {
+    std::optional<Beside> always;
+    if (fault.always) always.emplace(fault.always);
+    for (int round = 0; round < settings.rounds; ++round) {
+      const Timing idle = window();
+      fault.begin();
+      const uint64_t before = fault.times ? fault.times() : 0;
+      const Timing broken = window();
+      times.push_back(fault.times ? static_cast<double>(fault.times() - before) : 0);
+      if (fault.times && times.back() == 0) Die(absl::StrCat(fault.name, ": it did not happen"));
+      fault.end();
+      idle50.push_back(idle.Quantile(0.5));
+      idle99.push_back(idle.Quantile(0.99));
+      fault50.push_back(broken.Quantile(0.5));
+      fault99.push_back(broken.Quantile(0.99));
+      ratio50.push_back(fault50.back() / idle50.back());
+      ratio99.push_back(fault99.back() / idle99.back());
+    }
   }
-  std::fprintf(stderr, "  %s\n", fault.name.c_str());
-  return {fault.name,
-          fault.held,
-          Median(std::move(idle50)),
-          Median(std::move(idle99)),
-          Median(std::move(fault50)),
-          Median(std::move(fault99)),
-          Median(std::move(ratio50)),
-          Median(std::move(ratio99))};
+  if (fault.after) fault.after();
+  row.idle_p50 = Median(std::move(idle50));
+  row.idle_p99 = Median(std::move(idle99));
+  row.fault_p50 = Median(std::move(fault50));
+  row.fault_p99 = Median(std::move(fault99));
+  row.ratio_p50 = Median(std::move(ratio50));
+  row.ratio_p99 = Median(std::move(ratio99));
+  row.times = Median(std::move(times));
+  std::fprintf(stderr, "  %s%s\n", fault.name.c_str(),
+               fault.times ? absl::StrCat(" (", row.times, " times in a window)").c_str() : "");
+  return row;
 }
 
 bool ReportFaults(const std::vector<FaultRow>& rows, nlohmann::json& json) {
@@ -122,6 +138,7 @@ bool ReportFaults(const std::vector<FaultRow>& rows, nlohmann::json& json) {
                     {"p99_us", row.fault_p99},
                     {"ratio_p50", row.ratio_p50},
                     {"ratio_p99", row.ratio_p99},
+                    {"times", row.times},
                     {"bar", kBar},
                     {"holds", holds}});
   }
@@ -129,55 +146,67 @@ bool ReportFaults(const std::vector<FaultRow>& rows, nlohmann::json& json) {
   return all_hold;
 }
 
-int Main(const Settings& settings) {
-  if (!settings.flood.empty()) Flood(settings.socket, settings.flood);
-  char pattern[] = "/tmp/outpost-bench-XXXXXX";
-  const std::string directory = mkdtemp(pattern);
+// The rows of all faults whose names have the words that were asked for.
+std::vector<FaultRow> MeasureAll(const Settings& settings, const std::string& directory,
+                                 bool apart) {
   const fs::path here = fs::current_path();
-  InstallFaults(directory + "/modules");
-  nlohmann::json json = nlohmann::json::array();
-  bool all_hold = true;
-  {
-    const std::unique_ptr<SmallDisk> disk = SmallDisk::Mount(directory + "/disk");
-    std::vector<std::string> flags = {
-        "--module-path",     (here / "tests/bench/modules").string(),
-        "--module-path",     (here / "tests/integration/modules").string(),
-        "--module-path",     directory + "/modules",
-        "--initial-modules", "noop_cpp,noop_py,breaks,faulty_cpp",
-        "--python-path",     (here / "sdk/python").string(),
-        "--shutdown-grace",  "0.5",
-        "--log-level",       "warning",
-        "--module-setting",  "*.drain-timeout=0.2",
-        "--module-setting",  "breaks.cpu-weight=idle",
-        "--module-setting",  "breaks.pids=64",
-        "--module-setting",  "breaks.memory=128M",
-        "--module-setting",  absl::StrCat("breaks.calls-per-second=", kCallsPerSecond)};
-    flags.insert(flags.end(), settings.flags.begin(), settings.flags.end());
-    const Manager manager(here, directory + "/a",
-                          disk == nullptr ? directory + "/a/data" : directory + "/disk", flags);
-    for (const char* prefix : {"noop-cpp", "noop-py", "breaks", "faulty-cpp"}) {
-      WaitForModule(manager.channel(), prefix);
-    }
-    Faults faults(manager.channel(), manager.socket(), directory, disk.get());
-    // The clock of the one who is watched runs on a connection of its own.
-    const auto client = Connect(manager.socket(), 2);
-    RunBlocking(client, {"/outpost.v1.Commands/Run", Always(Command(settings.command))},
-                absl::Seconds(settings.seconds));
-    std::vector<FaultRow> rows;
-    for (const Fault& fault : faults.All()) {
+  Scene scene;
+  scene.here = here;
+  scene.directory = directory;
+  scene.watched = settings.command;
+  scene.apart = apart;
+  scene.flags = {"--module-path",     (here / "tests/bench/modules").string(),
+                 "--module-path",     (here / "tests/integration/modules").string(),
+                 "--module-path",     directory + "/modules",
+                 "--initial-modules", "noop_cpp,noop_py,breaks,faulty_cpp",
+                 "--python-path",     (here / "sdk/python").string(),
+                 "--shutdown-grace",  "0.5",
+                 "--log-level",       "warning",
+                 "--module-setting",  "*.drain-timeout=0.2"};
+  for (const auto& more : {SettingsOfBreaks(), settings.flags}) {
+    scene.flags.insert(scene.flags.end(), more.begin(), more.end());
+  }
+  std::vector<std::string> flags = scene.flags;
+  for (const std::string& flag : FlagsForUsers()) flags.push_back(flag);
+  if (apart) {
+    MakeCertificates(directory + "/tls");
+    flags.insert(flags.end(), {"--listen-tls", absl::StrCat("0.0.0.0:", kTlsPort), "--tls-dir",
+                               directory + "/tls/manager"});
+  }
+  const Manager manager(here, directory + "/a", directory + "/a/data", flags);
+  scene.manager = manager.channel();
+  scene.socket = manager.socket();
+  for (const char* prefix : {"noop-cpp", "noop-py", "breaks", "faulty-cpp"}) {
+    WaitForModule(manager.channel(), prefix);
+  }
+  RunOnce(manager.channel(), {"auth", "add", "user/alice", "mgr", "allow r"});
+  // The clock of the one who is watched runs on a connection of its own.
+  const auto client = Connect(manager.socket(), 2);
+  RunBlocking(client, {"/outpost.v1.Commands/Run", Always(Command(settings.command))},
+              absl::Seconds(settings.seconds));
+  std::vector<FaultRow> rows;
+  for (const auto& faults : {ModuleFaults, PeerFaults, NetworkFaults, ManagerFaults}) {
+    for (const Fault& fault : faults(scene)) {
       if (absl::StrContains(fault.name, settings.only)) {
         rows.push_back(Measure(settings, client, fault));
       }
     }
-    if (!rows.empty()) all_hold &= ReportFaults(rows, json);
   }
+  return rows;
+}
+
+int Main(const Settings& settings, const std::string& directory, bool apart) {
+  InstallModules(directory + "/modules");
+  nlohmann::json json = nlohmann::json::array();
+  bool all_hold = true;
+  const std::vector<FaultRow> rows = MeasureAll(settings, directory, apart);
+  if (!rows.empty()) all_hold &= ReportFaults(rows, json);
   if (settings.only.empty() || absl::StrContains("modules", settings.only)) {
-    const std::vector<Row> rows = ModuleCosts(here, directory, settings.rounds);
-    all_hold &= Report(rows, "");
-    for (const Row& row : rows) json.push_back(ToJson(row));
+    const std::vector<Row> costs = ModuleCosts(fs::current_path(), directory, settings.rounds);
+    all_hold &= Report(costs, "");
+    for (const Row& row : costs) json.push_back(ToJson(row));
   }
   if (!settings.json_file.empty()) std::ofstream(settings.json_file) << json.dump(2) << "\n";
-  fs::remove_all(directory);
   return all_hold ? 0 : 1;
 }
 
@@ -202,8 +231,20 @@ int main(int argc, char** argv) {
       "--flag", settings.flags,
       "another flag of outpostd: --flag=--module-setting=breaks.pids=9; may be repeated");
   // What the bench starts beside itself.
-  app.add_option("--flood", settings.flood)->group("");
-  app.add_option("--socket", settings.socket)->group("");
+  app.add_option("--flood", settings.flood.what)->group("");
+  app.add_option("--address", settings.flood.address)->group("");
+  app.add_option("--times", settings.flood.times)->group("");
+  app.add_option("--tls", settings.flood.tls)->group("");
+  app.add_option("--expected", settings.flood.expected)->group("");
+  app.add_option("--user", settings.flood.user)->group("");
   CLI11_PARSE(app, argc, argv);
-  return outpost::bench::Main(settings);
+  if (!settings.flood.what.empty()) outpost::bench::Do(settings.flood);
+  char pattern[] = "/tmp/outpost-bench-XXXXXX";
+  const std::string directory = mkdtemp(pattern);
+  // Other users reach the socket in it.
+  std::filesystem::permissions(directory, std::filesystem::perms(0711));
+  const int status = outpost::bench::RunApart(
+      [&](bool apart) { return outpost::bench::Main(settings, directory, apart); });
+  std::filesystem::remove_all(directory);
+  return status;
 }
