@@ -50,10 +50,12 @@ class Maker {
 
   Fault Lasting(std::string name, std::string held, std::vector<std::string> words,
                 std::function<void()> end) const {
-    return {.name = std::move(name),
-            .held = std::move(held),
-            .begin = Ask(std::move(words)),
-            .end = std::move(end)};
+    Fault fault;
+    fault.name = std::move(name);
+    fault.held = std::move(held);
+    fault.begin = Ask(std::move(words));
+    fault.end = std::move(end);
+    return fault;
   }
   // A command of `breaks` that ends its process, again and again; who runs it waits for as long as
   // `patience`.
@@ -64,9 +66,9 @@ class Maker {
                              Paced(kPace, [&] { Try(manager, words, patience); });
                              return false;
                            });
-    fault.end = [stop = std::move(fault.end), again = Again()] {
+    fault.end = [manager = scene_.manager, stop = std::move(fault.end)] {
       stop();
-      again();
+      StartAgain(manager);
     };
     fault.times = Failures("breaks");
     return fault;
@@ -92,13 +94,14 @@ class Maker {
   std::function<void()> Ask(std::vector<std::string> words) const {
     return [manager = scene_.manager, words = std::move(words)] { RunOnce(manager, words); };
   }
-  // A new process of `breaks`, whose failures before do not count any more.
   std::function<void()> Again() const {
-    return [manager = scene_.manager] {
-      RunOnce(manager, {"module", "disable", "breaks"});
-      Enable(manager, "breaks");
-      WaitForModule(manager, "breaks");
-    };
+    return [manager = scene_.manager] { StartAgain(manager); };
+  }
+  // A new process of `breaks`, whose failures before do not count any more.
+  static void StartAgain(const std::shared_ptr<grpc::Channel>& manager) {
+    RunOnce(manager, {"module", "disable", "breaks"});
+    Enable(manager, "breaks");
+    WaitForModule(manager, "breaks");
   }
   std::function<uint64_t()> Failures(const std::string& module) const {
     return [manager = scene_.manager, module] { return InfoOf(manager)[module].failures(); };
