@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/event/moment.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 
 namespace outpost::auth {
@@ -169,6 +170,7 @@ void AuditLog::Unlisten(uint64_t id) {
 }
 
 void AuditLog::Run() {
+  event::BeginBackground("audit");
   uint64_t told = 0;  // of those that were lost
   std::string why;
   absl::Time tell_again = absl::InfiniteFuture();  // by internal::SteadyNow; infinite: nothing to

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/event/thread_role.h"
 
 namespace outpost::cluster {
 namespace {
@@ -40,6 +41,7 @@ void StructureParts::Stop() {
 }
 
 void StructureParts::Run() {
+  event::NameThread("structures");
   const auto due = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stopping_ || !jobs_.empty(); };
   while (true) {
     Job job;

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "server/event/thread_role.h"
+
 namespace outpost::event {
 namespace {
 
@@ -69,6 +71,7 @@ void TimerQueue::WakeAt(Clock::time_point when) {
 }
 
 void TimerQueue::Run() {
+  BeginBackground("timers");
   mu_.Lock();
   while (!stopping_) {
     auto first = queue_.begin();

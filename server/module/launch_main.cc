@@ -3,6 +3,7 @@
 // (5), which is closed when the module is executed.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -88,6 +89,10 @@ int Launch() {
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  // Unless it was given one of its own.
+  if (const sched_param none = {}; sched_getscheduler(0) == SCHED_BATCH) {
+    sched_setscheduler(0, spec->scheduling, &none);
+  }
   // Told before: when it has been executed, nobody is left to tell. What is told after it
   // takes its place.
   Tell(report);

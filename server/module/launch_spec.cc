@@ -77,6 +77,7 @@ std::string ToText(const LaunchSpec& spec) {
                {"directory", spec.directory},
                {"groups", groups},
                {"kept", spec.kept},
+               {"scheduling", spec.scheduling},
                {"memory", spec.limits.memory_bytes},
                {"cpu_weight", spec.limits.cpu_weight},
                {"cpu_idle", spec.limits.cpu_idle},
@@ -99,6 +100,7 @@ std::optional<LaunchSpec> ParseLaunchSpec(absl::string_view text) {
   if (spec.argv.empty()) return std::nullopt;
   spec.directory = Get<std::string>(parsed, "directory", "");
   spec.kept = Strings(parsed, "kept");
+  spec.scheduling = Get(parsed, "scheduling", 0);
   const auto groups = parsed.find("groups");
   if (groups != parsed.end() && groups->is_array()) {
     for (const json& group : *groups) {

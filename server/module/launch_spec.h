@@ -35,6 +35,9 @@ struct LaunchSpec {
   std::vector<WantedLimit> groups;
   // Stay as they are with a /tmp of its own: the socket's directory, the module's.
   std::vector<std::string> kept;
+  // The manager's scheduling policy, sched(7), which the module gets: outpost-launch itself has
+  // that of the thread that starts it, which is in the background.
+  int scheduling = 0;
 };
 
 // What came of one limit, or of a part of the sandbox.

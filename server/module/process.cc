@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 
 extern char** environ;
@@ -39,9 +41,8 @@ constexpr int kFirstFreeFd = 6;
 constexpr uint64_t kStopKey = 0;
 constexpr size_t kReadAtOnce = size_t{64} << 10;  // of one process, before others have their turn
 constexpr size_t kReadAtEnd = size_t{1} << 20;    // no FIFO holds more
-// In an epoll key: the output, or the launch's report, and not the pidfd.
+// In an epoll key: the output, and not the pidfd.
 constexpr uint64_t kOutputBit = uint64_t{1} << 63;
-constexpr uint64_t kReportBit = uint64_t{1} << 62;
 
 std::string ErrnoText(int error) { return strerrordesc_np(error); }
 
@@ -206,6 +207,7 @@ void Process::ReadReport() const {
     if (n < 0 && errno == EAGAIN) break;
     if (n <= 0) {
       report_over_ = true;
+      report_ = OwnedFd();
       break;
     }
     report_text_.append(buffer, static_cast<size_t>(n));
@@ -294,12 +296,14 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Spawn(const ProcessSpec&
     EndGroup(launch.group);
     return status;
   };
-  absl::StatusOr<OwnedFd> orders = PipeWith(ToText(LaunchSpec{.argv = spec.argv,
-                                                              .directory = spec.directory,
-                                                              .limits = spec.limits,
-                                                              .sandbox = spec.sandbox,
-                                                              .groups = std::move(limits),
-                                                              .kept = spec.kept}));
+  absl::StatusOr<OwnedFd> orders =
+      PipeWith(ToText(LaunchSpec{.argv = spec.argv,
+                                 .directory = spec.directory,
+                                 .limits = spec.limits,
+                                 .sandbox = spec.sandbox,
+                                 .groups = std::move(limits),
+                                 .kept = spec.kept,
+                                 .scheduling = sched_getscheduler(getpid())}));
   if (!orders.ok()) return end_group(orders.status());
   absl::StatusOr<Pipe> report = MakePipe();
   if (!report.ok()) return end_group(report.status());
@@ -389,7 +393,6 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_
     return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
   }
   auto watched = std::make_shared<Watched>(std::move(of));
-  const int report_fd = report.get();
   watched->process = std::make_shared<Process>(pid, start_ticks, std::move(pidfd),
                                                std::move(launch), std::move(report));
   std::shared_ptr<Process> process = watched->process;
@@ -404,30 +407,23 @@ absl::StatusOr<std::shared_ptr<Process>> ProcessRunner::Watch(pid_t pid, uint64_
     event.data.u64 = key | kOutputBit;
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, output_fd, &event);
   }
-  if (report_fd >= 0) {
-    event.data.u64 = key | kReportBit;
-    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, report_fd, &event);
-  }
   return process;
 }
 
 void ProcessRunner::Run() {
+  event::BeginBackground("processes");
   while (true) {
     epoll_event event;
     const int n = epoll_wait(epoll_.get(), &event, 1, -1);
     if (n < 0 && errno == EINTR) continue;
     if (event.data.u64 == kStopKey) return;
-    const uint64_t key = event.data.u64 & ~(kOutputBit | kReportBit);
+    const uint64_t key = event.data.u64 & ~kOutputBit;
     std::shared_ptr<Watched> watched;
     {
       absl::MutexLock lock(&mu_);
       auto it = watched_.find(key);
       if (it == watched_.end()) continue;
       watched = it->second;
-    }
-    if ((event.data.u64 & kReportBit) != 0) {
-      HandleReport(*watched);
-      continue;
     }
     ReadOutput(*watched, kReadAtOnce);
     if ((event.data.u64 & kOutputBit) != 0) continue;
@@ -466,13 +462,6 @@ void ProcessRunner::ReadOutput(Watched& watched, size_t limit) {
       watched.partial_line.clear();
     }
   }
-}
-
-void ProcessRunner::HandleReport(Watched& watched) {
-  if (!watched.process->launched()) return;
-  watched.process->CloseReport();
-  const auto told = watched.process->LastReport();
-  if (told && told->error == 0 && watched.callbacks.on_launched) watched.callbacks.on_launched();
 }
 
 absl::Status ProcessRunner::LaunchStatus(const Watched& watched) const {

@@ -119,7 +119,8 @@ class Process {
   const std::string group_;
   mutable absl::Mutex mu_;
   mutable std::vector<Measure> isolation_ ABSL_GUARDED_BY(mu_);
-  OwnedFd report_ ABSL_GUARDED_BY(mu_);  // the runner, which listens to it, closes it
+  // Nobody is woken by it: what it tells is asked for when the module attaches, or has ended.
+  mutable OwnedFd report_ ABSL_GUARDED_BY(mu_);
   mutable bool report_over_ ABSL_GUARDED_BY(mu_);
   mutable std::string report_text_ ABSL_GUARDED_BY(mu_);
 
@@ -146,7 +147,6 @@ struct ProcessSpec {
 struct ProcessCallbacks {
   std::function<void(absl::string_view line)> on_output;  // without the newline
   std::function<void(ExitStatus)> on_exit;
-  std::function<void()> on_launched = {};  // it has become the module; may be empty
 };
 
 class ProcessRunner {
@@ -192,8 +192,6 @@ class ProcessRunner {
                                                  Process::Launch launch, OwnedFd report,
                                                  Watched watched);
   void Run();
-  // outpost-launch has told something, or is over.
-  void HandleReport(Watched& watched);
   // Of one that has ended, as ExitStatus::launch.
   absl::Status LaunchStatus(const Watched& watched) const;
   // Passes on what can be read now, at most about `limit` bytes of it.

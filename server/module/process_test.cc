@@ -16,20 +16,22 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/event/thread_role.h"
 #include "server/store/sqlite/scratch_dir.h"
 
 namespace outpost::module {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::MatchesRegex;
@@ -246,18 +248,14 @@ TEST_F(ProcessTest, ALaunchThatHangsKeepsNobodyWaitingAndCanBeEnded) {
 }
 
 TEST_F(ProcessTest, WhatItIsHeldToIsKnownWhenItRuns) {
-  absl::Notification launched;
-  ProcessCallbacks callbacks = heard_.Callbacks();
-  callbacks.on_launched = [&] { launched.Notify(); };
   ProcessSpec spec = Shell("echo runs; exec sleep 600");
   spec.limits.open_files = 64;
-  const auto process = runner_.Spawn(spec, callbacks);
+  const auto process = runner_.Spawn(spec, heard_.Callbacks());
   ASSERT_TRUE(process.ok()) << process.status();
   heard_.Lines(1);
   EXPECT_TRUE((*process)->launched());
   EXPECT_THAT((*process)->launch().isolation,
               testing::Contains(testing::Field(&Measure::name, "open-files")));
-  EXPECT_TRUE(launched.WaitForNotificationWithTimeout(absl::Seconds(20)));
   (*process)->KillGroup();
   EXPECT_EQ(heard_.Launch(), absl::OkStatus());
 }
@@ -272,6 +270,14 @@ TEST_F(ProcessTest, ItHasItsEnvironmentDirectoryAndTokenWhichEnds) {
               ElementsAre("hello world", getenv("PATH"),
                           std::filesystem::canonical(scratch_.path()).string(), "secret", "done"))
       << "the token and stdin end; the manager's own environment is there";
+}
+
+TEST_F(ProcessTest, ItsPolicyOfSchedulingIsTheManagersAndNotThatOfTheThreadThatStartsIt) {
+  std::thread([this] {
+    event::BeginBackground("starts");
+    Spawn("chrt --pid $$");
+  }).join();
+  EXPECT_THAT(heard_.AllLines(), Contains(HasSubstr("policy: SCHED_OTHER")));
 }
 
 TEST_F(ProcessTest, NoDescriptorOfTheManagersReachesIt) {

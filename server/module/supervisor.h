@@ -256,7 +256,9 @@ class Supervisor {
     std::shared_ptr<RequestsOfModule> requests = std::make_shared<RequestsOfModule>();
     std::string token_hash;
     std::string output_fifo;
-    uint64_t run = 0;  // the process's number: tells a late callback from a timely one
+    bool has_record = false;       // the store has one, of this process or of the last
+    bool record_is_whole = false;  // it also tells what the process is held to
+    uint64_t run = 0;              // the process's number: tells a late callback from a timely one
     std::unique_ptr<Successor> successor;
     std::unique_ptr<Predecessor> predecessor;
     event::TimerQueue::TimerId timer = 0;
@@ -278,6 +280,7 @@ class Supervisor {
     // What it was asked to do, and had not answered when its session was lost.
     std::vector<std::string> unanswered;
     std::string failure;    // why it is being ended to be started again
+    std::string failing;    // why it failed last, until it runs or is stopped
     std::string traceback;  // of that, where it came with one
     std::string refused;    // why its process was not let in, until it is or ends
     std::deque<std::string> output;
@@ -346,8 +349,11 @@ class Supervisor {
   // Nothing: it can't be understood, or is of another boot.
   static std::optional<Record> ParseRecord(const std::string& text);
   void WriteRecord(const std::string& key, std::string record);
-  void WriteRecordOfLaunched(const Module& m, uint64_t run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Once it is known what its process is held to.
+  void WriteWholeRecord(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DeleteRecord(const std::string& key);
+  // Of a module that has no process and is not about to have one.
+  void DropRecord(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool AdoptProcess(Module& m, const std::string& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // supervisor_ends.cc: how processes end

@@ -41,6 +41,7 @@ void Supervisor::NotExecuted(Module& m, const absl::Status& status) {
   m.last_crash = event::Moment::Now();
   Tell(m, v1::EVENT_KIND_SPAWN_FAILED, status.message());
   if (m.policy.restart == RestartPolicy::kNever) {
+    DropRecord(m);
     return SetState(m, v1::MODULE_STATE_FAILED, std::string(status.message()));
   }
   StartLater(m, std::string(status.message()));
@@ -50,7 +51,6 @@ void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
   if (!status.launch.ok() && m.failure.empty() && !m.stopping) {
     m.process = nullptr;
     CancelTimer(m);
-    DeleteRecord(absl::StrCat(kProcessPrefix, m.name));
     return NotExecuted(m, status.launch);
   }
   v1::ProcessExit& last = m.last_process;
@@ -69,7 +69,6 @@ void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
   EndUpgrade(m, "was ended, as the old one has");
   ForgetReports(m);  // what it has raised, nobody takes back
   CancelTimer(m);
-  DeleteRecord(absl::StrCat(kProcessPrefix, m.name));
   if (m.session != nullptr) LoseSession(m, absl::StrCat("ended (", m.last_exit, ")"));
   if (m.stopping) return Stopped(m);
   std::string how = m.failure;
@@ -85,7 +84,8 @@ void Supervisor::ProcessEnded(Module& m, const ExitStatus& status) {
       absl::StrAppend(&how, ": ", internal::ToUtf8(line.substr(0, kReasonLine)));
     }
   }
-  if (StaysEnded(m, status, how)) return;
+  // The next process's record takes the place of this one's.
+  if (StaysEnded(m, status, how)) return DropRecord(m);
   m.last_crash = event::Moment::Now();
   StartLater(m, std::move(how));
 }
@@ -164,6 +164,7 @@ void Supervisor::StartLater(Module& m, std::string reason) {
   }
   delay *= absl::Uniform(random_, 0.8, 1.2);
   m.next_start = event::Moment::Now() + delay;
+  m.failing = reason;
   SetTimer(m, delay, [this](Module& later) {
     ++later.restarts;
     StartProcess(later);
@@ -254,6 +255,7 @@ void Supervisor::Stopped(Module& m) {
   m.awaits_option = false;
   m.running_since = absl::InfiniteDuration();
   m.failure.clear();
+  m.failing.clear();
   ForgetReports(m);
   gone_.SignalAll();
   if (m.start_after_stop && m.enabled && !shutting_down_) {
@@ -262,6 +264,7 @@ void Supervisor::Stopped(Module& m) {
     StartProcess(m);
     return;
   }
+  DropRecord(m);
   m.failures = 0;
   m.failure_times.clear();
   m.slow = false;

@@ -101,6 +101,29 @@ TEST_F(PolicyTest, WhatFailsTooOftenIsStartedSlowlyAndNeverGivenUp) {
   EXPECT_GE(absl::Now() - slow, absl::Milliseconds(400));
 }
 
+TEST_F(PolicyTest, HealthTellsOfWhatFailsUntilItRuns) {
+  Install("hello", "echo >> starts; [ $(wc -l < starts) -lt 5 ] && exit 1; exec sleep 600");
+  StartManager([](auto& options) {
+    options.policy.first_backoff = options.policy.max_backoff = absl::Milliseconds(1);
+    options.policy.start_limit = 0;
+  });
+  const auto told = [this] {
+    std::vector<std::string> changes;
+    for (const v1::HealthEvent& event : manager->health().History(100)) {
+      if (event.check().code() != "MGR_MODULE_ERROR") continue;
+      changes.emplace_back(event.cleared() ? "cleared" : "raised");
+    }
+    return changes;
+  };
+  ASSERT_TRUE(manager->Enable("hello").ok());
+  for (int i = 0; i < 4; ++i) NextProcess();
+  const StartedProcess last = NextProcess();
+  EXPECT_THAT(told(), ElementsAre("raised")) << "to be started again is not to be well";
+  FakeModule module(*manager, "hello", last.token);
+  ASSERT_TRUE(module.AttachAndServe()) << module.refusal.status;
+  EXPECT_THAT(told(), ElementsAre("cleared", "raised")) << "the newest first";
+}
+
 TEST_F(PolicyTest, WhatIsNotConfiguredIsStartedAgainWhenItsOptionsChange) {
   Install("hello", "exec sleep 600");
   StartManager();

@@ -26,6 +26,7 @@ void Supervisor::SetState(Module& m, v1::ModuleState state, std::string reason) 
   if (state == v1::MODULE_STATE_FAILED) Tell(m, v1::EVENT_KIND_FAILED, m.reason);
   if (state == v1::MODULE_STATE_CANNOT_RUN) Tell(m, v1::EVENT_KIND_CANNOT_RUN, m.reason);
   if (state == v1::MODULE_STATE_RUNNING) {
+    m.failing.clear();
     m.running_since = std::min(m.running_since, event::Moment::Now().steady);
   }
   // Commands that were held for a module that will not come after all.
@@ -88,13 +89,6 @@ ProcessCallbacks Supervisor::CallbacksFor(const std::string& name, uint64_t run)
       if (ended->run == run) ProcessEnded(*ended, status);
     });
   };
-  callbacks.on_launched = [this, name, run] {
-    Locked([&] {
-      mu_.AssertHeld();
-      Module* m = Find(name);
-      if (m != nullptr) WriteRecordOfLaunched(*m, run);
-    });
-  };
   return callbacks;
 }
 
@@ -150,6 +144,8 @@ void Supervisor::StartProcess(Module& m) {
     return NotExecuted(m, process.status());
   }
   m.process = *std::move(process);
+  m.has_record = true;
+  m.record_is_whole = false;
   WriteRecord(absl::StrCat(kProcessPrefix, m.name),
               RecordOf(*m.process, m.token_hash, m.output_fifo));
   SetTimer(m, m.policy.ready_timeout, [this](Module& late) {

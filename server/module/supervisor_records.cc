@@ -62,14 +62,17 @@ void Supervisor::WriteRecord(const std::string& key, std::string record) {
 }
 
 // With what it is held to, which was not known when it was started.
-void Supervisor::WriteRecordOfLaunched(const Module& m, uint64_t run) {
-  if (m.run == run && m.process != nullptr) {
-    WriteRecord(absl::StrCat(kProcessPrefix, m.name),
-                RecordOf(*m.process, m.token_hash, m.output_fifo));
-  } else if (m.successor != nullptr && m.successor->run == run) {
-    WriteRecord(SecondProcessKey(m),
-                RecordOf(*m.successor->process, m.successor->token_hash, m.successor->output_fifo));
-  }
+void Supervisor::WriteWholeRecord(Module& m) {
+  if (m.process == nullptr || m.record_is_whole) return;
+  m.record_is_whole = true;
+  WriteRecord(absl::StrCat(kProcessPrefix, m.name),
+              RecordOf(*m.process, m.token_hash, m.output_fifo));
+}
+
+void Supervisor::DropRecord(Module& m) {
+  if (!m.has_record) return;
+  m.has_record = false;
+  DeleteRecord(absl::StrCat(kProcessPrefix, m.name));
 }
 
 void Supervisor::DeleteRecord(const std::string& key) {
@@ -89,6 +92,8 @@ bool Supervisor::AdoptProcess(Module& m, const std::string& record) {
     return false;
   }
   m.process = *std::move(process);
+  m.has_record = true;
+  m.record_is_whole = true;
   m.token_hash = known->token_hash;
   m.output_fifo = known->output_fifo;
   SetTimer(m, m.policy.ready_timeout, [this](Module& late) {

@@ -200,7 +200,8 @@ void Supervisor::ForgetReports(Module& m) {
 // Whether health tells of it, or did until its crash was long ago.
 bool Supervisor::IsForHealth(const Module& m) {
   return m.state == v1::MODULE_STATE_BACKOFF || m.state == v1::MODULE_STATE_FAILED ||
-         m.state == v1::MODULE_STATE_CANNOT_RUN || !m.failure.empty() || m.last_crash.has_value();
+         m.state == v1::MODULE_STATE_CANNOT_RUN || !m.failure.empty() || !m.failing.empty() ||
+         m.last_crash.has_value();
 }
 
 void Supervisor::ReportHealthOf(const Module& m) {
@@ -222,6 +223,9 @@ void Supervisor::ReportHealth() {
       failed.push_back(absl::StrCat("Module '", name, "' has failed: ", m.failure));
     } else if (m.state == v1::MODULE_STATE_CANNOT_RUN) {
       dependencies.push_back(absl::StrCat("Module '", name, "' has failed dependency: ", m.reason));
+    } else if (!m.failing.empty()) {
+      // It is being started again, and may fail again: until it runs, nothing is well.
+      failed.push_back(absl::StrCat("Module '", name, "' has failed: ", m.failing));
     }
     if (!m.last_crash.has_value()) continue;
     const absl::Duration age = now - *m.last_crash;

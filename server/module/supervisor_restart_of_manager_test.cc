@@ -16,6 +16,7 @@ namespace outpost::module {
 namespace {
 
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 class RestartOfManagerTest : public SupervisorTest {};
@@ -67,6 +68,7 @@ TEST_F(RestartOfManagerTest, AProcessThatOutlivedItsManagerIsAdopted) {
   EXPECT_EQ(info.reason(), "has outlived the last manager; is expected to attach again");
   EXPECT_EQ(info.pid(), process.pid);
   EXPECT_TRUE(info.supervised());
+  EXPECT_THAT(info.isolation(), Not(IsEmpty())) << "what it is held to is known as before";
 
   FakeModule again(*manager, "hello", process.token);
   ASSERT_TRUE(again.AttachAndServe()) << again.refusal.status;
@@ -130,6 +132,22 @@ TEST_F(RestartOfManagerTest, WhatDiedMeanwhileIsStartedAnew) {
   FakeModule old(*manager, "hello", process.token);
   EXPECT_FALSE(old.Attach());
   EXPECT_EQ(old.refusal.reason, "BAD_TOKEN");
+}
+
+TEST_F(RestartOfManagerTest, WhatWasAboutToBeStartedAgainIsStartedAnew) {
+  Install("hello", "exit 1");
+  StartManager([](auto& options) { options.policy.first_backoff = absl::Hours(1); });
+  ASSERT_TRUE(manager->Enable("hello").ok());
+  NextProcess();
+  ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_BACKOFF));
+  CrashManager();
+  StartManager();
+  EXPECT_EQ(manager->Info("hello").restarts(), 0u);
+  NextProcess();
+  ASSERT_TRUE(manager->AwaitState("hello", v1::MODULE_STATE_BACKOFF));
+  ASSERT_TRUE(manager->Disable("hello").ok());
+  ASSERT_TRUE(manager->store().WriteAndWait({}).ok());  // all writes before it are done, too
+  EXPECT_THAT(manager->store().List("module/process/"), IsEmpty());
 }
 
 TEST_F(RestartOfManagerTest, ARecordOfAnotherBootOrWithoutSenseMeansNoProcess) {

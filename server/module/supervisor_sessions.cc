@@ -203,6 +203,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
       FailAndRestart(late, absl::StrCat("attached, but was not ready in ",
                                         absl::FormatDuration(late.policy.ready_timeout)));
     });
+    WriteWholeRecord(m);
     SetState(m, v1::MODULE_STATE_CONFIGURING, "");
     Tell(m, v1::EVENT_KIND_ATTACHED);
     return m.session;

@@ -216,6 +216,8 @@ void Supervisor::TakeOver(Module& m) {
       {SecondProcessKey(m), RecordOf(*old->process, m.token_hash, m.output_fifo)});
   m.run = next->run;
   m.process = next->process;
+  m.has_record = true;
+  m.record_is_whole = true;
   m.session = next->session;
   m.token_hash = next->token_hash;
   m.output_fifo = next->output_fifo;

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "server/event/moment.h"
 #include "server/event/proto_time.h"
+#include "server/event/thread_role.h"
 
 namespace outpost::notify {
 
@@ -271,6 +272,7 @@ Subscription::Batch NotificationHub::TakeBatch() {
 }
 
 void NotificationHub::Run() {
+  event::NameThread("notify");
   mu_.Lock();
   while (true) {
     while (told_number_ == last_number_ && !stopping_) published_.Wait(&mu_);

@@ -1,8 +1,8 @@
 #include "server/rpc/callback_threads.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+
+#include "server/event/thread_role.h"
 
 namespace outpost::rpc {
 CallbackThreads::Limits CallbackThreads::LimitsFor(size_t cores) {
@@ -24,7 +24,7 @@ CallbackThreads::~CallbackThreads() {
 }
 
 void CallbackThreads::Work(size_t self) {
-  pthread_setname_np(pthread_self(), "grpc-callback");
+  event::NameThread("grpc-callback");
   Worker& worker = workers_[self];
   absl::MutexLock lock(&mu_);
   while (!over_) {

@@ -19,6 +19,7 @@
 #include "absl/strings/strip.h"
 #include "server/auth/entities.h"
 #include "server/event/moment.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 #include "server/rpc/socket_peer.h"
 
@@ -83,6 +84,7 @@ void UnixListener::Stop() {
 }
 
 void UnixListener::Run(grpc::Server* server) {
+  event::NameThread("listener");
   while (true) {
     pollfd waited[] = {{listening_, POLLIN, 0}, {stop_, POLLIN, 0}};
     if (poll(waited, std::size(waited), -1) < 0 && errno != EINTR) return;

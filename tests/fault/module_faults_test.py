@@ -97,8 +97,7 @@ def test_exit_at_import(code: str, state: str, told: str) -> None:
         (early / "module.py").write_text(code + "\n")
         manager.outpost("module", "enable", "early")
         assert told in manager.wait_for_state("early", state).reason
-        # While it is being started again, nothing is wrong.
-        until("health to tell", lambda: told in manager.check("health", "detail"))
+        assert told in manager.check("health", "detail")
 
 
 @pytest.mark.parametrize("name", ["no_such_program", "not_executable"])

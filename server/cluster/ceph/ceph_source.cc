@@ -23,6 +23,7 @@
 #include "server/cluster/ceph/command_json.h"
 #include "server/cluster/ceph/daemon_poller.h"
 #include "server/cluster/ceph/monitor_query.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 
 namespace outpost::cluster::ceph {
@@ -333,6 +334,7 @@ absl::Status CephSource::Connect() {
 }
 
 void CephSource::WatchMonitors() {
+  event::BeginBackground("monitors");
   MonitorPoller poller(&state_);
   absl::Duration backoff = kFirstBackoff;
   bool stop = false;
@@ -422,6 +424,7 @@ void CephSource::UpdateCommands(const Clients& clients) {
 }
 
 void CephSource::WatchDaemons() {
+  event::BeginBackground("daemons");
   DaemonPoller poller(&state_, {.cluster = options_.cluster});
   const auto wanted = [this] {
     mu_.AssertHeld();

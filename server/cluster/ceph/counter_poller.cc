@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/event/moment.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 
 namespace outpost::cluster::ceph {
@@ -167,6 +168,7 @@ CounterPoller::Queue::const_iterator CounterPoller::Next(absl::Duration now,
 }
 
 void CounterPoller::Run() {
+  event::BeginBackground("counters");
   absl::MutexLock lock(&mu_);
   while (!stopping_) {
     const absl::Duration now = event::Moment::Now().steady;

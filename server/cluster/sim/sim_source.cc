@@ -16,6 +16,7 @@
 #include "server/cluster/sim/sim_commands.h"
 #include "server/cluster/sim/sim_structures.h"
 #include "server/event/moment.h"
+#include "server/event/thread_role.h"
 
 namespace outpost::cluster::sim {
 namespace {
@@ -122,6 +123,7 @@ void SimSource::WriteLine(absl::string_view level, absl::string_view text) {
 }
 
 void SimSource::Run() {
+  event::BeginBackground("sim");
   const Clock::duration tick = absl::ToChronoNanoseconds(options_.tick);
   Clock::time_point next_tick = Clock::now() + tick;
   mu_.Lock();

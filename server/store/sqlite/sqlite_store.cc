@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/event/moment.h"
+#include "server/event/thread_role.h"
 #include "server/log/log.h"
 #include "server/store/sqlite/recovery.h"
 
@@ -133,6 +134,7 @@ void SqliteStore::Write(Batch batch, WriteDone done) {
 }
 
 void SqliteStore::WriterLoop() {
+  event::NameThread("store");
   while (true) {
     Group group = TakeGroup();
     if (!group.empty()) {
