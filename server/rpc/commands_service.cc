@@ -179,10 +179,14 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
   };
 
   auto* reactor = new CancellableReactor;
-  auto answer = [reactor, response, deadline, note,
+  auto answer = [reactor, context, response, deadline, note,
                  here = parts_.at_work->Enter(caller)](command::Response outcome) {
     note(outcome.result.retval, outcome.result.err);
-    if (!outcome.refused.ok()) return reactor->Finish(ToGrpc(outcome.refused, "NO_RIGHT"));
+    if (!outcome.refused.ok()) {
+      return RefuseInTurn(*context, [reactor, refused = std::move(outcome.refused)] {
+        reactor->Finish(ToGrpc(refused, "NO_RIGHT"));
+      });
+    }
     // The client ends the call at this moment, too, and the module may have seen that its
     // time is over: it is to be the same, whoever is first.
     const int error = -outcome.result.retval;

@@ -103,15 +103,14 @@ class GatedHandler final : public MethodHandler {
         right_, type_ != RpcMethod::NORMAL_RPC, [bytes] { return BytesOf(bytes); }, context);
     const Caller& caller = context->caller;
     // All that `param` points to is there until the call has ended, which it has not begun.
+    context->pace = pace_;
     if (!admitted.ok()) {
-      const std::string& name = caller.name.empty() ? caller.peer->name : caller.name;
-      return pace_->Run(
-          name, caller.calls_per_second, CallPace::kRefused, [this, bytes, param, admitted] {
-            const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
-            // It has what the call needs in the call's own memory when RunHandler returns.
-            const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
-            Run(refusing.get(), bytes, param);
-          });
+      return RefuseInTurn(*context, [this, bytes, param, admitted] {
+        const char* reason = absl::IsPermissionDenied(admitted) ? "NO_RIGHT" : "NOT_IDENTIFIED";
+        // It has what the call needs in the call's own memory when RunHandler returns.
+        const auto refusing = RefusingHandler(type_, ToGrpc(admitted, reason));
+        Run(refusing.get(), bytes, param);
+      });
     }
     if (caller.module.empty()) return Run(inner_, bytes, param);
     pace_->Run(caller.name, caller.calls_per_second,

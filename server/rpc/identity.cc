@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "outpost/internal/steady_wait.h"
 #include "server/auth/audit_log.h"
+#include "server/rpc/call_pace.h"
 
 namespace outpost::rpc {
 namespace {
@@ -75,6 +76,14 @@ CallContext::~CallContext() = default;
 std::shared_ptr<const CallContext::Still> StillOf(const grpc::CallbackServerContext& context) {
   const auto* call = dynamic_cast<const CallContext*>(&context);
   return call == nullptr ? nullptr : call->still;
+}
+
+void RefuseInTurn(const grpc::CallbackServerContext& context, absl::AnyInvocable<void()> refuse) {
+  const auto* call = dynamic_cast<const CallContext*>(&context);
+  if (call == nullptr || call->pace == nullptr) return refuse();
+  const Caller& caller = call->caller;
+  call->pace->Run(caller.name.empty() ? caller.peer->name : caller.name, caller.calls_per_second,
+                  CallPace::kRefused, std::move(refuse));
 }
 
 void NoteResult(grpc::CallbackServerContext* context, int result, const std::string& error) {

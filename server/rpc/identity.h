@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -22,6 +23,8 @@ struct AuditRecord;
 }  // namespace outpost::auth
 
 namespace outpost::rpc {
+
+class CallPace;
 
 // Who makes a call, and what they may do. Immutable once the gate has let the call in.
 struct Caller {
@@ -59,6 +62,7 @@ class CallContext final : public grpc::CallbackServerContext {
   // Of a call with one answer, that may change something: what is written when it ends. Null:
   // nothing.
   std::unique_ptr<auth::AuditRecord> audit;
+  CallPace* pace = nullptr;  // in which calls of this caller begin; null: no gate has seen it
 };
 
 // Gives each call a CallContext, with `initial` as its caller: for the server's builder.
@@ -70,6 +74,11 @@ const Caller& CallerOf(const grpc::CallbackServerContext& context);
 
 // CallContext::still of `context`; null of a call that no gate has seen.
 std::shared_ptr<const CallContext::Still> StillOf(const grpc::CallbackServerContext& context);
+
+// Runs `refuse`, which ends the call of `context`, as it may not be made: now or, on another
+// thread, when it is the caller's turn, as a refusal counts as CallPace::kRefused calls. The call
+// is not to end before.
+void RefuseInTurn(const grpc::CallbackServerContext& context, absl::AnyInvocable<void()> refuse);
 
 // Before the call ends: what it has come to, for the audit, where its status does not say that:
 // 0, or a negative errno, and why.

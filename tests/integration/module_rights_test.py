@@ -17,6 +17,7 @@ import pytest
 from fixture import DEADLINE, PYTHON_PATH, SHIPPED_MODULES, Manager, error_info, run_tests
 from outpost.v1 import (
     commands_pb2,
+    commands_pb2_grpc,
     config_pb2,
     config_pb2_grpc,
     key_value_pb2,
@@ -121,6 +122,21 @@ def test_a_module_with_all_rights_and_with_few(manager: Manager) -> None:
     finally:
         manager.check("auth", "rm", "module/selftest")
         manager.outpost("config", "rm", "mgr/hello/place")
+
+
+def test_a_command_that_is_refused_counts_as_a_refusal() -> None:
+    """It is known only behind the gate which command it is."""
+    with Manager(flags=["--module-setting", "byhand.calls-per-second=1000"]) as manager:
+        manager.check("auth", "add", "module/byhand", "mgr", 'allow command "no such"')
+        session = manager.session(name="byhand").serve()
+        run = manager.stub(commands_pb2_grpc.CommandsStub).Run
+        request = commands_pb2.CommandsRunRequest(words=["osd", "ls"])
+        # 100 calls are let in at once, and these would be 50 at most without the refusals.
+        calls = [run.future(request, metadata=session.metadata, timeout=DEADLINE) for _ in range(5)]
+        for call in calls:
+            error = call.exception()
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED, error
+        manager.wait_for_log("module/byhand makes more calls than 1000 a second")
 
 
 def test_a_session_key_of_nobody(manager: Manager) -> None:
