@@ -317,7 +317,8 @@ TEST_F(ProcessTest, SignalsAreAsInAFreshProcess) {
 }
 
 TEST_F(ProcessTest, ItLeadsASessionAndGroupOfItsOwn) {
-  const auto process = Spawn("read x < /proc/$$/stat; echo $x; exec sleep 60");
+  // Not `exec`: a process that is just being executed has no memory for a moment.
+  const auto process = Spawn("read x < /proc/$$/stat; echo $x; sleep 60 & wait");
   std::vector<std::string> fields = absl::StrSplit(heard_.Lines(1)[0], ' ');
   EXPECT_EQ(fields[4], absl::StrCat(process->pid()));  // pgrp
   EXPECT_EQ(fields[5], absl::StrCat(process->pid()));  // session
