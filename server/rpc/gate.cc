@@ -202,6 +202,7 @@ absl::Status Gate::Identify(CallContext* context) const {
                      caller.name, " mgr 'profile read-only'"));
   }
   caller.caps = *std::move(caps);
+  if (parts_.known) parts_.known(caller);
   return absl::OkStatus();
 }
 

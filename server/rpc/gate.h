@@ -46,6 +46,8 @@ class Gate {
     // The connection of a call.
     std::function<Origin(const grpc::CallbackServerContext&)> origin;
     std::function<bool(const auth::Peer&)> is_revoked;
+    // Hears of each call of somebody who has caps, whatever they call.
+    std::function<void(const Caller&)> known = {};
   };
   explicit Gate(Parts parts) : parts_(std::move(parts)) {}
 

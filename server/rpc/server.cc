@@ -22,6 +22,9 @@ namespace {
 
 int Milliseconds(absl::Duration time) { return static_cast<int>(absl::ToInt64Milliseconds(time)); }
 
+// How long an answer to a ping may take.
+absl::Duration KeepaliveTimeout(const ServerOptions& options) { return options.dead_peer * 0.25; }
+
 std::shared_ptr<const auth::Peer> PlaintextPeer() {
   auth::Peer peer;
   peer.name = auth::kPlaintextTcp;
@@ -60,13 +63,18 @@ Server::Server(ServerOptions options, Parts parts)
       certificates_(std::make_unique<auth::CertificatePeers>(options_.tls.trust_domain,
                                                              options_.tls.revoked)),
       socket_(options_.socket),
-      gate_({.supervisor = parts.supervisor,
-             .entities = parts.entities,
-             .audit = parts.audit,
-             .origin =
-                 [this](const grpc::CallbackServerContext& context) { return OriginOf(context); },
-             .is_revoked =
-                 [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); }}) {}
+      tls_(KeepaliveTimeout(options_)),
+      gate_(
+          {.supervisor = parts.supervisor,
+           .entities = parts.entities,
+           .audit = parts.audit,
+           .origin =
+               [this](const grpc::CallbackServerContext& context) { return OriginOf(context); },
+           .is_revoked = [this](const auth::Peer& peer) { return certificates_->IsRevoked(peer); },
+           .known =
+               [this](const Caller& caller) {
+                 if (!caller.address.empty()) tls_.Called(caller.from);
+               }}) {}
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
 
@@ -106,15 +114,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
                              &server->plaintext_ports_[i]);
   }
   const TlsOptions& tls = server->options_.tls;
-  server->tls_ports_.assign(tls.listen.size(), 0);
+  TlsListener::Acceptor tls_acceptor;
   if (!tls.listen.empty()) {
     const absl::StatusOr<auth::Certificate> own = auth::CheckTlsDirectory(tls.directory);
     if (!own.ok()) return own.status();
     if (auto status = server->certificates_->ReadList(); !status.ok()) return status;
-    const auto credentials = TlsCredentials(tls.directory);
-    for (size_t i = 0; i < tls.listen.size(); ++i) {
-      builder.AddListeningPort(tls.listen[i], credentials, &server->tls_ports_[i]);
+    for (const std::string& address : tls.listen) {
+      if (auto status = server->tls_.Bind(address); !status.ok()) return status;
     }
+    tls_acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        TlsCredentials(tls.directory));
   }
   builder.SetMaxReceiveMessageSize(server->options_.max_message_bytes);
   builder.SetMaxSendMessageSize(-1);
@@ -125,10 +135,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Who is gone without a word is noticed, though nothing is said to him; also again and again.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
-                             Milliseconds(server->options_.dead_peer * 0.75));
+  builder.AddChannelArgument(
+      GRPC_ARG_KEEPALIVE_TIME_MS,
+      Milliseconds(server->options_.dead_peer - KeepaliveTimeout(server->options_)));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                             Milliseconds(server->options_.dead_peer * 0.25));
+                             Milliseconds(KeepaliveTimeout(server->options_)));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              Milliseconds(server->options_.dead_peer));
@@ -150,17 +161,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Par
   if (auto status = server->socket_.Bind(); !status.ok()) return status;
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) {
-    for (const auto& [asked, given] : {std::pair(&addresses, &server->plaintext_ports_),
-                                       std::pair(&tls.listen, &server->tls_ports_)}) {
-      for (size_t i = 0; i < asked->size(); ++i) {
-        if ((*given)[i] != 0) continue;
-        return absl::UnavailableError(
-            absl::StrCat("can't listen on ", (*asked)[i],
-                         ": is it HOST:PORT, is the host this machine's, is the port free?"));
-      }
+    for (size_t i = 0; i < addresses.size(); ++i) {
+      if (server->plaintext_ports_[i] != 0) continue;
+      return absl::UnavailableError(
+          absl::StrCat("can't listen on ", addresses[i],
+                       ": is it HOST:PORT, is the host this machine's, is the port free?"));
     }
     return absl::UnavailableError("the gRPC server does not start; its own log says why");
   }
+  if (tls_acceptor != nullptr) server->tls_.Start(std::move(tls_acceptor));
   return server;
 }
 
@@ -170,6 +179,7 @@ void Server::SetServing(bool serving) {
 
 void Server::Shutdown(absl::Duration grace) {
   socket_.Stop();
+  tls_.Stop();
   if (server_ == nullptr) return;
   pace_.Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));

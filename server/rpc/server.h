@@ -19,6 +19,7 @@
 #include "server/module/supervisor.h"
 #include "server/rpc/call_pace.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/tls_listener.h"
 #include "server/rpc/unix_listener.h"
 
 namespace outpost::rpc {
@@ -66,7 +67,7 @@ class Server {
   // process is whose has to be known by then.
   void AcceptLocal() { socket_.Start(server_.get()); }
   // The ports of tls.listen; where 0 was asked for, the one that was given.
-  const std::vector<int>& tls_ports() const { return tls_ports_; }
+  const std::vector<int>& tls_ports() const { return tls_.ports(); }
   // The ports of plaintext_tcp; where 0 was asked for, the one that was given.
   const std::vector<int>& plaintext_ports() const { return plaintext_ports_; }
   // What grpc.health.v1 says.
@@ -82,11 +83,11 @@ class Server {
   const std::shared_ptr<const auth::Peer> plaintext_peer_;
   const std::unique_ptr<auth::CertificatePeers> certificates_;
   UnixListener socket_;
+  TlsListener tls_;
   Gate gate_;
   CallPace pace_;
   std::vector<std::unique_ptr<GatedService>> services_;
   std::vector<int> plaintext_ports_;
-  std::vector<int> tls_ports_;
   std::unique_ptr<grpc::Server> server_;
 };
 

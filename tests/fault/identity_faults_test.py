@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -170,6 +171,30 @@ def test_a_certificate_that_is_revoked(remote: Remote) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert "was revoked" in caught.value.details()
         assert "was revoked" in remote.outpost(carol, "status").err
+
+
+def test_connections_by_tls_that_come_to_nothing(remote: Remote) -> None:
+    """As many as one host makes: others get in, and who is held back is told of."""
+    alice = remote.issue("user/alice", into="among-many")
+    flood: list[socket.socket] = []
+    try:
+        with others_go_on(remote.manager):
+            for _ in range(300):
+                flood.append(
+                    socket.create_connection(
+                        ("127.0.0.1", remote.port), timeout=DEADLINE, source_address=("127.0.0.9", 0)
+                    )
+                )
+            remote.manager.wait_for_log(
+                r"\d+ connections by TLS wait for their handshake, \d+ of them from 127\.0\.0\.9"
+            )
+            for _ in range(3):
+                assert remote.outpost(alice, "status").rc == 0
+            # Those beyond what may wait were closed, the oldest first.
+            assert flood[100].recv(1) == b""
+    finally:
+        for connection in flood:
+            connection.close()
 
 
 # --- no rights ---
