@@ -20,6 +20,43 @@ step() {
   fi
 }
 
+# Begins a check whose result is wanted later, with the processors' time that everything else
+# leaves: meanwhile tests wait for this and that.
+# begin_beside NAME COMMAND…
+declare -A begun=()
+begin_beside() {
+  local name=$1 log=".tools/log/${1// /-}.beside.log"
+  shift
+  # A process group of its own, so that it ends with all that it has started.
+  set -m
+  (
+    renice -n 19 "$BASHPID" >/dev/null
+    "$@"
+  ) >"$log" 2>&1 </dev/null &
+  set +m
+  begun[$name]=$!
+  trap end_all_beside EXIT
+}
+
+# Waits for it, and counts it.
+# end_beside NAME
+end_beside() {
+  local status=0
+  wait "${begun[$1]}" || status=$?
+  unset "begun[$1]"
+  step "$1" result_beside "$1" "$status"
+}
+
+result_beside() {
+  cat ".tools/log/${1// /-}.beside.log"
+  return "$2"
+}
+
+end_all_beside() {
+  local pid
+  for pid in "${begun[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+}
+
 # Our files with these endings. (Not `git ls-files`: a checkout may be a tarball.)
 our_files() {
   local ending expression=()
@@ -36,7 +73,8 @@ bazel_tests() {
   mkdir -p .tools/log
   rm -f "$events"
   say "$name: bazel test $*"
-  bazel test "${bazel_flags[@]}" --keep_going --local_test_jobs=2 --test_summary=terse \
+  # A test often waits; so a compiler may run beside two.
+  bazel test "${bazel_flags[@]}" --keep_going --local_test_jobs=2 --jobs=3 --test_summary=terse \
     --build_event_json_file="$events" "$@" || status=$?
   counts=$(tools/count_tests.py "$events" "$status") || counts="0 1"
   passed=$((passed + ${counts% *}))
@@ -162,19 +200,16 @@ check_sanitizers() {
   done
 }
 
-# What takes a while, and no notice of what runs beside it.
-compile_and_lint() {
-  step "the C++ SDK in another workspace" outside_workspace
-  lint
-}
-
 check_test() {
   install_packages
   case ${1:-} in
     '')
       install_tools
+      mkdir -p .tools/log
+      fuzz_list "${fuzzers[@]}"
+      begin_beside "the C++ SDK in another workspace" outside_workspace
+      begin_beside "the fuzzers" fuzz_make "${fuzzers[@]}"
       bazel_tests "tests" //...
-      fuzz_begin "${fuzzers[@]}"
       conformance_steps
       say "what the documents tell"
       step "ceph-mgr-parity.md" tools/check_parity.py docs/ceph-mgr-parity.md \
@@ -183,7 +218,9 @@ check_test() {
       step "reporting-daemons.md" run_document docs/reporting-daemons.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
-      fuzz 60 once compile_and_lint "${fuzzers[@]}" # ./dev fuzz runs them for longer
+      end_beside "the C++ SDK in another workspace"
+      end_beside "the fuzzers"
+      fuzz 60 once lint "${fuzzers[@]}" # ./dev fuzz runs them for longer
       ;;
     --sanitizers) check_sanitizers ;;
     *) bazel_tests "tests" "$@" ;;

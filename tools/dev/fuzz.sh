@@ -16,22 +16,16 @@ fuzz_sources() {
   [[ -e $list && $new == "$(<"$list")" ]] || echo "$new" >"$list"
 }
 
-fuzz_make=(make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory)
-
-fuzz_build() {
+fuzz_list() {
   local name
-  for name in "$@"; do fuzz_sources "$name" || return 1; done
-  "${fuzz_make[@]}" NAMES="$*"
+  for name in "$@"; do
+    fuzz_sources "$name" || die "Bazel does not tell what the fuzzer $name is made of"
+  done
 }
 
-# Begins to make fuzzers, with the processors' time that what follows leaves. What goes wrong is
-# told when they are wanted (fuzz), as they are made again then.
-fuzz_begin() {
-  local name
-  for name in "$@"; do fuzz_sources "$name" || return 0; done
-  nice -n 19 "${fuzz_make[@]}" NAMES="$*" >.tools/log/fuzzers-begun.log 2>&1 &
-  fuzz_maker=$!
-  trap 'kill "$fuzz_maker" 2>/dev/null || true' EXIT
+# Makes fuzzers whose sources are listed.
+fuzz_make() {
+  make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory NAMES="$*"
 }
 
 # Runs one fuzzer for some seconds, from the corpus that is kept.
@@ -71,18 +65,13 @@ fuzz_pool() {
   printf '%s\n' "$@" | xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
 }
 
-# Runs fuzzers, as many at once as there are processors; beside those at the end that leave a
-# processor free, a command. once: not those that have run so long, as they are now.
+# Runs fuzzers that are made, as many at once as there are processors; beside those at the end that
+# leave a processor free, a command. once: not those that have run so long, as they are now.
 # fuzz SECONDS once|again COMMAND NAMES…
 fuzz() {
   local seconds=$1 again=$2 beside=$3 name left=() full pool
   shift 3
   say "fuzzers, $seconds s each"
-  if [[ -n ${fuzz_maker-} ]]; then
-    wait "$fuzz_maker" || true
-    trap - EXIT
-  fi
-  step "fuzzers are made" fuzz_build "$@"
   for name in "$@"; do
     [[ $again == once ]] && fuzz_has_passed "$name" "$seconds" || left+=("$name")
     rm -f ".tools/fuzz/$name/"{log,status}
@@ -105,6 +94,8 @@ check_fuzz() {
     shift
   fi
   (($#)) || set -- "${fuzzers[@]}"
+  fuzz_list "$@"
+  step "the fuzzers" fuzz_make "$@"
   fuzz "$seconds" again : "$@"
   report
 }
