@@ -37,6 +37,8 @@ struct Fault {
   // Once for all windows: what it needs for itself.
   std::function<void()> before = nullptr;
   std::function<void()> after = nullptr;
+  // False: it is told, and not held to the bar.
+  bool has_bar = true;
   // By whom the command that is watched is run, asked for each window. Null: the manager of all.
   std::function<std::shared_ptr<grpc::Channel>()> client = nullptr;
 };

@@ -73,6 +73,41 @@ class Maker {
     fault.times = Failures("breaks");
     return fault;
   }
+  // A command of `breaks` that is run a hundred times a second, as another one of it is while
+  // nothing is wrong. It happens when that returns `expected`.
+  Fault Asked(std::string name, std::string held, std::vector<std::string> words, int expected,
+              absl::Duration patience = absl::Seconds(5)) const {
+    struct State {
+      std::atomic<bool> bad = false;
+      std::atomic<uint64_t> times = 0;
+    };
+    const auto state = std::make_shared<State>();
+    Fault fault;
+    fault.name = std::move(name);
+    fault.held = std::move(held);
+    fault.always = [manager = scene_.manager, state, words = std::move(words), expected, patience] {
+      Paced(kPace, [&] {
+        const bool bad = state->bad;
+        const auto result =
+            Try(manager, bad ? words : std::vector<std::string>{"breaks"}, patience);
+        if (bad && result == expected) ++state->times;
+      });
+    };
+    fault.begin = [state] { state->bad = true; };
+    fault.end = [state] { state->bad = false; };
+    fault.times = [state] { return state->times.load(); };
+    return fault;
+  }
+  // The same with a command that ends its process.
+  Fault AskedToEnd(std::string name, std::string held, std::vector<std::string> words) const {
+    Fault fault = Asked(std::move(name), std::move(held), std::move(words), 0, kPace);
+    fault.end = [manager = scene_.manager, stop = std::move(fault.end)] {
+      stop();
+      StartAgain(manager);
+    };
+    fault.times = Failures("breaks");
+    return fault;
+  }
   // A module that is enabled while the fault lasts.
   Fault Enabled(std::string name, std::string held, const std::string& module) const {
     return {.name = std::move(name),
@@ -81,16 +116,6 @@ class Maker {
             .end = Ask({"module", "disable", module}),
             .times = Failures(module)};
   }
-  Fault Often(std::string name, std::string held, std::vector<std::string> words,
-              int expected) const {
-    return Repeated(std::move(name), std::move(held),
-                    [manager = scene_.manager, words = std::move(words), expected] {
-                      std::optional<int> result;
-                      Paced(kPace, [&] { result = Try(manager, words, absl::Seconds(5)); });
-                      return result == expected;
-                    });
-  }
-
   std::function<void()> Ask(std::vector<std::string> words) const {
     return [manager = scene_.manager, words = std::move(words)] { RunOnce(manager, words); };
   }
@@ -192,6 +217,12 @@ void Install(const std::string& path, const std::string& name, const std::string
   std::ofstream(absl::StrCat(path, "/", name, "/module.toml")) << manifest;
 }
 
+// What an operator has to ask for; and what that costs without a manager.
+Fault WithoutBar(Fault fault) {
+  fault.has_bar = false;
+  return fault;
+}
+
 }  // namespace
 
 std::vector<Fault> ModuleFaults(const Scene& scene) {
@@ -202,15 +233,20 @@ std::vector<Fault> ModuleFaults(const Scene& scene) {
   const char backoff[] = "backoff";
   const char own_process[] = "a process of its own";
   std::vector<Fault> all = {
-      make.Ends("segfaults as soon as it is asked for something", backoff, {"breaks", "segfault"},
-                kPace),
-      make.Ends("aborts as soon as it is asked for something", backoff, {"breaks", "abort"}, kPace),
+      make.AskedToEnd("segfaults as soon as it is asked for something", backoff,
+                      {"breaks", "segfault"}),
+      make.AskedToEnd("aborts as soon as it is asked for something", backoff, {"breaks", "abort"}),
       make.Enabled("can't be executed", backoff, "gone"),
       make.Enabled("ends as it is imported", backoff, "early"),
       make.Enabled("killed as soon as it runs", backoff, "shot"),
-      make.Enabled("killed 100 times a second (first-backoff 0.01, start-limit 0)",
-                   "100 starts a second at most", "dies"),
-      make.Often("leaks file descriptors", limits, {"breaks", "leak"}, -EMFILE),
+      WithoutBar(make.Enabled("killed 100 times a second (first-backoff 0.01, start-limit 0)",
+                              "100 starts a second at most", "dies")),
+      WithoutBar(Repeated("(a program that no manager starts, 100 times a second)", "nobody",
+                          [] {
+                            Paced(kPace, [] { Succeeds({"/bin/sh", "-c", "kill -9 $$"}); });
+                            return true;
+                          })),
+      make.Asked("leaks file descriptors", limits, {"breaks", "leak"}, -EMFILE),
       make.Lasting("serve spins in one thread", own_process, {"faulty-cpp", "spin"},
                    make.Ask({"faulty-cpp", "well"})),
       make.Lasting("spins with every processor", limits, {"breaks", "spin"}, make.Again()),
@@ -233,7 +269,7 @@ std::vector<Fault> ModuleFaults(const Scene& scene) {
                        }
                      },
                  .end = make.Ask({"faulty-cpp", "well"})});
-  all.push_back(make.Often("a handler throws, 100 times a second", own_process, {"breaks", "raise"},
+  all.push_back(make.Asked("a handler throws, 100 times a second", own_process, {"breaks", "raise"},
                            -EINVAL));
   all.push_back({.name = "SIGSTOP",
                  .held = "heartbeats",
