@@ -11,6 +11,7 @@ _MODULES = ["absl_" + m for m in [
     "flat_hash_set",
     "function_ref",
     "hash",
+    "inlined_vector",
     "random_random",
     "span",
     "status",

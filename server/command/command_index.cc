@@ -80,31 +80,31 @@ CommandTable::Index::Slot* CommandTable::Index::FindIn(Shard& shard, size_t hash
 
 void CommandTable::Index::Add(const CommandPtr& command, size_t hash, Shard& shard) {
   Slot* slot = FindIn(shard, hash, command->signature.prefix());
-  if (slot == nullptr) slot = &shard.slots.emplace_back(Slot{.hash = hash});
+  if (slot == nullptr) {
+    slot = &shard.slots.emplace_back(
+        Slot{.hash = hash, .words = command->signature.words().size()});
+  }
   // Behind those of the same provider that it declared before.
   slot->commands.insert(
       std::upper_bound(slot->commands.begin(), slot->commands.end(), command, ComesBefore),
       command);
+  Settle(*slot);
 }
 
 void CommandTable::Index::Remove(const CommandPtr& command, size_t hash, Shard& shard) {
   Slot* const slot = FindIn(shard, hash, command->signature.prefix());
   slot->commands.erase(std::find(slot->commands.begin(), slot->commands.end(), command));
-  if (!slot->commands.empty()) return;
+  if (!slot->commands.empty()) return Settle(*slot);
   if (slot != &shard.slots.back()) *slot = std::move(shard.slots.back());
   shard.slots.pop_back();
 }
 
-void CommandTable::Index::Settle(Shard& shard) {
-  shard.longest = 0;
-  for (Slot& slot : shard.slots) {
-    const int highest = Rank(*slot.commands[0]);
-    slot.visible = static_cast<size_t>(
-        std::find_if(slot.commands.begin(), slot.commands.end(),
-                     [highest](const CommandPtr& command) { return Rank(*command) != highest; }) -
-        slot.commands.begin());
-    shard.longest = std::max(shard.longest, slot.commands[0]->signature.words().size());
-  }
+void CommandTable::Index::Settle(Slot& slot) {
+  const int highest = Rank(*slot.commands[0]);
+  slot.visible = static_cast<size_t>(
+      std::find_if(slot.commands.begin(), slot.commands.end(),
+                   [highest](const CommandPtr& command) { return Rank(*command) != highest; }) -
+      slot.commands.begin());
 }
 
 CommandTable::Index::Index(const Index& before, absl::Span<const CommandPtr> gone,
@@ -129,7 +129,10 @@ CommandTable::Index::Index(const Index& before, absl::Span<const CommandPtr> gon
   }
   for (size_t i = 0; i < kShards; ++i) {
     if (changed[i] != nullptr) {
-      Settle(*changed[i]);
+      changed[i]->longest = 0;
+      for (const Slot& slot : changed[i]->slots) {
+        changed[i]->longest = std::max(changed[i]->longest, slot.words);
+      }
       shards_[i] = changed[i]->slots.empty() ? nullptr : std::move(changed[i]);
     }
     if (shards_[i] != nullptr) longest_ = std::max(longest_, shards_[i]->longest);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/base/call_once.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "server/command/command.h"
@@ -54,8 +55,9 @@ class CommandTable::Index {
   // The commands of one prefix: those first that nobody hides, then by provider.
   struct Slot {
     size_t hash = 0;
+    size_t words = 0;  // literal ones
     size_t visible = 0;
-    std::vector<CommandPtr> commands = {};
+    absl::InlinedVector<CommandPtr, 1> commands = {};
   };
   struct Shard {
     std::vector<Slot> slots;
@@ -66,7 +68,7 @@ class CommandTable::Index {
   static Slot* FindIn(Shard& shard, size_t hash, absl::string_view prefix);
   static void Add(const CommandPtr& command, size_t hash, Shard& shard);
   static void Remove(const CommandPtr& command, size_t hash, Shard& shard);
-  static void Settle(Shard& shard);
+  static void Settle(Slot& slot);
 
   std::array<std::shared_ptr<const Shard>, kShards> shards_;  // null: an empty one
   size_t longest_ = 0;
