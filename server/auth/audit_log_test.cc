@@ -64,9 +64,9 @@ class AuditLogTest : public testing::Test {
 
   store::ScratchDir dir_;
   const std::string path_ = dir_.path() + "/audit.log";
-  std::unique_ptr<AuditLog> log_;
   absl::Mutex mu_;
   std::vector<std::pair<uint64_t, std::string>> troubles_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<AuditLog> log_;  // the last, as it tells of troubles until it is gone
 };
 
 TEST_F(AuditLogTest, ALineIsAnObject) {
