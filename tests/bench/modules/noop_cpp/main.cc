@@ -4,6 +4,7 @@
 #include <grpcpp/create_channel.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,9 +20,14 @@ using outpost::Json;
 class NoopModule : public outpost::Module {
  public:
   NoopModule() : Module({.name = "noop_cpp", .version = "0.1.0"}) {
-    commands().Add("noop-cpp").Describe("Do nothing").Perm("r").Handle([] {
-      return outpost::CommandResult::Ok("");
-    });
+    // Many of it may run at once, and no two modules have the same command.
+    const char* other = std::getenv("NOOP_PREFIX");
+    commands()
+        .Add(other == nullptr ? "noop-cpp" : other)
+        .Describe("Do nothing")
+        .Perm("r")
+        .Handle([] { return outpost::CommandResult::Ok(""); });
+    if (other != nullptr) return;
     commands()
         .Add("reads-cpp")
         .Arg<std::string>("echo")
