@@ -1,12 +1,16 @@
 #include "server/module/installed_modules.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "server/text/toml_file.h"
 #include "server/text/toml_words.h"
 
@@ -112,6 +116,25 @@ absl::Status ReadManifest(const fs::path& file, InstalledModule& module) {
   return absl::OkStatus();
 }
 
+// Without a mask: there is no such file.
+struct statx StatOf(const std::string& file) {
+  struct statx found = {};
+  if (statx(AT_FDCWD, file.c_str(), 0, STATX_BASIC_STATS, &found) != 0) found = {};
+  return found;
+}
+
+bool IsSame(const struct statx& now, const struct statx& before, absl::Time at) {
+  if (now.stx_mask == 0 || before.stx_mask == 0) return now.stx_mask == before.stx_mask;
+  // A file that is written twice in one tick of its clock is not seen to change: what is as new as
+  // that counts as changed. The change time is nobody's to set.
+  constexpr int64_t kSettled = 2;  // seconds
+  const int64_t age = absl::ToUnixSeconds(at) - now.stx_ctime.tv_sec;
+  return age > kSettled && now.stx_ino == before.stx_ino && now.stx_size == before.stx_size &&
+         now.stx_dev_major == before.stx_dev_major && now.stx_dev_minor == before.stx_dev_minor &&
+         now.stx_ctime.tv_sec == before.stx_ctime.tv_sec &&
+         now.stx_ctime.tv_nsec == before.stx_ctime.tv_nsec;
+}
+
 }  // namespace
 
 absl::Status ValidateModuleName(absl::string_view name) {
@@ -156,26 +179,36 @@ InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRu
   return module;
 }
 
-std::map<std::string, InstalledModule> ScanModulePath(const std::vector<std::string>& path,
-                                                      const PythonRuntime& python) {
+std::map<std::string, InstalledModule> ModulePath::Scan(absl::Time at) {
   std::map<std::string, InstalledModule> result;
-  for (const std::string& parent : path) {
+  std::map<std::string, Read> read;
+  for (const std::string& parent : path_) {
     std::error_code error;
-    std::vector<fs::path> directories;
+    std::vector<std::string> directories;
     for (fs::directory_iterator it(parent, error), end; !error && it != end; it.increment(error)) {
-      std::error_code ignored;
-      if (fs::exists(it->path() / "module.toml", ignored) ||
-          fs::exists(it->path() / "module.py", ignored)) {
-        directories.push_back(it->path());
-      }
+      directories.push_back(fs::absolute(it->path()).string());
     }
     std::sort(directories.begin(), directories.end());
-    for (const fs::path& directory : directories) {
-      InstalledModule module = ReadModuleDirectory(fs::absolute(directory).string(), python);
-      const std::string name = module.name;
-      result.emplace(name, std::move(module));
+    for (const std::string& directory : directories) {
+      Read now = {.manifest = StatOf(directory + "/module.toml"),
+                  .is_python = StatOf(directory + "/module.py").stx_mask != 0,
+                  .module = {}};
+      if (now.manifest.stx_mask == 0 && !now.is_python) continue;
+      const auto before = read_.find(directory);
+      // What could not be read may be by now.
+      if (before != read_.end() && before->second.module.problem.empty() &&
+          now.is_python == before->second.is_python &&
+          IsSame(now.manifest, before->second.manifest, at)) {
+        now.module = std::move(before->second.module);
+      } else {
+        now.module = ReadModuleDirectory(directory, python_);
+        ++reads_;
+      }
+      result.emplace(now.module.name, now.module);
+      read.insert_or_assign(directory, std::move(now));
     }
   }
+  read_ = std::move(read);
   return result;
 }
 

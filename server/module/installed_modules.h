@@ -18,13 +18,19 @@
 #ifndef OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
 #define OUTPOST_SERVER_MODULE_INSTALLED_MODULES_H_
 
+#include <sys/stat.h>
+
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "server/auth/caps.h"
 #include "server/module/process_policy.h"
 
@@ -55,10 +61,34 @@ absl::Status ValidateModuleName(absl::string_view name);
 // Reads the manifest of one directory; never fails: see `problem`.
 InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRuntime& python);
 
-// Every module in the directories of `path`, by name; the first of a name wins.
-// Directories that do not exist hold nothing.
-std::map<std::string, InstalledModule> ScanModulePath(const std::vector<std::string>& path,
-                                                      const PythonRuntime& python);
+// The directories that modules are in, and what they hold. What has not changed is not read again:
+// operators have a hundred modules enabled one by one, and each time all are looked at.
+//
+// **Thread safety.** None: its owner has a lock.
+class ModulePath {
+ public:
+  ModulePath(std::vector<std::string> path, PythonRuntime python)
+      : path_(std::move(path)), python_(std::move(python)) {}
+
+  // Every module in them now, by name; the first of a name wins. Directories that do not exist
+  // hold nothing. `at`: now, by the clock that files have their times of.
+  std::map<std::string, InstalledModule> Scan(absl::Time at = absl::Now());
+
+  // How often a directory was read.
+  uint64_t reads() const { return reads_; }
+
+ private:
+  struct Read {
+    struct statx manifest = {};  // as it was; without a mask: there was none
+    bool is_python = false;
+    InstalledModule module;
+  };
+
+  const std::vector<std::string> path_;
+  const PythonRuntime python_;
+  std::map<std::string, Read> read_;  // by directory
+  uint64_t reads_ = 0;
+};
 
 }  // namespace outpost::module
 

@@ -121,12 +121,12 @@ TEST_F(InstalledModulesTest, TheFirstDirectoryOfThePathWins) {
   Directory("b/two", "module.toml", "argv = [\"./other\"]");
   Directory("b/three", "module.toml", "nonsense");
   const auto installed =
-      ScanModulePath({scratch_.File("nosuch"), scratch_.File("a"), scratch_.File("b")}, {});
+      ModulePath({scratch_.File("nosuch"), scratch_.File("a"), scratch_.File("b")}, {}).Scan();
   ASSERT_THAT(installed, SizeIs(3));
   EXPECT_EQ(installed.at("two").directory, scratch_.File("a/two"));
   EXPECT_NE(installed.at("three").problem, "") << "a broken one is there, and says so";
   EXPECT_EQ(installed.count("one"), 1u);
-  EXPECT_THAT(ScanModulePath({}, {}), IsEmpty());
+  EXPECT_THAT(ModulePath({}, {}).Scan(), IsEmpty());
 }
 
 TEST(ModuleNameTest, Rules) {
@@ -143,6 +143,56 @@ TEST(ModuleNameTest, Rules) {
   }
   EXPECT_EQ(ValidateModuleName("9").message(),
             "module name \"9\": a name is a letter, then letters, digits, '_' and '-', at most 64");
+}
+
+TEST_F(InstalledModulesTest, WhatHasChangedIsSeen) {
+  const auto program = [&](const std::string& name) {
+    Directory("path/one", "module.toml", "argv = [\"/bin/" + name + "\"]");
+  };
+  program("first");
+  ModulePath path({scratch_.File("path")}, {});
+  EXPECT_THAT(path.Scan().at("one").argv, ElementsAre("/bin/first"));
+  EXPECT_THAT(path.Scan().at("one").argv, ElementsAre("/bin/first"));
+  // At once, of the same length, and again.
+  for (const std::string name : {"secnd", "third", "forth"}) {
+    program(name);
+    EXPECT_THAT(path.Scan().at("one").argv, ElementsAre("/bin/" + name));
+  }
+  // Back in time, as a package or rsync has it.
+  std::filesystem::last_write_time(scratch_.File("path/one/module.toml"), {});
+  program("fifth");
+  std::filesystem::last_write_time(scratch_.File("path/one/module.toml"), {});
+  EXPECT_THAT(path.Scan().at("one").argv, ElementsAre("/bin/fifth"));
+  program("");  // a problem, and then none
+  Directory("path/one", "module.toml", "argv = []");
+  EXPECT_THAT(path.Scan().at("one").problem, HasSubstr("argv is missing"));
+  Directory("path/one", "module.py", "");
+  EXPECT_EQ(path.Scan().at("one").problem, "");
+  std::filesystem::remove(scratch_.File("path/one/module.toml"));
+  EXPECT_THAT(path.Scan().at("one").argv, testing::Contains("outpost.run"));
+  std::filesystem::remove_all(scratch_.File("path/one"));
+  EXPECT_THAT(path.Scan(), IsEmpty());
+}
+
+TEST_F(InstalledModulesTest, WhatHasNotChangedIsNotReadAgain) {
+  for (const std::string name : {"path/one", "path/two"}) {
+    Directory(name, "module.toml", "argv = [\"/bin/sh\"]");
+  }
+  Directory("path/broken", "module.toml", "argv = []");
+  ModulePath path({scratch_.File("path")}, {});
+  // Files of another tick of the clock.
+  const absl::Time later = absl::Now() + absl::Seconds(10);
+  EXPECT_THAT(path.Scan(later), SizeIs(3));
+  EXPECT_EQ(path.reads(), 3);
+  EXPECT_THAT(path.Scan(later), SizeIs(3));
+  EXPECT_THAT(path.Scan(later).at("two").argv, ElementsAre("/bin/sh"));
+  EXPECT_EQ(path.reads(), 3 + 2);  // the broken one
+  Directory("path/one", "module.toml", "argv = [\"/bin/bash\"]");
+  EXPECT_THAT(path.Scan(later).at("one").argv, ElementsAre("/bin/bash"));
+  EXPECT_EQ(path.reads(), 5 + 2);
+  // All are as new as the clock: it was set back, or they were written just now.
+  path.Scan(later - absl::Hours(1));
+  EXPECT_EQ(path.reads(), 7 + 3);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ ProcessPolicy Supervisor::PolicyOf(const Module& m) const {
 }
 
 void Supervisor::Rescan() {
-  auto installed = ScanModulePath(options_.module_path, options_.python);
+  auto installed = module_path_.Scan();
   for (auto& [name, m] : modules_) m.installed.reset();
   for (auto& [name, module] : installed) FindOrAdd(name).installed = std::move(module);
   ApplyUpgradedPaths();

@@ -475,6 +475,7 @@ class Supervisor {
 
   mutable absl::Mutex mu_;
   internal::SteadyCondVar gone_;  // a module has ended
+  ModulePath module_path_ ABSL_GUARDED_BY(mu_){options_.module_path, options_.python};
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;
