@@ -98,7 +98,7 @@ bool HasEnded(int fd) {
 
 TlsListener::~TlsListener() {
   Stop();
-  for (const int fd : listening_) close(fd);
+  CloseListening();
   if (wake_ >= 0) close(wake_);
 }
 
@@ -162,6 +162,11 @@ void TlsListener::Stop() {
   stopping_ = true;
   eventfd_write(wake_, 1);
   thread_.join();
+  CloseListening();
+}
+
+void TlsListener::CloseListening() {
+  for (const int fd : std::exchange(listening_, {})) close(fd);
 }
 
 void TlsListener::Called(const std::string& peer) {

@@ -39,7 +39,7 @@ class TlsListener {
 
   // Gives connections to `acceptor`, of a server that has started, until Stop.
   void Start(Acceptor acceptor);
-  // Closes those that wait.
+  // Listens no more, and closes those that wait.
   void Stop();
 
   // Somebody who has rights calls from `peer`, as gRPC names it: "ipv4:10.1.2.3:4711".
@@ -48,6 +48,7 @@ class TlsListener {
   const HandshakePace& pace() const { return pace_; }
 
  private:
+  void CloseListening();
   void Run();
   // Takes all that wait at a listening socket.
   void Accept(int listening);

@@ -158,16 +158,13 @@ TEST_F(TlsListenerTest, TooManyThatSayNothing) {
   std::vector<int> begun;
   for (int i = 0; i < static_cast<int>(HandshakePace::kBurst); ++i) begun.push_back(Silent());
   for (const int fd : begun) EXPECT_NE(Hear(fd), "");
-  // Twice as many as may wait: the oldest hear that they have to go.
+  // Twice as many as may wait: the oldest hear that they have to go, but for a few whose turn comes
+  // meanwhile.
   std::vector<int> beyond;
   for (size_t i = 0; i < 2 * HandshakePace::kMaxOfHost; ++i) beyond.push_back(Silent());
   size_t ended = 0;
-  for (const int fd : beyond) {
-    if (listener_.pace().waiting() == 0) break;
-    if (Hear(fd).empty()) ++ended;
-    if (ended == HandshakePace::kMaxOfHost / 2) break;
-  }
-  EXPECT_EQ(ended, HandshakePace::kMaxOfHost / 2);
+  for (size_t i = 0; i < HandshakePace::kMaxOfHost; ++i) ended += Hear(beyond[i]).empty() ? 1 : 0;
+  EXPECT_GT(ended, HandshakePace::kMaxOfHost / 2);
   EXPECT_LE(listener_.pace().waiting(), HandshakePace::kMaxOfHost);
   // Those that wait when it stops, go.
   listener_.Stop();

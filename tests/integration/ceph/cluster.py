@@ -267,7 +267,10 @@ class CephCluster:
 
     def pause(self, daemon: str) -> None:
         """Freezes a daemon ("osd.0"): connections to it stay open and nothing answers."""
-        self._daemons[daemon].send_signal(signal.SIGSTOP)
+        process = self._daemons[daemon]
+        process.send_signal(signal.SIGSTOP)
+        # All of its threads: a busy machine lets one of them answer something else first.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
 
     def resume(self, daemon: str) -> None:
         """Ends pause()."""
