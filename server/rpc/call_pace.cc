@@ -42,7 +42,9 @@ void CallPace::Run(const std::string& caller, double per_second, double cost,
       Count(known, cost, now);
     }
   }
-  RunNow(caller, per_second, std::move(call));
+  // A copy: when the call has ended, what it was made with is gone, and who made it was part of
+  // that.
+  RunNow(std::string(caller), per_second, std::move(call));
 }
 
 void CallPace::Stop() {

@@ -114,5 +114,21 @@ TEST(CallPaceTest, WhatWaitsRunsWhenItGoes) {
   EXPECT_THAT(runs.all(), ElementsAre(0, 1, 2));
 }
 
+TEST(CallPaceTest, WhatACallTakesIsItsCallersThoughTheirNameIsGone) {
+  CallPace pace;
+  Runs runs;
+  std::string name = "a caller";
+  pace.Run(name, kNearlyNever, CallPace::kRead, [&] {
+    // As the name is part of what a call is made with, which goes with it.
+    name = "another";
+    const absl::Duration until = event::Moment::Now().steady + 10 * CallPace::kWork;
+    while (event::Moment::Now().steady < until) {
+    }
+  });
+  pace.Run("another", kNearlyNever, CallPace::kRead, runs.Call(1));
+  EXPECT_THAT(runs.all(), ElementsAre(1));
+  pace.Stop();
+}
+
 }  // namespace
 }  // namespace outpost::rpc

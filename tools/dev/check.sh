@@ -73,8 +73,7 @@ bazel_tests() {
   mkdir -p .tools/log
   rm -f "$events"
   say "$name: bazel test $*"
-  # A test often waits; so a compiler may run beside two.
-  bazel test "${bazel_flags[@]}" --keep_going --local_test_jobs=2 --jobs=3 --test_summary=terse \
+  bazel test "${bazel_flags[@]}" --keep_going --local_test_jobs=2 --test_summary=terse \
     --build_event_json_file="$events" "$@" || status=$?
   counts=$(tools/count_tests.py "$events" "$status") || counts="0 1"
   passed=$((passed + ${counts% *}))
