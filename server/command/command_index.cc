@@ -81,8 +81,8 @@ CommandTable::Index::Slot* CommandTable::Index::FindIn(Shard& shard, size_t hash
 void CommandTable::Index::Add(const CommandPtr& command, size_t hash, Shard& shard) {
   Slot* slot = FindIn(shard, hash, command->signature.prefix());
   if (slot == nullptr) {
-    slot = &shard.slots.emplace_back(
-        Slot{.hash = hash, .words = command->signature.words().size()});
+    slot =
+        &shard.slots.emplace_back(Slot{.hash = hash, .words = command->signature.words().size()});
   }
   // Behind those of the same provider that it declared before.
   slot->commands.insert(

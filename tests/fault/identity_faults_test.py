@@ -182,7 +182,9 @@ def test_connections_by_tls_that_come_to_nothing(remote: Remote) -> None:
             for _ in range(300):
                 flood.append(
                     socket.create_connection(
-                        ("127.0.0.1", remote.port), timeout=DEADLINE, source_address=("127.0.0.9", 0)
+                        ("127.0.0.1", remote.port),
+                        timeout=DEADLINE,
+                        source_address=("127.0.0.9", 0),
                     )
                 )
             remote.manager.wait_for_log(
