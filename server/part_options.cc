@@ -1,6 +1,7 @@
 #include "server/part_options.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -99,6 +100,11 @@ module::SupervisorOptions SupervisorOptionsOf(const Settings& settings,
   options.policy.ready_timeout = absl::Seconds(settings.ready_timeout);
   options.policy.shutdown_grace = absl::Seconds(settings.shutdown_grace);
   options.module_settings = settings.module_settings;
+  const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
+  options.turns.at_once = settings.max_starting > 0 ? static_cast<size_t>(settings.max_starting)
+                                                    : std::max(2U, processors) - 1;
+  options.turns.per_second =
+      settings.starts_per_second > 0 ? settings.starts_per_second : 2.5 * processors;
   options.registrations_per_second = settings.registrations_per_second;
   options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   return options;

@@ -139,6 +139,14 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
       ->capture_default_str();
   app.add_option("--max-sessions", s.max_sessions, "how many modules may be attached")
       ->capture_default_str();
+  app.add_option("--max-starting", s.max_starting,
+                 "how many modules start at the same time (0: one less than there are processors)")
+      ->capture_default_str();
+  app.add_option(
+         "--starts-per-second", s.starts_per_second,
+         "how many modules start in a second; the others wait for their turn, but for those "
+         "that start with the manager (0: 2.5 for each processor)")
+      ->capture_default_str();
   app.add_option("--registrations-per-second", s.registrations_per_second,
                  "how often a module may register, after ten times as many at once")
       ->capture_default_str();
@@ -345,6 +353,14 @@ absl::Status Validate(const Settings& s) {
         std::pair("--max-calls-per-connection", s.max_calls_per_connection)}) {
     if (count >= 1) continue;
     return absl::InvalidArgumentError(absl::StrCat(flag, " ", count, " is less than 1"));
+  }
+  if (s.max_starting < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-starting ", s.max_starting, " is less than 0"));
+  }
+  if (s.starts_per_second != 0 && !(s.starts_per_second >= 0.1)) {
+    return absl::InvalidArgumentError(absl::StrCat("--starts-per-second ", s.starts_per_second,
+                                                   " is neither 0 nor at least 0.1"));
   }
   if (s.report_max_daemons < 1) {
     return absl::InvalidArgumentError(

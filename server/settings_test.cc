@@ -145,6 +145,11 @@ TEST_F(SettingsTest, ABadValueOfAFlagIsNamed) {
   EXPECT_EQ(Error({"--report-max-lag", "0"}),
             "--report-max-lag 0 is not a number of seconds greater than 0");
   EXPECT_EQ(Error({"--report-max-daemons", "0"}), "--report-max-daemons 0 is less than 1");
+  EXPECT_EQ(Error({"--max-starting", "-1"}), "--max-starting -1 is less than 0");
+  EXPECT_EQ(Error({"--starts-per-second", "0.01"}),
+            "--starts-per-second 0.01 is neither 0 nor at least 0.1");
+  EXPECT_EQ(Error({"--starts-per-second", "nan"}),
+            "--starts-per-second nan is neither 0 nor at least 0.1");
   EXPECT_EQ(Error({"--id", "a/b"}), "--id \"a/b\": a manager's name is not empty and has no slash");
   EXPECT_THAT(Error({"--id", ""}), HasSubstr("--id \"\""));
 }

@@ -33,6 +33,13 @@ class RateLimit {
     return true;
   }
 
+  // How long it is from `now` until something that counts as `cost`, which is no more than the
+  // burst, may happen.
+  absl::Duration Until(absl::Duration now, double cost = 1) const {
+    const double left = Left(now);
+    return left >= cost ? absl::ZeroDuration() : absl::Seconds((cost - left) / per_second_);
+  }
+
   // Whether a whole burst may happen.
   bool IsFull(absl::Duration now) const { return Left(now) >= burst_; }
 

@@ -19,5 +19,19 @@ TEST(RateLimitTest, ABurstThenTheRate) {
   EXPECT_FALSE(limit.Take(now));
 }
 
+TEST(RateLimitTest, HowLongItIsUntilTheNext) {
+  RateLimit limit(2, 10);
+  const absl::Duration now = absl::Seconds(1000);
+  EXPECT_EQ(limit.Until(now), absl::ZeroDuration());
+  limit.Take(now);
+  EXPECT_EQ(limit.Until(now), absl::ZeroDuration());
+  EXPECT_EQ(limit.Until(now, 2), absl::Milliseconds(100));
+  limit.Take(now);
+  EXPECT_EQ(limit.Until(now), absl::Milliseconds(100));
+  const absl::Duration then = now + limit.Until(now);
+  EXPECT_EQ(limit.Until(then), absl::ZeroDuration());
+  EXPECT_TRUE(limit.Take(then)) << "as it has said";
+}
+
 }  // namespace
 }  // namespace outpost::log

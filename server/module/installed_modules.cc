@@ -123,7 +123,7 @@ struct statx StatOf(const std::string& file) {
   return found;
 }
 
-bool IsSame(const struct statx& now, const struct statx& before, absl::Time at) {
+bool IsSameFile(const struct statx& now, const struct statx& before, absl::Time at) {
   if (now.stx_mask == 0 || before.stx_mask == 0) return now.stx_mask == before.stx_mask;
   // A file that is written twice in one tick of its clock is not seen to change: what is as new as
   // that counts as changed. The change time is nobody's to set.
@@ -179,10 +179,23 @@ InstalledModule ReadModuleDirectory(const std::string& directory, const PythonRu
   return module;
 }
 
+ModulePath::Read ModulePath::Look(const std::string& directory) {
+  return {.manifest = StatOf(directory + "/module.toml"),
+          .is_python = StatOf(directory + "/module.py").stx_mask != 0,
+          .module = {}};
+}
+
+bool ModulePath::IsSame(const Read& now, const Read& before, absl::Time at) {
+  // What could not be read may be by now.
+  return before.module.problem.empty() && now.is_python == before.is_python &&
+         IsSameFile(now.manifest, before.manifest, at);
+}
+
 std::map<std::string, InstalledModule> ModulePath::Scan(absl::Time at) {
   std::map<std::string, InstalledModule> result;
   std::map<std::string, Read> read;
   for (const std::string& parent : path_) {
+    parents_[parent] = StatOf(parent);  // before: what comes while it is read is seen next time
     std::error_code error;
     std::vector<std::string> directories;
     for (fs::directory_iterator it(parent, error), end; !error && it != end; it.increment(error)) {
@@ -190,15 +203,10 @@ std::map<std::string, InstalledModule> ModulePath::Scan(absl::Time at) {
     }
     std::sort(directories.begin(), directories.end());
     for (const std::string& directory : directories) {
-      Read now = {.manifest = StatOf(directory + "/module.toml"),
-                  .is_python = StatOf(directory + "/module.py").stx_mask != 0,
-                  .module = {}};
+      Read now = Look(directory);
       if (now.manifest.stx_mask == 0 && !now.is_python) continue;
       const auto before = read_.find(directory);
-      // What could not be read may be by now.
-      if (before != read_.end() && before->second.module.problem.empty() &&
-          now.is_python == before->second.is_python &&
-          IsSame(now.manifest, before->second.manifest, at)) {
+      if (before != read_.end() && IsSame(now, before->second, at)) {
         now.module = std::move(before->second.module);
       } else {
         now.module = ReadModuleDirectory(directory, python_);
@@ -210,6 +218,15 @@ std::map<std::string, InstalledModule> ModulePath::Scan(absl::Time at) {
   }
   read_ = std::move(read);
   return result;
+}
+
+bool ModulePath::Holds(const std::string& directory, absl::Time at) const {
+  const auto before = read_.find(directory);
+  return before != read_.end() && IsSame(Look(directory), before->second, at) &&
+         std::all_of(path_.begin(), path_.end(), [&](const std::string& parent) {
+           const auto was = parents_.find(parent);
+           return was != parents_.end() && IsSameFile(StatOf(parent), was->second, at);
+         });
 }
 
 }  // namespace outpost::module

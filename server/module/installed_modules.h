@@ -74,6 +74,11 @@ class ModulePath {
   // hold nothing. `at`: now, by the clock that files have their times of.
   std::map<std::string, InstalledModule> Scan(absl::Time at = absl::Now());
 
+  // Whether the last Scan would find the same now of the module in `directory`, which is as such
+  // a scan has told: nothing has come to the path or gone from it, and its manifest is as it was.
+  // False where that can't be known.
+  bool Holds(const std::string& directory, absl::Time at = absl::Now()) const;
+
   // How often a directory was read.
   uint64_t reads() const { return reads_; }
 
@@ -83,10 +88,14 @@ class ModulePath {
     bool is_python = false;
     InstalledModule module;
   };
+  static Read Look(const std::string& directory);
+  // Whether what `before` was read of can't have changed since.
+  static bool IsSame(const Read& now, const Read& before, absl::Time at);
 
   const std::vector<std::string> path_;
   const PythonRuntime python_;
-  std::map<std::string, Read> read_;  // by directory
+  std::map<std::string, Read> read_;             // by directory
+  std::map<std::string, struct statx> parents_;  // those of path_, as they were
   uint64_t reads_ = 0;
 };
 

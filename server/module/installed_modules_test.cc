@@ -195,5 +195,33 @@ TEST_F(InstalledModulesTest, WhatHasNotChangedIsNotReadAgain) {
   EXPECT_EQ(path.reads(), 7 + 3);
 }
 
+TEST_F(InstalledModulesTest, WhatHoldsNeedNotBeLookedAtAgain) {
+  const std::string one = scratch_.File("path/one");
+  const auto manifest = [&](const std::string& text) {
+    Directory("path/one", "module.toml", text);
+  };
+  manifest("argv = [\"/bin/sh\"]");
+  Directory("path/broken", "module.toml", "argv = []");
+  ModulePath path({scratch_.File("path"), scratch_.File("none")}, {});
+  const absl::Time later = absl::Now() + absl::Seconds(10);
+  EXPECT_FALSE(path.Holds(one, later));  // nothing is known yet
+  path.Scan(later);
+  EXPECT_TRUE(path.Holds(one, later));
+  EXPECT_FALSE(path.Holds(one));  // it was written just now, and may be again
+  EXPECT_FALSE(path.Holds(scratch_.File("path/broken"), later));
+  EXPECT_FALSE(path.Holds(scratch_.File("path/other"), later));
+
+  manifest("argv = [\"/bin/bash\"]");
+  EXPECT_FALSE(path.Holds(one, later));
+  path.Scan(later);
+  EXPECT_TRUE(path.Holds(one, later));
+  Directory("path/another", "module.py", "");  // it may be of the same name
+  EXPECT_FALSE(path.Holds(one, later));
+  path.Scan(later);
+  EXPECT_TRUE(path.Holds(one, later));
+  std::filesystem::create_directory(scratch_.File("none"));
+  EXPECT_FALSE(path.Holds(one, later));
+}
+
 }  // namespace
 }  // namespace outpost::module

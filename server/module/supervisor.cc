@@ -66,19 +66,36 @@ ProcessPolicy Supervisor::PolicyOf(const Module& m) const {
   return policy;
 }
 
+void Supervisor::LookAgain(const std::string& name) {
+  const std::string directory = Locked([&] {
+    mu_.AssertHeld();
+    const Module* m = Find(name);
+    return m != nullptr && m->installed ? m->installed->directory : "";
+  });
+  const event::LentMutexLock path_lock(&path_mu_);
+  if (directory.empty() || !module_path_.Holds(directory)) Rescan();
+}
+
 void Supervisor::Rescan() {
+  event::TakesItsTime();
   auto installed = module_path_.Scan();
-  for (auto& [name, m] : modules_) m.installed.reset();
-  for (auto& [name, module] : installed) FindOrAdd(name).installed = std::move(module);
-  ApplyUpgradedPaths();
-  for (auto& [name, m] : modules_) m.policy = PolicyOf(m);
+  Locked([&] {
+    mu_.AssertHeld();
+    for (auto& [name, m] : modules_) m.installed.reset();
+    for (auto& [name, module] : installed) FindOrAdd(name).installed = std::move(module);
+    ApplyUpgradedPaths();
+    for (auto& [name, m] : modules_) m.policy = PolicyOf(m);
+  });
 }
 
 absl::Status Supervisor::Start(const std::vector<std::string>& initial_modules) {
   store::Batch initial;
+  {
+    absl::MutexLock path_lock(&path_mu_);
+    Rescan();
+  }
   absl::Status status = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
-    Rescan();
     const auto records = parts_.store->List(kEnabledPrefix);
     for (const auto& [key, value] : records) {
       const std::string name(absl::StripPrefix(key, kEnabledPrefix));
@@ -188,14 +205,16 @@ void Supervisor::WriteEnabled(const std::string& name, bool enabled,
 
 void Supervisor::Enable(const std::string& name, const std::string& by, absl::Duration wait,
                         ModuleInfoCallback callback) {
+  const bool may_be_new = Locked([&] {
+    mu_.AssertHeld();
+    const Module* m = Find(name);
+    return m == nullptr || m->state == v1::MODULE_STATE_DISABLED ||
+           m->state == v1::MODULE_STATE_FAILED || m->state == v1::MODULE_STATE_ENDED;
+  });
+  if (may_be_new) LookAgain(name);  // it may have been installed, or mended, since
   absl::Status refusal = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
-    Module* m = Find(name);
-    if (m == nullptr || m->state == v1::MODULE_STATE_DISABLED ||
-        m->state == v1::MODULE_STATE_FAILED || m->state == v1::MODULE_STATE_ENDED) {
-      Rescan();  // it may have been installed, or mended, since
-      m = Find(name);
-    }
+    const Module* m = Find(name);
     if (m == nullptr || (!m->installed && !m->disabled_by_operator && m->session == nullptr)) {
       std::vector<std::string> known;
       for (const auto& [other, unused] : modules_) known.push_back(other);
@@ -257,6 +276,7 @@ void Supervisor::Disable(const std::string& name, const std::string& by,
 
 void Supervisor::Restart(const std::string& name, const std::string& by, absl::Duration wait,
                          ModuleInfoCallback callback) {
+  LookAgain(name);
   absl::Status refusal = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
     Module* m = Find(name);
@@ -268,8 +288,6 @@ void Supervisor::Restart(const std::string& name, const std::string& by, absl::D
       return absl::FailedPreconditionError(absl::StrCat(
           Quoted(name), " was not started by this manager; start it again where it was started"));
     }
-    Rescan();
-    m = Find(name);
     TellBy(name, v1::EVENT_KIND_RESTART, by);
     m->failures = 0;
     m->start_after_stop = true;

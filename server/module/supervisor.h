@@ -55,6 +55,7 @@
 #include "outpost/v1/module_host.pb.h"
 #include "server/command/command_table.h"
 #include "server/config/config_registry.h"
+#include "server/event/lent_thread.h"
 #include "server/event/moment.h"
 #include "server/event/timer_queue.h"
 #include "server/health/health_registry.h"
@@ -65,6 +66,7 @@
 #include "server/module/process_policy.h"
 #include "server/module/registration_limit.h"
 #include "server/module/session.h"
+#include "server/module/start_turns.h"
 #include "server/progress/progress_registry.h"
 #include "server/store/state_store.h"
 
@@ -98,6 +100,7 @@ struct SupervisorOptions {
   absl::Duration orphan_grace = absl::Seconds(30);  // how long a module waits for a manager
   double registrations_per_second = 10;             // of one module; see RegistrationLimit
   absl::Duration crash_report = absl::Minutes(10);  // how long health tells of a crash
+  StartTurns::Limits turns;                         // of all that start but with the manager
 };
 
 // Why a session was refused, for the wire.
@@ -157,6 +160,9 @@ class Supervisor {
   // process did not get ready, and the old one goes on; other errors: it could not be started.
   void Upgrade(const std::string& name, const std::string& path, const std::string& by,
                absl::Duration wait, ModuleInfoCallback callback);
+
+  // Whether it is known, and enabled.
+  bool IsEnabled(absl::string_view name) const;
 
   // Every module, by name; without what their processes use, which is costly to find out.
   std::vector<v1::ModuleInfo> List() const;
@@ -309,7 +315,9 @@ class Supervisor {
   // The module of this name; new where there was none.
   Module& FindOrAdd(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ProcessPolicy PolicyOf(const Module& m) const;
-  void Rescan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Looks at what is installed, where that may be something else of `name`.
+  void LookAgain(const std::string& name) ABSL_LOCKS_EXCLUDED(path_mu_, mu_);
+  void Rescan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(path_mu_) ABSL_LOCKS_EXCLUDED(mu_);
   void Wait(Module& m, bool for_stop, absl::Duration wait, ModuleInfoCallback callback)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Settle(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -321,7 +329,15 @@ class Supervisor {
   void SetTimer(Module& m, absl::Duration delay, std::function<void(Module&)> f)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelTimer(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // At once, or when it is its turn.
   void StartProcess(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Launch(Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Starts those whose turn it is.
+  void GiveTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Does so as soon as it is somebody's, on the timers' thread.
+  void GiveTurnsSoon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The module neither waits for a turn nor has one.
+  void EndTurn(const Module& m) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of the process with number `run` of module `name`.
   ProcessCallbacks CallbacksFor(const std::string& name, uint64_t run);
   ProcessSpec SpecFor(const std::string& name, const InstalledModule& installed,
@@ -473,14 +489,19 @@ class Supervisor {
   const SupervisorOptions options_;
   const Parts parts_;
 
+  // Held while files are looked at and while what they tell is taken in, so that the last look is
+  // what holds.
+  absl::Mutex path_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  ModulePath module_path_ ABSL_GUARDED_BY(path_mu_){options_.module_path, options_.python};
   mutable absl::Mutex mu_;
   internal::SteadyCondVar gone_;  // a module has ended
-  ModulePath module_path_ ABSL_GUARDED_BY(mu_){options_.module_path, options_.python};
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t next_waiter_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_run_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, Module, std::less<>> modules_ ABSL_GUARDED_BY(mu_);
+  StartTurns turns_ ABSL_GUARDED_BY(mu_){options_.turns};
+  event::TimerQueue::TimerId turns_timer_ ABSL_GUARDED_BY(mu_) = 0;
   // Of which nothing but options is known, the last at the end.
   std::deque<std::string> gone_strangers_ ABSL_GUARDED_BY(mu_);
   Deferred deferred_ ABSL_GUARDED_BY(mu_);
@@ -527,7 +548,7 @@ auto Supervisor::Locked(F f) {
       for (auto& function : deferred) function();
     }
   } run_last{deferred};
-  absl::MutexLock lock(&mu_);
+  const event::LentMutexLock lock(&mu_);
   struct Take {
     Supervisor* self;
     Deferred& deferred;

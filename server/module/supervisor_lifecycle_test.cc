@@ -71,6 +71,80 @@ TEST_F(LifecycleTest, EnableStartsAProcessThatRunsWhenItServes) {
   EXPECT_EQ((*manager)->FindByKey("other"), nullptr);
 }
 
+// For those that are held back: none but one starts, for as long as it takes.
+void OneByOne(SupervisorOptions& options) {
+  options.turns = {.at_once = 1, .turn = absl::InfiniteDuration()};
+}
+
+TEST_F(LifecycleTest, ModulesStartWhenItIsTheirTurn) {
+  constexpr char kWaits[] = "waits for its turn to start";
+  for (const char* name : {"one", "two", "three", "four"}) Install(name);
+  StartManager(OneByOne);
+  ASSERT_TRUE(manager->Enable("one").ok());
+  const StartedProcess one = NextProcess();
+  for (const char* name : {"two", "three", "four"}) {
+    const auto waits = manager->Enable(name);
+    ASSERT_TRUE(waits.ok());
+    EXPECT_EQ(waits->state(), v1::MODULE_STATE_STARTING);
+    EXPECT_EQ(waits->pid(), 0);
+    EXPECT_EQ(waits->reason(), kWaits);
+  }
+  // Asked for again, it waits as before; who is not wanted any more, waits no more.
+  ASSERT_TRUE(manager->Enable("two").ok());
+  ASSERT_TRUE(manager->Disable("three").ok());
+  EXPECT_EQ(manager->Info("three").state(), v1::MODULE_STATE_DISABLED);
+
+  FakeModule module(*manager, "one", one.token);
+  ASSERT_TRUE(module.Attach());
+  EXPECT_EQ(manager->Info("two").pid(), 0);
+  module.Serve();
+  const StartedProcess two = NextProcess();
+  EXPECT_EQ(manager->Info("two").pid(), two.pid);
+  EXPECT_EQ(manager->Info("two").reason(), "");
+  EXPECT_EQ(manager->Info("four").pid(), 0);
+  // One that ends makes room as one does that runs; its own next start waits behind the other.
+  kill(two.pid, SIGKILL);
+  const StartedProcess four = NextProcess();
+  EXPECT_EQ(manager->Info("four").pid(), four.pid);
+  EXPECT_EQ(manager->Info("three").state(), v1::MODULE_STATE_DISABLED);
+  EXPECT_TRUE(
+      manager->Await("two", [&](const v1::ModuleInfo& info) { return info.reason() == kWaits; }));
+  kill(four.pid, SIGKILL);
+  const StartedProcess again = NextProcess();
+  EXPECT_EQ(manager->Info("two").pid(), again.pid);
+}
+
+TEST_F(LifecycleTest, OneThatTakesItsTimeToStartKeepsNobodyForLong) {
+  for (const char* name : {"slow", "other"}) Install(name);
+  StartManager([](SupervisorOptions& options) {
+    options.turns = {.at_once = 1, .turn = absl::Milliseconds(1)};
+  });
+  ASSERT_TRUE(manager->Enable("slow").ok());
+  const pid_t slow = NextProcess().pid;
+  ASSERT_TRUE(manager->Enable("other").ok());
+  const pid_t other = NextProcess().pid;
+  EXPECT_EQ(manager->Info("other").pid(), other);
+  EXPECT_EQ(manager->Info("slow").pid(), slow);
+}
+
+TEST_F(LifecycleTest, WhatWaitsForItsTurnIsNotStartedByHand) {
+  for (const char* name : {"one", "two"}) Install(name);
+  StartManager(OneByOne);
+  ASSERT_TRUE(manager->Enable("one").ok());
+  NextProcess();
+  ASSERT_TRUE(manager->Enable("two").ok());
+  FakeModule by_hand(*manager, "two");
+  EXPECT_FALSE(by_hand.Attach());
+  EXPECT_THAT(by_hand.refusal.status.message(), HasSubstr("module 'two' is starting"));
+}
+
+TEST_F(LifecycleTest, WhatStartsWithTheManagerWaitsForNobody) {
+  for (const char* name : {"one", "two"}) Install(name);
+  StartManager(OneByOne, {"one", "two"});
+  const pid_t first = NextProcess().pid;
+  EXPECT_NE(NextProcess().pid, first);
+}
+
 TEST_F(LifecycleTest, EnableWaitsUntilTheModuleRuns) {
   Install("hello");
   StartManager();

@@ -23,6 +23,7 @@ void Supervisor::SetState(Module& m, v1::ModuleState state, std::string reason) 
   m.reason = std::move(reason);
   log::Get("module").info("{} is {}{}{}", m.name, StateName(state), m.reason.empty() ? "" : ": ",
                           m.reason);
+  if (state != v1::MODULE_STATE_STARTING && state != v1::MODULE_STATE_CONFIGURING) EndTurn(m);
   if (state == v1::MODULE_STATE_FAILED) Tell(m, v1::EVENT_KIND_FAILED, m.reason);
   if (state == v1::MODULE_STATE_CANNOT_RUN) Tell(m, v1::EVENT_KIND_CANNOT_RUN, m.reason);
   if (state == v1::MODULE_STATE_RUNNING) {
@@ -120,13 +121,52 @@ std::string Supervisor::OtherFifo(const Module& m) const {
 
 void Supervisor::StartProcess(Module& m) {
   if (shutting_down_) return;
-  m.run = ++next_run_;
+  turns_.End(m.run);
   m.failure.clear();
   m.traceback.clear();
   m.refused.clear();
   m.output.clear();
   m.unanswered.clear();
   m.awaits_option = false;
+  const auto kind = m.last_exit.empty() ? StartTurns::Kind::kNew : StartTurns::Kind::kAgain;
+  // What starts with the manager keeps nobody waiting yet.
+  if (!started_ || turns_.Take(m.name, kind, event::Moment::Now().steady)) return Launch(m);
+  SetState(m, v1::MODULE_STATE_STARTING, "waits for its turn to start");
+  GiveTurnsSoon();
+}
+
+void Supervisor::EndTurn(const Module& m) {
+  turns_.Leave(m.name);
+  turns_.End(m.run);
+  GiveTurnsSoon();
+}
+
+void Supervisor::GiveTurnsSoon() {
+  parts_.timers->Cancel(turns_timer_);
+  turns_timer_ = 0;
+  const absl::Duration until = turns_.Until(event::Moment::Now().steady);
+  if (shutting_down_ || until == absl::InfiniteDuration()) return;
+  // Not here, even where it is time: whoever calls is at work on another module, and may be on a
+  // thread that answers calls.
+  turns_timer_ = parts_.timers->After(until, [this] {
+    Locked([&] {
+      mu_.AssertHeld();
+      GiveTurns();
+    });
+  });
+}
+
+void Supervisor::GiveTurns() {
+  while (!shutting_down_) {
+    const std::optional<std::string> name = turns_.Next(event::Moment::Now().steady);
+    if (!name) break;
+    if (Module* const m = Find(*name); m != nullptr) Launch(*m);
+  }
+  GiveTurnsSoon();
+}
+
+void Supervisor::Launch(Module& m) {
+  m.run = ++next_run_;
   m.options_seen = OptionChanges(m.name);
   const std::string token = NewSecret();
   m.token_hash = Fingerprint(token);
@@ -144,6 +184,7 @@ void Supervisor::StartProcess(Module& m) {
     return NotExecuted(m, process.status());
   }
   m.process = *std::move(process);
+  turns_.Begin(m.run, event::Moment::Now().steady);
   m.has_record = true;
   m.record_is_whole = false;
   WriteRecord(absl::StrCat(kProcessPrefix, m.name),

@@ -147,8 +147,14 @@ v1::ModuleInfo Supervisor::Info(const Module& m) const {
   return info;
 }
 
+bool Supervisor::IsEnabled(absl::string_view name) const {
+  const event::LentMutexLock lock(&mu_);
+  const auto it = modules_.find(name);
+  return it != modules_.end() && it->second.enabled;
+}
+
 std::vector<v1::ModuleInfo> Supervisor::List() const {
-  absl::MutexLock lock(&mu_);
+  const event::LentMutexLock lock(&mu_);
   std::vector<v1::ModuleInfo> result;
   result.reserve(modules_.size());
   for (const auto& [name, m] : modules_) result.push_back(Info(m));
@@ -159,7 +165,7 @@ std::vector<v1::ModuleInfo> Supervisor::ListWithUsage() const {
   std::vector<v1::ModuleInfo> result;
   std::vector<std::shared_ptr<Process>> processes;
   {
-    absl::MutexLock lock(&mu_);
+    const event::LentMutexLock lock(&mu_);
     for (const auto& [name, m] : modules_) {
       result.push_back(Info(m));
       processes.push_back(m.process);
@@ -174,7 +180,7 @@ absl::StatusOr<v1::DescribeModuleResponse> Supervisor::Describe(const std::strin
   v1::DescribeModuleResponse response;
   std::shared_ptr<Process> process;
   {
-    absl::MutexLock lock(&mu_);
+    const event::LentMutexLock lock(&mu_);
     auto it = modules_.find(name);
     if (it == modules_.end()) {
       return absl::NotFoundError(absl::StrCat("module '", name, "' is not known"));

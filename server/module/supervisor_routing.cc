@@ -56,7 +56,7 @@ void Supervisor::Unroute(const Module& m) {
 }
 
 std::string Supervisor::ModuleOfProcess(pid_t pid) const {
-  absl::MutexLock lock(&mu_);
+  const event::LentMutexLock lock(&mu_);
   const auto is = [pid](const auto& of) {
     return of != nullptr && of->process != nullptr && of->process->pid() == pid;
   };
@@ -67,7 +67,7 @@ std::string Supervisor::ModuleOfProcess(pid_t pid) const {
 }
 
 std::optional<auth::Caps> Supervisor::AskedCaps(absl::string_view name) const {
-  absl::MutexLock lock(&mu_);
+  const event::LentMutexLock lock(&mu_);
   const auto it = modules_.find(name);
   if (it == modules_.end() || !it->second.installed) return std::nullopt;
   return it->second.installed->caps;

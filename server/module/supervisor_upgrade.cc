@@ -51,6 +51,14 @@ void Supervisor::Upgrade(const std::string& name, const std::string& path, const
     }
     if (first) first(std::move(info));
   };
+  std::optional<InstalledModule> elsewhere;
+  if (path.empty()) {
+    LookAgain(name);
+  } else {
+    event::TakesItsTime();
+    elsewhere = ReadModuleDirectory(path, options_.python);
+    elsewhere->name = name;
+  }
   absl::Status refusal = Locked([&]() -> absl::Status {
     mu_.AssertHeld();
     Module* m = Find(name);
@@ -71,12 +79,7 @@ void Supervisor::Upgrade(const std::string& name, const std::string& path, const
             name, "` starts it anew"));
       }
     }
-    if (path.empty()) Rescan();
-    std::optional<InstalledModule> installed = m->installed;
-    if (!path.empty()) {
-      installed = ReadModuleDirectory(path, options_.python);
-      installed->name = name;
-    }
+    std::optional<InstalledModule> installed = path.empty() ? m->installed : std::move(elsewhere);
     if (!installed || !installed->problem.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
           "module '", name,

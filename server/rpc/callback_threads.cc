@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/event/lent_thread.h"
 #include "server/event/thread_role.h"
 
 namespace outpost::rpc {
@@ -23,8 +24,20 @@ CallbackThreads::~CallbackThreads() {
   for (std::thread& thread : threads_) thread.join();
 }
 
+class CallbackThreads::Lender final : public event::ThreadLender {
+ public:
+  Lender(CallbackThreads* threads, size_t slot) : threads_(threads), slot_(slot) {}
+  void TakesItsTime() override { threads_->Relieve(slot_); }
+
+ private:
+  CallbackThreads* const threads_;
+  const size_t slot_;
+};
+
 void CallbackThreads::Work(size_t self) {
   event::NameThread("grpc-callback");
+  Lender lender(this, self);
+  event::SetLender(&lender);
   Worker& worker = workers_[self];
   absl::MutexLock lock(&mu_);
   while (!over_) {

@@ -8,7 +8,8 @@
 // it got nothing for a second; what comes while all do so waits. Here one thread waits
 // (on machines with many cores: some), does what came itself, and nobody else
 // wakes. A callback must not block, but one that takes its time, or does block,
-// is noticed within a few milliseconds, and another thread waits in its place.
+// is noticed within a few milliseconds, and another thread waits in its place: at once, if it
+// says so (server/event/lent_thread.h).
 //
 // The manager has them as gRPC's: grpc::CompletionQueue::CallbackAlternativeCQ(), which
 // is where gRPC's C++ library makes its own threads, is defined in callback_queue.cc
@@ -56,6 +57,7 @@ class CallbackThreads {
   CallbackThreads& operator=(const CallbackThreads&) = delete;
 
  private:
+  class Lender;
   struct Worker {
     // Another thread has its place.
     std::atomic<bool> relieved = false;

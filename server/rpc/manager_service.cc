@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -28,12 +27,6 @@ template <typename Request>
 absl::Duration WaitOf(const Request& request) {
   if (!request.has_wait()) return kDefaultWait;
   return event::FromProto(request.wait());
-}
-
-bool IsEnabled(const module::Supervisor& supervisor, const std::string& name) {
-  const auto modules = supervisor.List();
-  return std::any_of(modules.begin(), modules.end(),
-                     [&](const auto& m) { return m.name() == name && m.enabled(); });
 }
 
 // Ends a call with the module as it is then.
@@ -138,7 +131,7 @@ grpc::ServerUnaryReactor* ManagerService::DescribeModule(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* ManagerService::EnableModule(grpc::CallbackServerContext* context,
                                                        const v1::EnableModuleRequest* request,
                                                        v1::EnableModuleResponse* response) {
-  response->set_already(IsEnabled(*parts_.supervisor, request->name()));
+  response->set_already(parts_.supervisor->IsEnabled(request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   parts_.supervisor->Enable(request->name(), CallerOf(*context).name, WaitOf(*request),
                             FinishWith(reactor, response));
@@ -148,7 +141,7 @@ grpc::ServerUnaryReactor* ManagerService::EnableModule(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* ManagerService::DisableModule(grpc::CallbackServerContext* context,
                                                         const v1::DisableModuleRequest* request,
                                                         v1::DisableModuleResponse* response) {
-  response->set_already(!IsEnabled(*parts_.supervisor, request->name()));
+  response->set_already(!parts_.supervisor->IsEnabled(request->name()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   parts_.supervisor->Disable(request->name(), CallerOf(*context).name,
                              FinishWith(reactor, response));

@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "server/event/lent_thread.h"
 #include "server/event/moment.h"
 #include "server/log/log.h"
 #include "server/log/rate_limit.h"
@@ -244,6 +245,7 @@ class ModuleHostService::AttachReactor final : public AttachStream {
                    "PROTOCOL_ERROR");
       return false;
     }
+    event::TakesItsTime();  // as much as many commands
     const std::string name = incoming_.register_().name();
     module::Refusal refusal;
     if (absl::Status may = MayBe(name, caller_); !may.ok()) {
@@ -314,6 +316,7 @@ class ModuleHostService::AttachReactor final : public AttachStream {
         return;
       }
       default:
+        event::TakesItsTime();
         parts_.supervisor->Handle(session_, incoming_);
     }
   }

@@ -34,11 +34,14 @@ struct Fault {
   // How often it has happened so far. A window in which that stays as it was had no fault, and
   // ends the bench. Null: begin() has brought about what lasts.
   std::function<uint64_t()> times = nullptr;
+  // Windows in which it is there follow one another until it is over, and then as many in which
+  // it is not; and for one that takes its time so, in how many rounds. Null, 0: one window, in as
+  // many rounds as all others.
+  std::function<bool()> over = nullptr;
+  int rounds = 0;
   // Once for all windows: what it needs for itself.
   std::function<void()> before = nullptr;
   std::function<void()> after = nullptr;
-  // False: it is told, and not held to the bar.
-  bool has_bar = true;
   // By whom the command that is watched is run, asked for each window. Null: the manager of all.
   std::function<std::shared_ptr<grpc::Channel>()> client = nullptr;
 };

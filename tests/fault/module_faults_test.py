@@ -365,7 +365,7 @@ def test_a_tmp_of_its_own() -> None:
 
 
 def test_a_module_that_is_killed_a_thousand_times() -> None:
-    flags = ["--log-level", "warning"]
+    flags = ["--log-level", "warning", "--starts-per-second", "1000"]
     for setting in ("first-backoff=0.001", "max-backoff=0.001", "start-limit=0"):
         flags += ["--module-setting", f"dies.{setting}"]
     with Manager("hello_cpp", flags=flags) as manager, others_go_on(manager):
@@ -384,7 +384,8 @@ def test_a_module_that_is_killed_a_thousand_times() -> None:
 def test_a_hundred_modules_at_once() -> None:
     program = json.dumps([str(TEST_MODULES / "faulty_cpp/faulty_cpp")])
     names = [f"m{number:02}" for number in range(100)]
-    with Manager("hello_cpp", flags=["--log-level", "warning"]) as manager:
+    flags = ["--log-level", "warning", "--starts-per-second", "20"]
+    with Manager("hello_cpp", flags=flags) as manager:
         for name in names:
             place = manager.module_path / name
             place.mkdir()
@@ -395,6 +396,15 @@ def test_a_hundred_modules_at_once() -> None:
             stub = manager.stub(manager_pb2_grpc.ManagerStub)
             for name in names:
                 stub.EnableModule(manager_pb2.EnableModuleRequest(name=name, wait={}))
+            last = manager.modules()[names[-1]]
+            assert (last.state, last.reason) == (
+                manager_pb2.MODULE_STATE_STARTING,
+                "waits for its turn to start",
+            )
+            # One that is asked for again, as one that fails is, does not wait behind all of them.
+            manager.check("module", "restart", "hello_cpp")
+            assert manager.modules()["hello_cpp"].state == manager_pb2.MODULE_STATE_RUNNING
+            assert manager.modules()[names[-1]].state == manager_pb2.MODULE_STATE_STARTING
             until(
                 "all to run",
                 lambda: all(
@@ -404,7 +414,7 @@ def test_a_hundred_modules_at_once() -> None:
                 deadline=60,
             )
         assert manager.outpost("m57") == (0, "here\n", "")
-        assert sum(info.restarts for info in manager.modules().values()) == 0
+        assert sum(manager.modules()[name].restarts for name in names) == 0
 
 
 if __name__ == "__main__":

@@ -132,9 +132,7 @@ def test_a_subscriber_that_never_reads_is_seen_and_holds_nobody_up(manager: Mana
     def told() -> list[notifications_pb2.SubscriptionInfo]:
         # The modules that were asked may have heard of the last change before this subscriber.
         return [
-            s
-            for s in subscriptions(manager)
-            if s.subscription_id == number and s.coalesced >= 8
+            s for s in subscriptions(manager) if s.subscription_id == number and s.coalesced >= 8
         ]
 
     (info,) = until("each change to have been told", told)
