@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/module/supervisor_fixture.h"
@@ -58,7 +60,14 @@ TEST_F(AttachTest, AModuleStartedByHandIsThereAsLongAsItsSession) {
 TEST_F(AttachTest, NothingStaysOfNamesWithoutEnd) {
   StartManager([](SupervisorOptions& options) { options.registrations_per_second = 1000; });
   const size_t options = manager->config().List("", /*only_set=*/false).size();
-  const size_t keys = manager->store().List("").size();
+  // Events of modules that were started by hand share a bound, and are written by and by.
+  const auto other_keys = [&] {
+    const auto all = manager->store().List("");
+    return std::count_if(all.begin(), all.end(), [](const auto& entry) {
+      return !absl::StartsWith(entry.first, "events/");
+    });
+  };
+  const auto keys = other_keys();
   for (int i = 0; i < 50; ++i) {
     FakeModule module(*manager, absl::StrCat("passing", i));
     AddCommand(module, absl::StrCat("passing", i, " by"));
@@ -68,8 +77,7 @@ TEST_F(AttachTest, NothingStaysOfNamesWithoutEnd) {
   EXPECT_THAT((*manager)->List(), IsEmpty());
   EXPECT_THAT(manager->commands().List("", true), IsEmpty());
   EXPECT_EQ(manager->config().List("", /*only_set=*/false).size(), options);
-  // Events of modules that were started by hand share a bound.
-  EXPECT_EQ(manager->store().List("").size() - manager->store().List("events/").size(), keys);
+  EXPECT_EQ(other_keys(), keys);
 }
 
 TEST_F(AttachTest, OptionsOfNamesWithoutEndAreBounded) {
