@@ -104,7 +104,7 @@ module::SupervisorOptions SupervisorOptionsOf(const Settings& settings,
   options.turns.at_once = settings.max_starting > 0 ? static_cast<size_t>(settings.max_starting)
                                                     : std::max(2U, processors) - 1;
   options.turns.per_second =
-      settings.starts_per_second > 0 ? settings.starts_per_second : 2.5 * processors;
+      settings.starts_per_second > 0 ? settings.starts_per_second : 2.0 * processors;
   options.registrations_per_second = settings.registrations_per_second;
   options.heartbeat_interval = absl::Seconds(settings.heartbeat_interval);
   return options;

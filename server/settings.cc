@@ -145,7 +145,7 @@ void AddFlags(CLI::App& app, Settings& s, std::string& config_file) {
   app.add_option(
          "--starts-per-second", s.starts_per_second,
          "how many modules start in a second; the others wait for their turn, but for those "
-         "that start with the manager (0: 2.5 for each processor)")
+         "that start with the manager (0: 2 for each processor)")
       ->capture_default_str();
   app.add_option("--registrations-per-second", s.registrations_per_second,
                  "how often a module may register, after ten times as many at once")

@@ -49,7 +49,7 @@ struct Settings {
   int max_message_mib = 65;
   int max_sessions = 4096;
   int max_starting = 0;               // modules at once; 0: one less than there are processors
-  double starts_per_second = 0;       // of all modules; 0: 2.5 for each processor
+  double starts_per_second = 0;       // of all modules; 0: 2 for each processor
   int registrations_per_second = 10;  // of one module
   int max_streams = 16384;
   int max_streams_per_peer = 1024;

@@ -30,7 +30,9 @@ void SmallDisk::Fill() const {
   }
 }
 
-void SmallDisk::Free() const { fs::remove(Filler()); }
+void SmallDisk::Clear() const {
+  for (const auto& entry : fs::directory_iterator(path_)) fs::remove_all(entry.path());
+}
 
 std::unique_ptr<FailingDisk> FailingDisk::Mount(const std::string& path, const std::string& image) {
   fs::create_directories(path);

@@ -20,7 +20,7 @@ class SmallDisk {
   SmallDisk& operator=(const SmallDisk&) = delete;
 
   void Fill() const;
-  void Free() const;
+  void Clear() const;
 
  private:
   explicit SmallDisk(std::string path) : path_(std::move(path)) {}

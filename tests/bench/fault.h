@@ -35,10 +35,11 @@ struct Fault {
   // ends the bench. Null: begin() has brought about what lasts.
   std::function<uint64_t()> times = nullptr;
   // Windows in which it is there follow one another until it is over, and then as many in which
-  // it is not; and for one that takes its time so, in how many rounds. Null, 0: one window, in as
-  // many rounds as all others.
+  // it is not. Null: one window.
   std::function<bool()> over = nullptr;
-  int rounds = 0;
+  // In how many times as many rounds as asked for: fewer where that takes its time, more where it
+  // seldom happens.
+  double rounds = 1;
   // Once for all windows: what it needs for itself.
   std::function<void()> before = nullptr;
   std::function<void()> after = nullptr;

@@ -93,34 +93,69 @@ std::optional<int> Write(const std::shared_ptr<grpc::Channel>& manager, const st
              kPatience);
 }
 
-// Until the manager has found out that there is place again.
-void AwaitWrites(const std::shared_ptr<grpc::Channel>& manager) {
+// Writes to a disk that can fail, a hundred a second. They go on all the while, for they cost the
+// others what they cost on a disk that is well, too.
+struct Writes {
+  explicit Writes(std::shared_ptr<OwnManager> writer) : own(std::move(writer)) {}
+
+  const std::shared_ptr<OwnManager> own;
+  absl::Mutex mu;  // held to write, and to start the manager again
+  std::atomic<uint64_t> refused = 0;
+};
+
+// `write` writes once, and says whether that was refused as the fault has it.
+Fault OfWrites(const std::shared_ptr<Writes>& writes, std::string name,
+               std::function<bool()> write) {
+  Fault fault;
+  fault.name = std::move(name);
+  fault.held = "they are refused";
+  fault.always = [writes, write = std::move(write)] {
+    Paced(kPace, [&] {
+      absl::MutexLock lock(&writes->mu);
+      if (write()) ++writes->refused;
+    });
+  };
+  fault.times = [writes] { return writes->refused.load(); };
+  return Of(writes->own, std::move(fault));
+}
+
+void AwaitRefusal(const Writes& writes) {
+  const uint64_t before = writes.refused;
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (Write(manager, "place", 1) != 0) {
-    if (absl::Now() > deadline) Die("the manager does not write again");
+  while (writes.refused == before) {
+    if (absl::Now() > deadline) Die("the disk fails, and no write is refused");
     absl::SleepFor(absl::Milliseconds(20));
   }
 }
 
-// A disk of its own: what the store has written to once, it may write to again on a full disk.
+// A disk of its own.
 Fault FullDisk(const Scene& scene, std::unique_ptr<SmallDisk> small, const std::string& path) {
+  struct State : Writes {
+    using Writes::Writes;
+    std::atomic<bool> full = false;
+    int number = 0;
+  };
   const std::shared_ptr<SmallDisk> disk = std::move(small);
-  const auto own = std::make_shared<OwnManager>(scene, "full", path);
-  const auto write = [own] {
-    std::optional<int> result;
-    Paced(kPace, [&] { result = Write(own->channel(), "no-place", 60'000); });
-    return result == -ENOSPC;
-  };
-  Fault fault =
-      Of(own, Repeated("the disk is full, 100 writes a second", "they are refused", write));
-  fault.begin = [disk, begin = std::move(fault.begin)] {
+  const auto state = std::make_shared<State>(std::make_shared<OwnManager>(scene, "full", path));
+  Fault fault = OfWrites(state, "the disk is full, 100 writes a second", [state] {
+    // Where the store has written once it may write again on a full disk: it takes new keys. And a
+    // value that is there already is not written.
+    const int number = ++state->number;
+    const std::string key = absl::StrCat("written", state->full ? number : 0);
+    return Write(state->own->channel(), key, 60'000 + number % 2) == -ENOSPC;
+  });
+  fault.begin = [state, disk] {
     disk->Fill();
-    begin();
+    state->full = true;
+    AwaitRefusal(*state);
   };
-  fault.end = [own, disk, end = std::move(fault.end)] {
-    end();
-    disk->Free();
-    AwaitWrites(own->channel());
+  fault.end = [state, disk] {
+    // To a new store, for what is removed from one leaves place in it.
+    absl::MutexLock lock(&state->mu);
+    state->own->Stop();
+    disk->Clear();
+    state->full = false;
+    state->own->StartAll();
   };
   return fault;
 }
@@ -129,22 +164,21 @@ Fault ReadOnlyDisk(const Scene& scene, std::unique_ptr<FailingDisk> failing,
                    const std::string& path) {
   const std::shared_ptr<FailingDisk> disk = std::move(failing);
   const auto own = std::make_shared<OwnManager>(scene, "read-only", path);
+  const auto writes = std::make_shared<Writes>(own);
   Fault fault =
-      Of(own, Repeated("the disk is read-only, 100 writes a second", "they are refused", [own] {
-           std::optional<int> result;
-           Paced(kPace, [&] { result = Write(own->channel(), "no-place", 100); });
-           return result.has_value() && *result != 0;
-         }));
-  fault.begin = [own, disk, begin = std::move(fault.begin)] {
-    AwaitWrites(own->channel());
+      OfWrites(writes, "the disk is read-only, 100 writes a second", [own, number = 0]() mutable {
+        const auto result = Write(own->channel(), "written", 100 + ++number % 100);
+        return result.has_value() && *result != 0;
+      });
+  fault.begin = [disk, writes] {
     disk->Fail();
-    begin();
+    AwaitRefusal(*writes);
   };
-  fault.end = [own, disk, end = std::move(fault.end)] {
-    end();
-    own->Stop();
+  fault.end = [writes, disk] {
+    absl::MutexLock lock(&writes->mu);
+    writes->own->Stop();
     disk->Mend();
-    own->StartAll();
+    writes->own->StartAll();
   };
   return fault;
 }

@@ -106,6 +106,7 @@ class Maker {
       StartAgain(manager);
     };
     fault.times = Failures("breaks");
+    fault.rounds = 2;  // a window has but two or three of it
     return fault;
   }
   // A module that is enabled while the fault lasts.
@@ -191,7 +192,6 @@ Fault Mute(const Scene& scene) {
 
 // They start one after the other (outpostd --starts-per-second): what is measured is all of that.
 Fault ManyStart(const Scene& scene) {
-  constexpr int kRounds = 2;
   const auto running = [&scene] {
     const auto modules = InfoOf(scene.manager);
     return static_cast<uint64_t>(std::count_if(modules.begin(), modules.end(), [](const auto& m) {
@@ -200,7 +200,7 @@ Fault ManyStart(const Scene& scene) {
   };
   const auto enabling = std::make_shared<std::thread>();
   return {.name = absl::StrCat(kModulesAtOnce, " modules are enabled at once, until all run"),
-          .held = "2.5 starts a second for each processor",
+          .held = "2 starts a second for each processor",
           .begin =
               [&scene, enabling] {
                 *enabling = std::thread([&scene] {
@@ -224,7 +224,7 @@ Fault ManyStart(const Scene& scene) {
               },
           .times = running,
           .over = [running] { return running() == kModulesAtOnce; },
-          .rounds = kRounds};
+          .rounds = 0.3};
 }
 
 void Install(const std::string& path, const std::string& name, const std::string& manifest) {
@@ -249,7 +249,7 @@ std::vector<Fault> ModuleFaults(const Scene& scene) {
       make.Enabled("ends as it is imported", backoff, "early"),
       make.Enabled("killed as soon as it runs", backoff, "shot"),
       make.Enabled("killed as soon as it runs (first-backoff 0.01, start-limit 0)",
-                   "2.5 starts a second for each processor", "dies"),
+                   "2 starts a second for each processor", "dies"),
       make.Asked("leaks file descriptors", limits, {"breaks", "leak"}, -EMFILE),
       make.Lasting("serve spins in one thread", own_process, {"faulty-cpp", "spin"},
                    make.Ask({"faulty-cpp", "well"})),
