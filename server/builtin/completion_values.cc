@@ -193,10 +193,12 @@ void CompletionValues::ReadOsdMap() const {
   const absl::string_view text = (*snapshot)->json;
   std::string decoded;
   EachField(text, "pools", "pool_name", [&](size_t at) {
+    mu_.AssertHeld();
     if (text[at] != '"') return;
     pools_.push_back({std::string(json_scan::StringAt(text, at, &decoded)), ""});
   });
   EachField(text, "osds", "osd", [&](size_t at) {
+    mu_.AssertHeld();
     const absl::string_view id = text.substr(at, json_scan::SkipValue(text, at) - at);
     if (absl::ascii_isdigit(id[0])) osds_.push_back({absl::StrCat("osd.", id), ""});
   });

@@ -175,6 +175,7 @@ void Supervisor::Stop() {
   });
   absl::MutexLock lock(&mu_);
   const auto busy = [&] {
+    mu_.AssertHeld();
     return std::any_of(modules_.begin(), modules_.end(), [](const auto& entry) {
       const Module& m = entry.second;
       return m.process != nullptr || m.session != nullptr || m.predecessor != nullptr;

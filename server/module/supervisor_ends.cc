@@ -166,6 +166,7 @@ void Supervisor::StartLater(Module& m, std::string reason) {
   m.next_start = event::Moment::Now() + delay;
   m.failing = reason;
   SetTimer(m, delay, [this](Module& later) {
+    mu_.AssertHeld();
     ++later.restarts;
     StartProcess(later);
   });
@@ -215,7 +216,10 @@ void Supervisor::BeginStop(Module& m, std::string reason) {
     v1::AttachResponse message;
     *message.mutable_drain()->mutable_timeout() = event::ToProto(m.policy.drain_timeout);
     m.session->Send(std::move(message));
-    SetTimer(m, m.policy.drain_timeout, [this](Module& late) { AskToEnd(late); });
+    SetTimer(m, m.policy.drain_timeout, [this](Module& late) {
+      mu_.AssertHeld();
+      AskToEnd(late);
+    });
     SetState(m, v1::MODULE_STATE_DRAINING, std::move(reason));
     return;
   }
@@ -234,6 +238,7 @@ void Supervisor::AskToEnd(Module& m) {
     m.process->Signal(SIGTERM);
   }
   SetTimer(m, m.policy.shutdown_grace, [this](Module& late) {
+    mu_.AssertHeld();
     if (late.process == nullptr) {
       late.session->Close(absl::CancelledError("the grace is over"), "");
       LoseSession(late, "did not end when asked to");

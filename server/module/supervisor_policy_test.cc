@@ -197,7 +197,7 @@ TEST_F(PolicyTest, ASendersWordThatServeIsStuckEndsIt) {
   ASSERT_TRUE(manager->Await("hello", [](const auto& info) { return info.has_last_process(); }));
   const v1::ProcessExit last = manager->Info("hello").last_process();
   EXPECT_EQ(last.reason(), "is stuck: Serve has not moved");
-  EXPECT_EQ(last.signal(), SIGABRT);
+  EXPECT_EQ(last.signal(), SIGQUIT);
 }
 
 TEST_F(PolicyTest, TheCommandThatItRanIsNamed) {

@@ -190,6 +190,7 @@ void Supervisor::Launch(Module& m) {
   WriteRecord(absl::StrCat(kProcessPrefix, m.name),
               RecordOf(*m.process, m.token_hash, m.output_fifo));
   SetTimer(m, m.policy.ready_timeout, [this](Module& late) {
+    mu_.AssertHeld();
     FailAndRestart(
         late, absl::StrCat("did not get ready in ", absl::FormatDuration(late.policy.ready_timeout),
                            late.process->launched()

@@ -97,6 +97,7 @@ bool Supervisor::AdoptProcess(Module& m, const std::string& record) {
   m.token_hash = known->token_hash;
   m.output_fifo = known->output_fifo;
   SetTimer(m, m.policy.ready_timeout, [this](Module& late) {
+    mu_.AssertHeld();
     FailAndRestart(late, "outlived the last manager, but did not attach to this one");
   });
   Tell(m, v1::EVENT_KIND_ADOPTED);

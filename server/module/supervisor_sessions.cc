@@ -1,4 +1,6 @@
 // Supervisor: sessions, from Register to the end of the stream.
+#include <signal.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,6 +22,9 @@ constexpr int kMaxCommands = 4096;
 constexpr int kMaxOptions = 4096;
 constexpr size_t kMaxInstance = 64;  // bytes
 constexpr int kMaxUnansweredPings = 3;
+// To a process that hangs: a JVM, Go and the Python SDK write where each thread is, and others
+// leave a core.
+constexpr int kWhereIsIt = SIGQUIT;
 
 }  // namespace
 
@@ -200,6 +205,7 @@ std::shared_ptr<Session> Supervisor::Attach(v1::Register registration,
     m.unanswered_pings = 0;
     ScheduleHeartbeat(m);
     SetTimer(m, m.policy.ready_timeout, [this](Module& late) {
+      mu_.AssertHeld();
       FailAndRestart(late, absl::StrCat("attached, but was not ready in ",
                                         absl::FormatDuration(late.policy.ready_timeout)));
     });
@@ -265,7 +271,7 @@ void Supervisor::Handle(const std::shared_ptr<Session>& session, const v1::Attac
           FailAndRestart(*m,
                          Failure{.why = absl::StrCat("is stuck: ",
                                                      internal::ToUtf8(message.heartbeat().stuck())),
-                                 .signal = SIGABRT});
+                                 .signal = kWhereIsIt});
           return ForgetStranger(session->name());
         }
         return;
@@ -348,6 +354,7 @@ void Supervisor::Detach(const std::shared_ptr<Session>& session, absl::string_vi
     }
     if (m->stopping || !m->failure.empty()) return;
     SetTimer(*m, m->policy.ready_timeout, [this](Module& late) {
+      mu_.AssertHeld();
       FailAndRestart(late, "lost its session and did not attach again");
     });
     SetState(*m, v1::MODULE_STATE_STARTING, "lost its session; is expected to attach again");
@@ -421,13 +428,12 @@ void Supervisor::ScheduleHeartbeat(Module& m) {
           if (later == nullptr || session == nullptr || later->session != session) return;
           if (++later->unanswered_pings > kMaxUnansweredPings && later->failure.empty() &&
               !later->stopping) {
-            // SIGABRT: faulthandler, or a core, tells where it hangs.
             FailAndRestart(*later,
                            Failure{.why = absl::StrCat(
                                        "did not answer ", kMaxUnansweredPings, " heartbeats in ",
                                        absl::FormatDuration(kMaxUnansweredPings *
                                                             options_.heartbeat_interval)),
-                                   .signal = SIGABRT});
+                                   .signal = kWhereIsIt});
             if (later->session == nullptr) return ForgetStranger(name);
           }
           v1::AttachResponse message;

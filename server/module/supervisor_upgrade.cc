@@ -254,8 +254,10 @@ void Supervisor::TakeOver(Module& m) {
   const std::string reason =
       absl::StrCat("process ", old->process->pid(), " ends, which this one took over from");
   m.predecessor = std::move(old);
-  SetPredecessorTimer(m, m.predecessor->policy.drain_timeout,
-                      [this](Module& late) { EndPredecessor(late); });
+  SetPredecessorTimer(m, m.predecessor->policy.drain_timeout, [this](Module& late) {
+    mu_.AssertHeld();
+    EndPredecessor(late);
+  });
   SetState(m, v1::MODULE_STATE_RUNNING, reason);
   Tell(m, v1::EVENT_KIND_ATTACHED, reason);
 }
@@ -289,6 +291,7 @@ void Supervisor::EndPredecessor(Module& m) {
     old.process->Signal(SIGTERM);
   }
   SetPredecessorTimer(m, old.policy.shutdown_grace, [this](Module& late) {
+    mu_.AssertHeld();
     log::Get("module").warn("{}: process {} did not end when asked to: SIGTERM", late.name,
                             late.predecessor->process->pid());
     late.predecessor->process->Signal(SIGTERM);

@@ -17,6 +17,7 @@ grpc::Status BeginCall(const grpc::CallbackServerContext* context, FakeState* st
   ++state->calls[call];
   const auto range = context->client_metadata().equal_range("outpost-session");
   const bool known = std::any_of(range.first, range.second, [&](const auto& entry) {
+    state->mu.AssertHeld();
     return std::string(entry.second.data(), entry.second.size()) == state->session_key();
   });
   if (!known) return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "no session has this key");

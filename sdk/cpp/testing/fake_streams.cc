@@ -51,12 +51,14 @@ FakeAttach::FakeAttach(FakeState* state) : state_(state) {
 }
 
 void FakeAttach::Send(v1::AttachResponse message) {
+  state_->mu.AssertHeld();
   if (end_) return;
   queue_.push_back(std::move(message));
   Next();
 }
 
 void FakeAttach::End(grpc::Status status) {
+  state_->mu.AssertHeld();
   if (state_->stream == this) {
     state_->stream = nullptr;
     state_->attached = false;
@@ -196,6 +198,7 @@ FakeSubscription::FakeSubscription(FakeState* state, const v1::SubscribeRequest&
 }
 
 void FakeSubscription::Next() {
+  state_->mu.AssertHeld();
   if (writing_ || finished_) return;
   if (ending_) {
     finished_ = true;
@@ -223,6 +226,7 @@ void FakeSubscription::Next() {
 }
 
 void FakeSubscription::End() {
+  state_->mu.AssertHeld();
   if (state_->subscription == this) state_->subscription = nullptr;
   ending_ = true;
   Next();

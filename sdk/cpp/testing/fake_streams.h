@@ -20,9 +20,10 @@ class FakeAttach final : public grpc::ServerBidiReactor<v1::AttachRequest, v1::A
  public:
   explicit FakeAttach(FakeState* state);
 
-  void Send(v1::AttachResponse message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu);
+  // These two with the state's mutex held.
+  void Send(v1::AttachResponse message);
   // Ends the stream after what waits.
-  void End(grpc::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu);
+  void End(grpc::Status status);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -47,9 +48,10 @@ class FakeSubscription final : public grpc::ServerWriteReactor<v1::SubscribeResp
   FakeSubscription(FakeState* state, const v1::SubscribeRequest& request);
 
   const std::vector<std::string>& types() const { return types_; }
-  // Sends the first notification that may be sent now.
-  void Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu);
-  void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu);
+  // With the state's mutex held: sends the first notification that may be sent now.
+  void Next();
+  // With the state's mutex held.
+  void End();
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;

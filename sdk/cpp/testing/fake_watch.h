@@ -30,20 +30,24 @@ class FakeWatch final : public grpc::ServerWriteReactor<Response> {
     ++state_->open_calls;
   }
 
-  void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+  const std::string& wanted() const { return wanted_; }
+
+  // These three with the state's mutex held.
+  void Begin() {
+    state_->mu.AssertHeld();
     busy_ = true;
     watches_->insert(this);
     this->StartSendInitialMetadata();
   }
 
-  const std::string& wanted() const { return wanted_; }
-
-  void Offer(Response message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+  void Offer(Response message) {
+    state_->mu.AssertHeld();
     queue_.push_back(std::move(message));
     Next();
   }
   // Ends it after what waits.
-  void End(grpc::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+  void End(grpc::Status status) {
+    state_->mu.AssertHeld();
     watches_->erase(this);
     if (!end_) end_ = std::move(status);
     Next();

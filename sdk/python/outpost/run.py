@@ -11,6 +11,7 @@ import dataclasses
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -81,7 +82,10 @@ def _end_soon(code: ExitCode, delay: float) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run as a program."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    faulthandler.enable(all_threads=False)  # the manager keeps the last lines only
+    # The thread that crashed, for the manager keeps the last lines only; and all of them where it
+    # asks a process that hangs.
+    faulthandler.enable(all_threads=False)
+    faulthandler.register(signal.SIGQUIT, all_threads=True, chain=True)
     if len(arguments) == 1 and not arguments[0].startswith("-"):
         sys.exit(run(arguments[0]))  # as the manager starts it
     import argparse

@@ -20,8 +20,9 @@ std::map<std::string, std::string> ToMap(const Entries& entries) {
 void ReportedDaemons::Handle(const std::shared_ptr<ReportStream>& stream,
                              const v1::ReportRequest& request, size_t bytes) {
   if (request.has_goodbye()) return HandleGoodbye(stream, request);
+  absl::MutexLock lock(&stream->daemon->mu);
   ReportDaemon& daemon = *stream->daemon;
-  absl::MutexLock lock(&daemon.mu);
+  daemon.mu.AssertHeld();
   if (!Accept(stream, request)) return;
   daemon.bytes += bytes;
   daemon.byte_rate.Add(clock_.Now(), bytes);
@@ -41,6 +42,7 @@ void ReportedDaemons::Handle(const std::shared_ptr<ReportStream>& stream,
 bool ReportedDaemons::Accept(const std::shared_ptr<ReportStream>& stream,
                              const v1::ReportRequest& request) {
   ReportDaemon& daemon = *stream->daemon;
+  daemon.mu.AssertHeld();
   if (stream->said_goodbye && daemon.state == State::kDropped) {
     stream->link->Close(absl::InvalidArgumentError(absl::StrCat(
                             daemon.name, ": sent a message after goodbye, which is the last")),
@@ -49,6 +51,7 @@ bool ReportedDaemons::Accept(const std::shared_ptr<ReportStream>& stream,
   }
   if (daemon.stream != stream) return false;  // the link is closed already
   const auto refuse = [&](const std::string& what) {
+    daemon.mu.AssertHeld();
     EndStream(daemon, absl::InvalidArgumentError(absl::StrCat(daemon.name, ": ", what)),
               "PROTOCOL_ERROR");
     return false;
@@ -66,6 +69,7 @@ bool ReportedDaemons::Accept(const std::shared_ptr<ReportStream>& stream,
 
 void ReportedDaemons::Reject(ReportStream& stream, uint64_t sequence, const Rejection& rejection) {
   ReportDaemon& daemon = *stream.daemon;
+  daemon.mu.AssertHeld();
   ++daemon.rejected;
   v1::ReportResponse response;
   IngestRejected& rejected = *response.mutable_rejected();
@@ -103,6 +107,7 @@ ReportedDaemons::Outcome ReportedDaemons::Apply(ReportStream& stream,
         absl::StrCat("the message has ", bytes, " bytes, more than ", options_.max_message_bytes)};
   }
   ReportDaemon& daemon = *stream.daemon;
+  daemon.mu.AssertHeld();
   switch (request.message_case()) {
     case v1::ReportRequest::kCounters:
       return ApplyBatch(stream, request.counters());
@@ -163,6 +168,7 @@ ReportedDaemons::Outcome ReportedDaemons::ApplyHealthMetrics(
 ReportedDaemons::Outcome ReportedDaemons::ApplySchema(ReportStream& stream,
                                                       const v1::IngestPerfSchema& declared) {
   ReportDaemon& daemon = *stream.daemon;
+  daemon.mu.AssertHeld();
   const bool again = stream.schema_asked_for && declared.version() == stream.newest_schema;
   if (declared.version() == 0 || (declared.version() <= stream.newest_schema && !again)) {
     return Rejection{
@@ -194,6 +200,7 @@ ReportedDaemons::Outcome ReportedDaemons::ApplySchema(ReportStream& stream,
 ReportedDaemons::Outcome ReportedDaemons::ApplyBatch(ReportStream& stream,
                                                      const v1::IngestCounters& batch) {
   ReportDaemon& daemon = *stream.daemon;
+  daemon.mu.AssertHeld();
   if (daemon.schema == nullptr || batch.schema_version() != daemon.schema_version) {
     return Rejection{IngestRejected::REASON_SCHEMA_UNKNOWN, "counters.schema_version",
                      absl::StrCat("there is no schema of version ", batch.schema_version(),
@@ -206,6 +213,7 @@ ReportedDaemons::Outcome ReportedDaemons::ApplyBatch(ReportStream& stream,
       batch.has_sampled_at() ? event::FromProto(batch.sampled_at()) : wall_();
   if (batch.has_sampled_at()) NoteTime(stream, sampled);
   daemon.samples->Add(sampled, [&](absl::Span<double> values, absl::Span<uint64_t> counts) {
+    daemon.mu.AssertHeld();
     LeaveOut(stream.min_priority, *daemon.schema, values);
     ApplyCounters(batch, *daemon.schema, values, counts);
   });

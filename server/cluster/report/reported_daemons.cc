@@ -139,7 +139,7 @@ std::shared_ptr<ReportStream> ReportedDaemons::Open(const v1::ReportRequest& fir
     return nullptr;
   }
   auto stream = std::make_shared<ReportStream>(ReportStream{.daemon = daemon, .link = link});
-  absl::MutexLock daemon_lock(&daemon->mu);
+  absl::MutexLock daemon_lock(&stream->daemon->mu);
   Attach(hello, stream);
   v1::ReportResponse response;
   v1::IngestWelcome& welcome = *response.mutable_welcome();
@@ -168,6 +168,7 @@ std::shared_ptr<ReportStream> ReportedDaemons::Open(const v1::ReportRequest& fir
 void ReportedDaemons::Attach(const v1::IngestHello& hello,
                              const std::shared_ptr<ReportStream>& stream) {
   ReportDaemon& daemon = *stream->daemon;
+  daemon.mu.AssertHeld();
   EndStream(daemon,
             absl::AbortedError(absl::StrCat(
                 "another stream reports as ", daemon.name, " now (",
@@ -272,7 +273,8 @@ void ReportedDaemons::HandleGoodbye(const std::shared_ptr<ReportStream>& stream,
                                     const v1::ReportRequest& request) {
   const std::shared_ptr<ReportDaemon> daemon = stream->daemon;
   absl::MutexLock lock(&mu_);
-  absl::MutexLock daemon_lock(&daemon->mu);
+  absl::MutexLock daemon_lock(&stream->daemon->mu);
+  daemon->mu.AssertHeld();
   if (!Accept(stream, request)) return;
   stream->said_goodbye = true;
   const v1::IngestGoodbye& goodbye = request.goodbye();

@@ -66,9 +66,9 @@ SqliteStore::~SqliteStore() {
 
 absl::Status SqliteStore::Load() {
   absl::MutexLock lock(&memory_mu_);
-  auto& memory = memory_;
-  return database_->Load([&memory](std::string key, std::string value) {
-    memory.emplace_hint(memory.end(), std::move(key), std::move(value));
+  return database_->Load([this](std::string key, std::string value) {
+    memory_mu_.AssertHeld();
+    memory_.emplace_hint(memory_.end(), std::move(key), std::move(value));
   });
 }
 
@@ -206,13 +206,13 @@ absl::Status SqliteStore::CommitBatches(Pending* begin, Pending* end) {
   std::vector<ChangeRef> changes;
   {
     absl::ReaderMutexLock lock(&memory_mu_);
-    const auto& memory = memory_;
     auto holds = [&](const Condition& condition) {
+      memory_mu_.AssertReaderHeld();
       if (auto it = changed.find(condition.key); it != changed.end()) {
         return *it->second == condition.value;
       }
-      auto it = memory.find(condition.key);
-      if (it == memory.end()) return !condition.value.has_value();
+      auto it = memory_.find(condition.key);
+      if (it == memory_.end()) return !condition.value.has_value();
       return condition.value.has_value() && it->second == *condition.value;
     };
     for (Pending* pending = begin; pending != end; ++pending) {
@@ -228,8 +228,8 @@ absl::Status SqliteStore::CommitBatches(Pending* begin, Pending* end) {
       }
     }
     for (const auto& [key, value] : changed) {
-      auto it = memory.find(key);
-      const bool is_there = it != memory.end();
+      auto it = memory_.find(key);
+      const bool is_there = it != memory_.end();
       const bool same = *value ? is_there && it->second == **value : !is_there;
       if (!same) changes.push_back({key, value});
     }
