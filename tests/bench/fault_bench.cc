@@ -158,9 +158,9 @@ FaultRow Measure(const Settings& settings, const std::shared_ptr<grpc::Channel>&
   }
   if (fault.after) fault.after();
   // At once: a row that can't be measured ends the bench.
-  std::fprintf(stderr, "  %s: p99 %.0f us, %.2f times that without it, %d windows of each%s\n",
+  std::fprintf(stderr, "  %s: p99 %.0f us, %.2f times that without it, %d rounds%s\n",
                fault.name.c_str(), row.fault_p99, row.ratio_p99(), row.rounds,
-               fault.times ? absl::StrCat(" (", row.times, " times in one)").c_str() : "");
+               fault.times ? absl::StrCat(" (", row.times, " times in a window)").c_str() : "");
   return row;
 }
 
