@@ -98,7 +98,9 @@ def events_of(manager: Manager, module: str) -> list[manager_pb2.TailEventsRespo
 @pytest.mark.parametrize("step", [-_HOUR, _HOUR])
 def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(tmp_path, monkeypatch)
-    with Manager("hello_cpp", "hello", "breaks", "probe", "slow", flags=_FLAGS) as manager:
+    with Manager(
+        "hello_cpp", "hello", "breaks", "probe", "slow", "faulty_cpp", flags=_FLAGS
+    ) as manager:
         pids = {name: module.pid for name, module in manager.modules().items()}
         stub = manager.stub(key_value_pb2_grpc.KeyValueStub)
 
@@ -137,6 +139,8 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
             manager.wait_for_state("breaks", "BACKOFF")
             slow = manager.outpost_background("slow", "--timeout", "3")
             until("the command to be at work", lambda: manager.modules()["slow"].in_flight == 1)
+            hanging = manager.outpost_background("faulty-cpp", "hang", "--timeout", "60")
+            until("one in C++, too", lambda: manager.modules()["faulty_cpp"].in_flight == 1)
             newest = events_of(manager, "breaks")[-1]
 
             clock.set(step)
@@ -148,6 +152,8 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
             assert manager.outpost("breaks") == (0, "whole\n", "")
             assert slow.end().rc == errno.ETIMEDOUT
             manager.check("slow", "release")
+            manager.check("faulty-cpp", "well")
+            assert hanging.end() == (0, "here\n", ""), "its caller waits yet"
             print(f"{time.monotonic() - begin:.1f} s later")
 
             # Watchers hear; keys and options are written, and their history goes on.

@@ -16,7 +16,6 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace outpost {
@@ -26,8 +25,8 @@ namespace internal {
 struct CallState {
   std::string caller;
   std::string call_id;
-  std::string permissions = "rw";  // that the command declares; of a method: these
-  absl::Time deadline = absl::InfiniteFuture();
+  std::string permissions = "rw";                // that the command declares; of a method: these
+  absl::Time deadline = absl::InfiniteFuture();  // by SteadyNow
   std::stop_source stop;
 };
 
@@ -42,12 +41,10 @@ class CallContext {
   absl::string_view caller() const { return state_->caller; }
   // Names this call in the chain of calls.
   absl::string_view call_id() const { return state_->call_id; }
-  // When the caller stops waiting.
-  absl::Time deadline() const { return state_->deadline; }
+  // When the caller stops waiting, by the wall clock as it is set now.
+  absl::Time deadline() const;
   // True: nobody waits for the outcome any more. Long work should look here.
-  bool cancelled() const {
-    return state_->stop.stop_requested() || absl::Now() >= state_->deadline;
-  }
+  bool cancelled() const;
   // Is stopped when the caller goes away (not when the deadline passes).
   std::stop_token stop_token() const { return state_->stop.get_token(); }
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
+#include "outpost/internal/steady_wait.h"
 #include "outpost/internal/utf8.h"
 #include "outpost/internal/wire.h"
 
@@ -18,7 +18,7 @@ std::shared_ptr<CallState> StateOf(const v1::AttachResponse& message, const Comm
   const auto fill = [&state](const auto& request) {
     state->caller = request.caller();
     state->call_id = request.call_id();
-    if (request.has_timeout()) state->deadline = absl::Now() + FromProto(request.timeout());
+    if (request.has_timeout()) state->deadline = SteadyNow() + FromProto(request.timeout());
   };
   if (message.has_run_command()) {
     fill(message.run_command());
@@ -134,7 +134,7 @@ std::optional<CommandResult> CallRunner::Refusal(const CallState& state) {
   if (state.stop.stop_requested()) {
     return CommandResult::Error(ECANCELED, "cancelled by the caller before it was run");
   }
-  if (absl::Now() >= state.deadline) {
+  if (SteadyNow() >= state.deadline) {
     return CommandResult::Error(ETIMEDOUT, "the caller's time was over before it was run");
   }
   absl::MutexLock lock(&mu_);

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "outpost/call_context.h"
 #include "outpost/internal/manager_stubs.h"
+#include "outpost/internal/steady_wait.h"
 
 namespace outpost::internal {
 namespace {
@@ -48,7 +48,7 @@ absl::StatusOr<std::shared_ptr<ManagerStubs>> ManagerConnection::stubs() const {
 
 void ManagerConnection::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   if (const CallState* call = ScopedCall::Current()) {
-    timeout = std::min(timeout, call->deadline - absl::Now());
+    timeout = std::min(timeout, call->deadline - SteadyNow());
   }
   // Not from absl::Now(), which for two seconds does not know that the clock was set; gRPC does.
   if (timeout < kLongest) {

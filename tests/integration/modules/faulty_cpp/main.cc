@@ -78,9 +78,9 @@ class Faulty : public outpost::Module {
     commands()
         .Add(std::move(prefix))
         .Describe(std::move(description))
-        .Handle([act = std::move(act)] {
+        .Handle([act = std::move(act)](const outpost::CommandContext& context) {
           act();
-          return CommandResult::Ok("here");
+          return CommandResult::Ok(context.cancelled() ? "nobody waits any more" : "here");
         });
   }
 
