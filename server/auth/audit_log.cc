@@ -27,7 +27,7 @@ std::string LineOf(uint64_t number, const AuditRecord& record, uint64_t untold) 
   };
   nlohmann::ordered_json line;
   line["n"] = number;
-  line["time"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", record.time, absl::UTCTimeZone());
+  line["time"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", record.began.wall, absl::UTCTimeZone());
   line["who"] = record.who;
   line["from"] = record.from;
   if (!record.command.empty()) line["command"] = record.command;

@@ -35,6 +35,7 @@
 #include "nlohmann/json.hpp"
 #include "outpost/internal/steady_wait.h"
 #include "server/auth/audit_file.h"
+#include "server/event/moment.h"
 #include "server/log/rate_limit.h"
 
 namespace outpost::auth {
@@ -46,7 +47,7 @@ bool SoundsSecret(absl::string_view name);
 
 // What is written down of one thing that was done, or refused.
 struct AuditRecord {
-  absl::Time time;                     // when it began
+  event::Moment began;
   std::string who;                     // "user/alice"
   std::string from;                    // "uid 1000, pid 77"
   std::string command;                 // its prefix; empty: `method` was called

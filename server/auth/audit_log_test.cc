@@ -47,7 +47,7 @@ class AuditLogTest : public testing::Test {
   }
   static AuditRecord Record(const std::string& command) {
     AuditRecord record;
-    record.time = absl::FromUnixMillis(1'500);
+    record.began.wall = absl::FromUnixMillis(1'500);
     record.who = "user/alice";
     record.from = "uid 1000, pid 7";
     record.command = command;

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "server/event/moment.h"
 #include "server/rpc/rights.h"
 #include "server/rpc/status.h"
 
@@ -98,7 +98,7 @@ class End final : public grpc::experimental::Interceptor {
       line.result = -ErrnoOf(status);
       line.error = status.error_message();
     }
-    line.took = absl::Now() - line.time;
+    line.took = event::Moment::Now() - line.began;
     audit_->Write(line);
   }
 
@@ -131,7 +131,7 @@ CallSubject SubjectOfCall(absl::string_view method, absl::string_view request_by
 
 auth::AuditRecord AuditLineOf(const Caller& caller) {
   auth::AuditRecord line;
-  line.time = absl::Now();
+  line.began = event::Moment::Now();
   line.who = caller.name;
   if (line.who.empty() && caller.peer != nullptr) line.who = caller.peer->name;
   line.from = caller.from;

@@ -7,10 +7,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "outpost/internal/steady_wait.h"
 #include "outpost/internal/utf8.h"
+#include "server/event/moment.h"
 #include "server/event/proto_time.h"
 #include "server/rpc/audited_calls.h"
 #include "server/rpc/cancellable_reactor.h"
@@ -174,7 +174,7 @@ grpc::ServerUnaryReactor* CommandsService::Run(grpc::CallbackServerContext* cont
     auth::AuditRecord& line = **record;
     line.result = result;
     if (result < 0) line.error = internal::ToUtf8(error);
-    line.took = absl::Now() - line.time;
+    line.took = event::Moment::Now() - line.began;
     audit->Write(line);
   };
 

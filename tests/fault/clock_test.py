@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -95,6 +96,12 @@ def events_of(manager: Manager, module: str) -> list[manager_pb2.TailEventsRespo
     return list(stream)
 
 
+def audited(manager: Manager, command: str) -> list[dict[str, Any]]:
+    """The lines of the audit that tell of a command."""
+    lines = json.loads(manager.check("audit", "--format", "json"))
+    return [line for line in lines if line.get("command") == command]
+
+
 @pytest.mark.parametrize("step", [-_HOUR, _HOUR])
 def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(tmp_path, monkeypatch)
@@ -139,6 +146,7 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
             manager.wait_for_state("breaks", "BACKOFF")
             slow = manager.outpost_background("slow", "--timeout", "3")
             until("the command to be at work", lambda: manager.modules()["slow"].in_flight == 1)
+            asked = time.monotonic()
             hanging = manager.outpost_background("faulty-cpp", "hang", "--timeout", "60")
             until("one in C++, too", lambda: manager.modules()["faulty_cpp"].in_flight == 1)
             newest = events_of(manager, "breaks")[-1]
@@ -154,6 +162,9 @@ def test_the_clock_is_set(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
             manager.check("slow", "release")
             manager.check("faulty-cpp", "well")
             assert hanging.end() == (0, "here\n", ""), "its caller waits yet"
+            until("the audit to tell of it", lambda: audited(manager, "faulty-cpp hang"))
+            (hung,) = audited(manager, "faulty-cpp hang")
+            assert 0 < hung["seconds"] <= time.monotonic() - asked
             print(f"{time.monotonic() - begin:.1f} s later")
 
             # Watchers hear; keys and options are written, and their history goes on.
