@@ -81,7 +81,7 @@ struct Command {
   std::string prefix;
   std::string signature;  // Ceph's: "osd status name=bucket,type=CephString,req=false"
   std::string description;
-  std::string permissions = "r";
+  std::string permissions = "rw";  // as with ceph-mgr: who does not say may change something
   bool poll = false;
   std::string needs_input;  // what for; empty: it does not
   RawCommandHandler handler;
@@ -147,7 +147,7 @@ class [[nodiscard("a command is declared by Handle")]] CommandBuilder {
     command_.description = std::move(text);
     return std::move(*this);
   }
-  // What a caller needs: "r" (the default), "w", "rw", "x", …
+  // What a caller needs: "r" for what changes nothing, "w", "rw" (the default), "x", …
   CommandBuilder Perm(std::string permissions)&& {
     command_.permissions = std::move(permissions);
     return std::move(*this);

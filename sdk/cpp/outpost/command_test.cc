@@ -34,7 +34,7 @@ class CommandTest : public ::testing::Test {
 TEST_F(CommandTest, EveryTypeHasItsSignature) {
   set_.Add("all types")
       .Describe("d")
-      .Perm("rw")
+      .Perm("r")
       .Poll()
       .Arg<std::string>("s", {.goodchars = "[a-z]"})
       .Arg<int64_t>("i", {.min = -5, .max = 5})
@@ -58,7 +58,7 @@ TEST_F(CommandTest, EveryTypeHasItsSignature) {
             "name=rest,type=CephString,n=N,req=false");
   const Command* command = set_.Find("all types");
   EXPECT_EQ(command->description, "d");
-  EXPECT_EQ(command->permissions, "rw");
+  EXPECT_EQ(command->permissions, "r");
   EXPECT_TRUE(command->poll);
   EXPECT_TRUE(set_.status().ok());
 }
@@ -110,6 +110,11 @@ TEST_F(CommandTest, RawFormGetsTheJson) {
       "raw  form name=x,type=CephString", "d", "w",
       [](const CommandContext&, const Json& args) { return CommandResult::Ok(args.dump()); });
   EXPECT_EQ(Run("raw form", {{"x", "y"}}).out, R"({"x":"y"})");
+}
+
+TEST_F(CommandTest, WhatDoesNotSayMayChangeSomething) {
+  set_.Add("c").Handle([] { return CommandResult::Ok(); });
+  EXPECT_EQ(set_.Find("c")->permissions, "rw");
 }
 
 TEST_F(CommandTest, DeclarationsThatAreWrongAreTold) {
