@@ -191,7 +191,7 @@ def test_what_is_no_report_among_its_keys_hides_no_other(manager: Manager, tmp_p
     )
     manager.check("module", "restart", "crash")
     assert [r["crash_id"] for r in reports(manager)] == [_ID]
-    assert list(checks(manager)) == ["RECENT_CRASH"]
+    assert list(until("the check", lambda: checks(manager))) == ["RECENT_CRASH"]
     manager.wait_for_log('the key crash/odd holds no crash report: it has no "crash_id"')
 
 

@@ -30,7 +30,7 @@ begin_beside() {
   # A process group of its own, so that it ends with all that it has started.
   set -m
   (
-    renice -n 19 "$BASHPID" >/dev/null
+    chrt --idle --pid 0 "$BASHPID"
     "$@"
   ) >"$log" 2>&1 </dev/null &
   set +m
@@ -115,7 +115,10 @@ outside_workspace() {
     bazel --output_base="$root/.tools/outside" shutdown
 }
 
-lint_format() { our_files .cc .h | xargs -0 clang-format --dry-run -Werror; }
+lint_format() {
+  our_files .cc .h |
+    xargs -0 --max-args=50 --max-procs="$(nproc)" clang-format --dry-run -Werror
+}
 
 lint_go() { test -z "$(our_files .go | xargs -0 /usr/bin/gofmt -l | tee /dev/stderr)"; }
 
@@ -207,7 +210,8 @@ check_test() {
       mkdir -p .tools/log
       fuzz_list "${fuzzers[@]}"
       begin_beside "the C++ SDK in another workspace" outside_workspace
-      begin_beside "the fuzzers" fuzz_make "${fuzzers[@]}"
+      # ./dev fuzz runs them for longer.
+      begin_beside "the fuzzers, each for 60 s of a processor" fuzz_new 60 "${fuzzers[@]}"
       bazel_tests "tests" //...
       conformance_steps
       say "what the documents tell"
@@ -217,9 +221,11 @@ check_test() {
       step "reporting-daemons.md" run_document docs/reporting-daemons.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
+      lint
+      say "what began beside the tests"
       end_beside "the C++ SDK in another workspace"
-      end_beside "the fuzzers"
-      fuzz 60 once lint "${fuzzers[@]}" # ./dev fuzz runs them for longer
+      end_beside "the fuzzers, each for 60 s of a processor"
+      fuzz_results 60 "${fuzzers[@]}"
       ;;
     --sanitizers) check_sanitizers ;;
     *) bazel_tests "tests" "$@" ;;

@@ -28,11 +28,11 @@ fuzz_make() {
   make --file tools/dev/fuzz.mk --jobs="$(nproc)" --output-sync --no-print-directory NAMES="$*"
 }
 
-# Runs one fuzzer for some seconds, from the corpus that is kept.
+# Runs one fuzzer until it has had a processor for some seconds, from the corpus that is kept.
 fuzz_run() {
-  local name=$1 seconds=$2
-  ASAN_OPTIONS=detect_leaks=1 ".tools/fuzz/$name/fuzzer" -max_total_time="$seconds" \
-    -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
+  local name=$1
+  OUTPOST_FUZZ_SECONDS=$2 ASAN_OPTIONS=detect_leaks=1 ".tools/fuzz/$name/fuzzer" \
+    -max_len=4096 -timeout=60 -rss_limit_mb=2048 -verbosity=1 \
     -artifact_prefix=".tools/fuzz/$name/" ".tools/fuzz/$name/corpus" "tests/fuzz/corpus/$name"
 }
 
@@ -49,40 +49,43 @@ fuzz_apart() {
   echo "$status" >"$directory/status"
 }
 
-fuzz_result() {
-  local directory=.tools/fuzz/$1
-  cat "$directory/log"
-  [[ $(<"$directory/status") == 0 ]] && echo "$2" >"$directory/passed"
+# Runs fuzzers that are made, as many at once as there are processors; fuzz_results has what comes
+# of it. once: not those that have run so long, as they are now.
+# fuzz_pool SECONDS once|again NAMES…
+fuzz_pool() {
+  local seconds=$1 again=$2 name left=()
+  shift 2
+  for name in "$@"; do
+    rm -f ".tools/fuzz/$name/"{log,status}
+    [[ $again == once ]] && fuzz_has_passed "$name" "$seconds" || left+=("$name")
+  done
+  ((${#left[@]})) || return 0
+  export -f fuzz_run fuzz_apart
+  printf '%s\n' "${left[@]}" |
+    xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
 }
 
-# Runs fuzzers that are made into files, as many at once as there are processors.
-# fuzz_pool SECONDS NAMES…
-fuzz_pool() {
+# For a CI: makes fuzzers, and runs those that have not run as they are now.
+fuzz_new() {
   local seconds=$1
   shift
-  (($#)) || return 0
-  export -f fuzz_run fuzz_apart
-  printf '%s\n' "$@" | xargs --max-procs="$(nproc)" -I{} bash -c "fuzz_apart {} $seconds"
+  fuzz_make "$@" && fuzz_pool "$seconds" once "$@"
 }
 
-# Runs fuzzers that are made, as many at once as there are processors; beside those at the end that
-# leave a processor free, a command. once: not those that have run so long, as they are now.
-# fuzz SECONDS once|again COMMAND NAMES…
-fuzz() {
-  local seconds=$1 again=$2 beside=$3 name left=() full pool
-  shift 3
-  say "fuzzers, $seconds s each"
+# Counts fuzzers that ran.
+# fuzz_results SECONDS NAMES…
+fuzz_results() {
+  local seconds=$1 name
+  shift
   for name in "$@"; do
-    [[ $again == once ]] && fuzz_has_passed "$name" "$seconds" || left+=("$name")
-    rm -f ".tools/fuzz/$name/"{log,status}
+    [[ ! -e .tools/fuzz/$name/log ]] && fuzz_has_passed "$name" "$seconds" && continue
+    step "fuzz $name" fuzz_result "$name" "$seconds"
   done
-  full=$((${#left[@]} - ${#left[@]} % $(nproc)))
-  fuzz_pool "$seconds" "${left[@]:0:full}"
-  fuzz_pool "$seconds" "${left[@]:full}" &
-  pool=$!
-  "$beside"
-  wait "$pool"
-  for name in "${left[@]}"; do step "fuzz $name" fuzz_result "$name" "$seconds"; done
+}
+
+fuzz_result() {
+  local directory=.tools/fuzz/$1
+  cat "$directory/log" && [[ $(<"$directory/status") == 0 ]] && echo "$2" >"$directory/passed"
 }
 
 # ./dev fuzz [SECONDS] [NAMES]
@@ -96,6 +99,8 @@ check_fuzz() {
   (($#)) || set -- "${fuzzers[@]}"
   fuzz_list "$@"
   step "the fuzzers" fuzz_make "$@"
-  fuzz "$seconds" again : "$@"
+  say "fuzzers, each for $seconds s of a processor"
+  fuzz_pool "$seconds" again "$@"
+  fuzz_results "$seconds" "$@"
   report
 }
