@@ -21,21 +21,24 @@ step() {
 }
 
 # Begins a check whose result is wanted later, with the processors' time that everything else
-# leaves: meanwhile tests wait for this and that.
-# begin_beside NAME COMMAND…
+# leaves: meanwhile tests wait for this and that. It is a function of ours, in a ./dev of its own.
+# begin_beside NAME FUNCTION ARGUMENTS…
 declare -A begun=()
 begin_beside() {
   local name=$1 log=".tools/log/${1// /-}.beside.log"
   shift
-  # A process group of its own, so that it ends with all that it has started.
-  set -m
-  (
-    chrt --idle --pid 0 "$BASHPID"
-    "$@"
-  ) >"$log" 2>&1 </dev/null &
-  set +m
+  # In a session of its own: it ends with all that it has started.
+  setsid ./dev beside "$@" >"$log" 2>&1 </dev/null &
   begun[$name]=$!
   trap end_all_beside EXIT
+}
+
+# What that ./dev does.
+run_beside() {
+  chrt --idle --pid 0 "$$"
+  # Linux divides the processors between sessions first, and by nice only within each.
+  [[ ! -e /proc/self/autogroup ]] || echo 19 >/proc/self/autogroup
+  "$@"
 }
 
 # Waits for it, and counts it.
@@ -107,11 +110,12 @@ main_with_protos() {
   return 1
 }
 
-# The C++ SDK in a workspace that is not ours; the module's own test is one of
-# ours, too. What Bazel made stays in .tools/outside: only the first time is long.
+# A module in a workspace that is not ours: what it takes from ours is found there, and GCC compiles
+# it. The SDK itself is not compiled once more; the module is linked and tested with our own.
 outside_workspace() {
   cd sdk/cpp/examples/workspace &&
-    bazel --output_base="$root/.tools/outside" build --noshow_progress //:dice &&
+    bazel --output_base="$root/.tools/outside" build --noshow_progress \
+      --output_groups=compilation_outputs //:dice //:dice_module &&
     bazel --output_base="$root/.tools/outside" shutdown
 }
 
@@ -209,7 +213,7 @@ check_test() {
       install_tools
       mkdir -p .tools/log
       fuzz_list "${fuzzers[@]}"
-      begin_beside "the C++ SDK in another workspace" outside_workspace
+      begin_beside "a module in another workspace" outside_workspace
       # ./dev fuzz runs them for longer.
       begin_beside "the fuzzers, each for 60 s of a processor" fuzz_new 60 "${fuzzers[@]}"
       bazel_tests "tests" //...
@@ -223,7 +227,7 @@ check_test() {
         run_document docs/writing-a-module-without-an-sdk.md
       lint
       say "what began beside the tests"
-      end_beside "the C++ SDK in another workspace"
+      end_beside "a module in another workspace"
       end_beside "the fuzzers, each for 60 s of a processor"
       fuzz_results 60 "${fuzzers[@]}"
       ;;
