@@ -213,7 +213,6 @@ check_test() {
       install_tools
       mkdir -p .tools/log
       fuzz_list "${fuzzers[@]}"
-      begin_beside "a module in another workspace" outside_workspace
       # ./dev fuzz runs them for longer.
       begin_beside "the fuzzers, each for 60 s of a processor" fuzz_new 60 "${fuzzers[@]}"
       bazel_tests "tests" //...
@@ -225,9 +224,9 @@ check_test() {
       step "reporting-daemons.md" run_document docs/reporting-daemons.md
       step "writing-a-module-without-an-sdk.md" \
         run_document docs/writing-a-module-without-an-sdk.md
+      step "a module in another workspace" outside_workspace
       lint
       say "what began beside the tests"
-      end_beside "a module in another workspace"
       end_beside "the fuzzers, each for 60 s of a processor"
       fuzz_results 60 "${fuzzers[@]}"
       ;;
